@@ -1,0 +1,36 @@
+/** The worker's config: clusters, Connect workers and fleets by name. Credentials only as references; see `parseCatalog`. */
+
+/** `env:NAME` or `file:/path`; resolved inside activities, never earlier. */
+export type SecretRef = string;
+
+export interface ClusterConfig {
+  readonly bootstrap: readonly string[];
+  readonly sasl?: { readonly mechanism: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512'; readonly username: string; readonly password: SecretRef };
+  /** `true`: TLS with the system's certificate authorities; or a file with PEM certificates. */
+  readonly tls?: boolean | { readonly caFile: string };
+  /** How Connect reaches this cluster when that differs from `bootstrap`. */
+  readonly connectBootstrap?: readonly string[];
+}
+export interface ConnectConfig {
+  /** Base URL of the REST interface. */
+  readonly url: string;
+  /** Cluster (catalog name) this Connect worker group is bootstrapped on: the side its source connectors write to. */
+  readonly cluster: string;
+  /** `group.id` of the worker group: the prefix of its transactional ids. */
+  readonly groupId: string;
+  /** What the *connector* needs to log in to the clusters it reads; per cluster name. Falls back to the cluster's own `sasl`. */
+  readonly logins?: Readonly<Record<string, ClusterConfig['sasl'] & {}>>;
+}
+export type FleetConfig =
+  | { readonly kind: 'command'; readonly stop: Command; readonly start: { readonly source: Command; readonly target: Command }; readonly ask: Command; readonly timeoutMs: number }
+  | { readonly kind: 'webhook'; readonly url: string; readonly token?: SecretRef; readonly timeoutMs: number }
+  | { readonly kind: 'manual'; readonly tell: string };
+/** Program and arguments; run without a shell. */
+export type Command = readonly [string, ...string[]];
+
+export interface Catalog {
+  readonly temporal: { readonly taskQueue: string };
+  readonly clusters: Readonly<Record<string, ClusterConfig>>;
+  readonly connects: Readonly<Record<string, ConnectConfig>>;
+  readonly fleets: Readonly<Record<string, FleetConfig>>;
+}

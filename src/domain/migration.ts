@@ -1,0 +1,85 @@
+/** The workflow input: what moves, from where to where, and within which limits. Parsed once; see `parseMigration`. */
+
+/** The ways an application can be a client of Kafka. Topic names here are always resolved names once an inventory exists. */
+export interface Application {
+  readonly name: string;
+  /** Name of a fleet in the catalog: how its processes are stopped, started and asked about. */
+  readonly fleet: string;
+  /** Topics it writes; moved with the cut of these topics. */
+  readonly writes: readonly string[];
+  readonly reads: readonly Reading[];
+  /** Principals it writes as, such as `User:shop`; needed for a fence where the cluster has an authorizer. */
+  readonly principals: readonly string[];
+  /** Transactional ids it uses, when known. */
+  readonly transactionalIds: readonly string[];
+}
+export interface Reading {
+  readonly group: string;
+  readonly topics: readonly string[];
+  /** The Java client's default is `read_uncommitted`. */
+  readonly isolation: 'read_committed' | 'read_uncommitted';
+}
+
+/** Groups seen on the topics that belong to no declared application. Every group must be declared somewhere. */
+export type GroupPolicy = 'leave' | 'abandon';
+
+/** The closed list of what `tune` may change while a migration runs; bounds are shown in the plan. */
+export interface Limits {
+  /** A mirror counts as caught up below this many records on every partition. */
+  readonly lagRecords: number;
+  /** How long a started application may take until fleet and brokers agree that it runs, ms. */
+  readonly startMs: number;
+  /** How long a stopped application may take until fleet and brokers agree that it is gone, ms (outside an outage). */
+  readonly stopMs: number;
+  /** How long a wait may show no progress before it fails as stuck, ms. */
+  readonly stuckMs: number;
+}
+export const limitBounds = {
+  lagRecords: { default: 1_000, min: 0, max: 10_000_000 },
+  startMs: { default: 120_000, min: 1_000, max: 3_600_000 },
+  stopMs: { default: 120_000, min: 1_000, max: 3_600_000 },
+  stuckMs: { default: 120_000, min: 5_000, max: 86_400_000 },
+} as const satisfies Record<keyof Limits, { default: number; min: number; max: number }>;
+
+export interface Migration {
+  /** Lower-case letters, digits and dashes; the workflow id is `cutover/<source>/<target>/<name>`. */
+  readonly name: string;
+  /** Cluster names of the catalog. */
+  readonly source: string;
+  readonly target: string;
+  /** Connect worker (catalog name) that runs the forward mirror; `null` for schemes that copy nothing. */
+  readonly connect: string | null;
+  /** Names, or patterns with `*` (any run of characters). */
+  readonly topics: readonly string[];
+  readonly applications: readonly Application[];
+  readonly groups: Readonly<Record<string, GroupPolicy>>;
+  readonly outage: {
+    /** Longest allowed write outage of one cut set, ms. */
+    readonly budgetMs: number;
+    /** The part of it kept for the undo, ms. */
+    readonly undoReserveMs: number;
+  };
+  readonly limits: Limits;
+}
+
+export const workflowIdOf = (m: Pick<Migration, 'source' | 'target' | 'name'>): string => `cutover/${m.source}/${m.target}/${m.name}`;
+export const groupsOf = (a: Application): readonly string[] => [...new Set(a.reads.map((r) => r.group))].sort();
+export const readsOf = (a: Application): readonly string[] => [...new Set(a.reads.flatMap((r) => r.topics))].sort();
+
+/** What `inspect` found when the migration started; frozen in the journal, re-read and compared at every hold. */
+export interface Inventory {
+  readonly clusterIds: { readonly source: string; readonly target: string };
+  /** Bytes of topic facts that matter for identity: sorted by name. */
+  readonly topics: readonly TopicIdentity[];
+  /** Groups with committed positions or members on these topics, sorted. */
+  readonly groups: readonly string[];
+  /** What the source and target can do for a fence. */
+  readonly authorizer: { readonly source: Presence; readonly target: Presence };
+}
+export type Presence = 'present' | 'none' | 'unknown';
+export interface TopicIdentity {
+  readonly name: string;
+  /** Topic id on the source (base64url or uuid text, as the client library prints it). */
+  readonly id: string;
+  readonly partitions: number;
+}

@@ -1,0 +1,196 @@
+/** The ports: what activities ask of the outside, in domain words. Adapters implement them; no vendor type crosses. */
+import type { Presence } from './migration.ts';
+import type { Side } from './authority.ts';
+import type { Timed } from './scheme.ts';
+
+/** The clock of an outage as a write sees it. Every port call that writes takes one and obeys it before each request. */
+export interface Until {
+  /** Absolute epoch ms; `null` outside an outage. */
+  readonly untilMs: number | null;
+  /** Aborts at `untilMs`, on cancellation, and on worker shutdown. */
+  readonly signal: AbortSignal;
+  /** Call right before each writing request. Throws `BudgetExceeded` when `untilMs` has passed, the abort reason when aborted. */
+  check(): void;
+  /** A timeout for one request, ms: at most `capMs`, never past `untilMs`, at least 1. */
+  timeoutMs(capMs: number): number;
+}
+
+export interface TopicPartition { readonly topic: string; readonly partition: number }
+/** Where a log stands. All offsets are the next to be read: `hw` is the high watermark, `lso` the last stable offset. */
+export interface LogEnds extends TopicPartition { readonly logStart: bigint; readonly lso: bigint; readonly hw: bigint }
+/** A committed position: the next offset the group would read. */
+export interface Position extends TopicPartition { readonly offset: bigint; readonly metadata: string }
+
+export interface TopicFacts {
+  readonly name: string;
+  readonly id: string;
+  readonly partitions: number;
+  readonly replicationFactor: number;
+  readonly internal: boolean;
+  /** Effective values of all topic-level settings. */
+  readonly configs: Readonly<Record<string, { readonly value: string; readonly source: 'topic' | 'broker' | 'default' | 'other' }>>;
+}
+export interface NewTopic { readonly name: string; readonly partitions: number; readonly replicationFactor: number; readonly configs: Readonly<Record<string, string>> }
+
+export interface GroupFacts {
+  readonly group: string;
+  /** `none`: the cluster does not know the group. A simple group that only commits is `classic` and `Empty`. */
+  readonly type: 'classic' | 'consumer' | 'share' | 'streams' | 'none' | 'unknown';
+  /** Broker's word, from the describe call that fits the type (never API 15 for a KIP-848 group). */
+  readonly state: 'Empty' | 'Stable' | 'Rebalancing' | 'Dead' | 'Unknown';
+  readonly members: readonly { readonly memberId: string; readonly clientId: string; readonly host: string; readonly instanceId: string | null }[];
+}
+/** One live producer of a partition, from DescribeProducers. */
+export interface ProducerFacts extends TopicPartition {
+  readonly producerId: bigint;
+  readonly epoch: number;
+  readonly lastSequence: number;
+  readonly lastTimestampMs: number;
+  /** First offset of its open transaction; `null`: none open. */
+  readonly openFrom: bigint | null;
+}
+export interface ClusterFacts {
+  readonly clusterId: string;
+  readonly brokers: readonly { readonly id: number; readonly host: string; readonly port: number }[];
+  /** `3.9`, `4.3`: derived from the finalized `metadata.version` or the API versions; `unknown` when neither tells. */
+  readonly release: string;
+  readonly authorizer: Presence;
+}
+/** A DENY WRITE rule we set or found. */
+export interface DenyRule { readonly principal: string; readonly topic: string }
+
+/** A catalog cluster. Connections are shared and closed by the worker. Requests grow with brokers, not with topics or groups. */
+export interface Cluster {
+  readonly name: string;
+  facts(): Promise<ClusterFacts>;
+  /** Missing topics are simply absent from the answer. `'all'` leaves out internal ones only if the caller filters. */
+  topics(names: readonly string[] | 'all'): Promise<readonly TopicFacts[]>;
+  createTopics(topics: readonly NewTopic[], until: Until): Promise<void>;
+  deleteTopics(names: readonly string[], until: Until): Promise<void>;
+  /** Incremental: `set` overrides, `unset` back to the default; nothing else changes. */
+  setTopicConfigs(changes: readonly { readonly topic: string; readonly set: Readonly<Record<string, string>>; readonly unset: readonly string[] }[], until: Until): Promise<void>;
+  /** All partitions of the topics (or exactly these partitions): three offsets each. */
+  ends(of: readonly string[] | readonly TopicPartition[]): Promise<readonly LogEnds[]>;
+  /** `'all'`: every group the cluster lists, of every type. Named groups that do not exist come back with type `none`. */
+  groups(names: readonly string[] | 'all'): Promise<readonly GroupFacts[]>;
+  /** Committed positions of each group, stable ones (pending transactional commits are waited for up to a few seconds). */
+  committed(groups: readonly string[]): Promise<ReadonlyMap<string, readonly Position[]>>;
+  /** Simple commit (generation -1, leader epoch -1), one request per group, pipelined. Error of one group names it; active members → `GroupActive`. */
+  commit(positions: ReadonlyMap<string, readonly Position[]>, until: Until): Promise<void>;
+  /** Takes committed positions away (OffsetDelete). */
+  uncommit(positions: ReadonlyMap<string, readonly TopicPartition[]>, until: Until): Promise<void>;
+  producers(of: readonly TopicPartition[]): Promise<readonly ProducerFacts[]>;
+  /** Current producer id of a transactional id; `null`: the cluster does not know it. */
+  transaction(transactionalId: string): Promise<{ readonly producerId: bigint; readonly epoch: number; readonly state: string } | null>;
+  /** InitProducerId: aborts what is open and fences the owner. Retries 51/14/15/16 within `until`. */
+  fenceTransactionalId(transactionalId: string, until: Until): Promise<{ readonly producerId: bigint; readonly epoch: number }>;
+  denyRules(topics: readonly string[]): Promise<readonly DenyRule[]>;
+  deny(rules: readonly DenyRule[], until: Until): Promise<void>;
+  allow(rules: readonly DenyRule[], until: Until): Promise<void>;
+  readonly records: RecordReader;
+  close(): Promise<void>;
+}
+
+/** One record as a consumer would see it. */
+export interface SeenRecord extends TopicPartition {
+  readonly offset: bigint;
+  readonly timestampMs: bigint;
+  /** Hash over timestamp, key, value and headers (null and empty apart); equal on both sides for a faithful copy. */
+  readonly fingerprint: string;
+}
+/** Reads logs without a consumer group, as far as a consumer would see them. Bounded memory. */
+export interface RecordReader {
+  /** Visible records in `[from, to)`, in order. Default isolation is `read_committed`. A `from` below the log start begins there. */
+  range(of: TopicPartition & { readonly from: bigint; readonly to: bigint }, options?: ReadOptions): AsyncIterable<SeenRecord>;
+  /** The last `count` visible records below the given ends (fewer if the log has fewer), per partition, in order; many partitions in few requests. */
+  tails(ends: readonly LogEnds[], count: number, options?: ReadOptions): Promise<ReadonlyMap<string, readonly SeenRecord[]>>;
+  /** The first visible record at or after `from`; `null`: none below `to`. Many partitions in few requests. */
+  firsts(of: readonly (TopicPartition & { readonly from: bigint; readonly to: bigint })[], options?: ReadOptions): Promise<ReadonlyMap<string, SeenRecord | null>>;
+  /** Key and value too, for small internal topics such as the offset syncs and the ledger. */
+  contents(of: TopicPartition & { readonly from: bigint; readonly to: bigint }, options?: ReadOptions): AsyncIterable<SeenRecord & { readonly key: Buffer | null; readonly value: Buffer | null }>;
+  /** Producer ids of the data batches in `[from, to)`, control batches left out; -1n is a writer without an id. */
+  writers(of: TopicPartition & { readonly from: bigint; readonly to: bigint }, options?: ReadOptions): Promise<readonly { readonly producerId: bigint; readonly records: number; readonly firstOffset: bigint; readonly lastOffset: bigint; readonly firstTimestampMs: bigint; readonly lastTimestampMs: bigint }[]>;
+}
+export interface ReadOptions { readonly isolation?: 'read_committed' | 'read_uncommitted'; readonly signal?: AbortSignal }
+/** `topic/partition`: the key of the maps above. */
+export const tpKey = (tp: TopicPartition): string => `${tp.topic}/${tp.partition}`;
+
+/** One mirror (a MirrorMaker 2 source connector) for one cut set, direction and attempt. */
+export interface MirrorSpec {
+  /** Connect worker, catalog name. */
+  readonly connect: string;
+  /** Connector name, unique per attempt, e.g. `cutover-orders-fwd-1a2b3c4d`. The source alias equals it. */
+  readonly name: string;
+  readonly from: string; // cluster, catalog name
+  readonly to: string;
+  readonly topics: readonly string[];
+  /** One entry per partition that must not start at the beginning: the next offset to be read from `from`. */
+  readonly seed: readonly Position[];
+}
+/** Next source offset each partition of the mirror will read (`stored + 1`); absent: nothing stored yet. */
+export type MirrorProgress = ReadonlyMap<string, bigint>;
+export interface MirrorHealth {
+  readonly connector: 'RUNNING' | 'PAUSED' | 'STOPPED' | 'FAILED' | 'UNASSIGNED' | 'RESTARTING' | 'absent';
+  /** Partitions held by RUNNING tasks (`topic/partition`). RUNNING alone proves nothing. */
+  readonly assigned: readonly string[];
+  readonly tasks: number;
+  /** First lines of failed tasks' traces, secrets stripped. */
+  readonly traces: readonly string[];
+}
+export interface Anchor { readonly from: bigint; readonly to: bigint }
+export interface Mirrors {
+  /** Validates config with the worker; alive group; returns faults as sentences, empty when fine. */
+  check(spec: MirrorSpec): Promise<readonly string[]>;
+  /** Syncs topic pre-created, connector created STOPPED, seeded, seeds read back entry by entry, resumed, RUNNING with every partition assigned. Idempotent. */
+  create(spec: MirrorSpec, until: Until): Promise<void>;
+  health(spec: MirrorSpec): Promise<MirrorHealth>;
+  /** Exact, from Connect's offsets; costs up to 0.7 s with exactly-once: not for loops inside an outage. */
+  progress(spec: MirrorSpec): Promise<MirrorProgress>;
+  /** Transactional ids of its tasks with their present producer ids; `producerId` null: not known to the cluster. */
+  writers(spec: MirrorSpec): Promise<readonly { readonly transactionalId: string; readonly producerId: bigint | null }[]>;
+  /**
+   * PUT /stop answered 204, then InitProducerId on every transactional id (compared with the remembered producer id):
+   * nothing this mirror has in flight can become visible afterwards. 25-130 ms.
+   */
+  silence(spec: MirrorSpec, writers: readonly { readonly transactionalId: string; readonly producerId: bigint | null }[], until: Until): Promise<Timed>;
+  /** Waits until STOPPED with no tasks (0.2-10 s after `silence`). */
+  awaitStopped(spec: MirrorSpec, until: Until): Promise<void>;
+  /** After a silence that is undone *before* a cut: resume and wait until RUNNING with every partition assigned. */
+  resume(spec: MirrorSpec, until: Until): Promise<void>;
+  /** Stop, wait, delete connector and its stored offsets, delete its syncs topic. Idempotent. */
+  remove(spec: MirrorSpec, until: Until): Promise<void>;
+  /** Offset syncs in log order, decoded: record `from` on the source was acknowledged at `to` on the target. */
+  anchors(spec: MirrorSpec): Promise<ReadonlyMap<string, readonly Anchor[]>>;
+}
+
+/** How many processes of an application run where, as the fleet itself says. */
+export interface FleetState {
+  readonly source: number | 'unknown';
+  readonly target: number | 'unknown';
+  readonly say: string;
+}
+/** The processes of one application. `stop` returns when the fleet says they are gone; belief also needs the brokers. */
+export interface Fleet {
+  readonly kind: 'command' | 'webhook' | 'manual';
+  stop(application: string, until: Until): Promise<void>;
+  start(application: string, on: Side, until: Until): Promise<void>;
+  ask(application: string, until: Until): Promise<FleetState>;
+}
+
+/** The record of everything, on both clusters: a compacted topic `__cutover.ledger`. */
+export interface Ledger {
+  /** Creates the topic where it is missing; returns faults (rights, replication) as sentences. */
+  prepare(cluster: string, until: Until): Promise<readonly string[]>;
+  /** Acknowledged by all in-sync replicas and read back. */
+  write(cluster: string, entries: readonly { readonly key: string; readonly value: string }[], until: Until): Promise<void>;
+  /** Newest value per key whose key begins with `prefix`. */
+  read(cluster: string, prefix: string): Promise<ReadonlyMap<string, string>>;
+}
+
+/** Everything an activity may reach; built once by the worker. A name that the catalog lacks throws `BadMigration`. */
+export interface Ports {
+  cluster(name: string): Cluster;
+  mirrors: Mirrors;
+  fleet(name: string): Fleet;
+  ledger: Ledger;
+}
