@@ -11,7 +11,9 @@ export interface Context {
   /** Absolute epoch ms after which nothing may be written any more; `null` outside an outage. Enforced inside activities. */
   readonly untilMs: number | null;
   readonly limits: Limits;
-  /** `<first run id>/<unit>/<attempt>`: unique per attempt, the ledger key, and the seed of connector names. */
+  /** First run id of the workflow: the prefix of ledger keys and (its first 8 characters) part of connector names. */
+  readonly run: string;
+  /** `<first run id>/<unit>/<attempt>`: unique per attempt, the ledger key of this step. */
   readonly key: string;
 }
 

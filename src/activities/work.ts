@@ -1,0 +1,111 @@
+/**
+ * What the workflow asks of the outside: the activity signatures. Types only; the workflow imports nothing else from here.
+ *
+ * Every call is idempotent: it reads, acts only on a difference, and reads back. `m` is the resolved migration (no patterns).
+ * Calls that write obey `c.untilMs`. Failures are `Failure`s of `domain/failures.ts`. A `capture…` reads the pre-image of
+ * the write that follows and stores it in the ledger under `c.key`; the same value is handed to the write and to its undo.
+ */
+import type { Side } from '../domain/authority.ts';
+import type { CutSet } from '../domain/cutsets.ts';
+import type { Inventory, Migration } from '../domain/migration.ts';
+import type { Context, Done, Evidence, Look } from '../domain/scheme.ts';
+
+export interface Ask { readonly m: Migration; readonly c: Context }
+/** Observes get the `picture` of the previous turn and return when it changed, when done, or after 15 minutes. */
+export type LookAsk = Ask & { readonly c: Context & { readonly before: string | null } };
+
+export interface Assessment {
+  /** Patterns replaced by the names they match, sorted. */
+  readonly migration: Migration;
+  readonly inventory: Inventory;
+}
+/** Topics that did not exist on the target: ours to remove again. */
+export interface TopicsBefore { readonly missing: readonly string[] }
+/** Overrides as they were; `null`: not overridden. */
+export type RetentionBefore = Readonly<Record<string, Readonly<Record<string, string | null>>>>;
+export interface FenceBefore { readonly rules: readonly { readonly principal: string; readonly topic: string }[]; readonly able: 'yes' | 'no-authorizer' | 'no-principals' }
+export interface MirrorBefore { readonly name: string }
+export interface SilenceBefore { readonly name: string; readonly writers: readonly { readonly transactionalId: string; readonly producerId: string | null }[] }
+/** Per application where its processes ran. */
+export type FleetBefore = Readonly<Record<string, Side | 'stopped' | 'unknown'>>;
+/** Group → `topic/partition` → offset (null: none committed) on the side that is about to be written. */
+export type PositionsBefore = Readonly<Record<string, Readonly<Record<string, number | null>>>>;
+export interface CutBefore { readonly epoch: number }
+
+export interface Work {
+  /** Names of registered search attributes among ours. */
+  environment(x: { readonly names: readonly string[] }): Promise<{ readonly searchAttributes: readonly string[] }>;
+  /** Expands patterns, finds clusters, topics and groups. All faults in one `BadMigration`. Reads only. */
+  assess(x: { readonly m: Migration; readonly scheme: string }): Promise<Assessment>;
+  /** The inventory as it is now, in words of what differs from `inventory`; empty when nothing does. */
+  reassess(x: Ask & { readonly inventory: Inventory }): Promise<readonly string[]>;
+
+  acquireLock(x: Ask & { readonly inventory: Inventory; readonly owner: string }): Promise<Done>;
+  releaseLock(x: Ask & { readonly inventory: Inventory; readonly owner: string }): Promise<Done>;
+  /** Ledger entries on both clusters; `need: 'both'` fails unless both acknowledge, `'one'` reports the missing one in `say`. */
+  remember(x: Ask & { readonly entries: readonly { readonly key: string; readonly value: string }[]; readonly need: 'both' | 'one' }): Promise<Done>;
+  /** The newest journal in the ledger of this run as text; `null`: none. */
+  recall(x: Ask & { readonly run: string }): Promise<string | null>;
+
+  /** Preflight: both clusters, Connect, ledger, fleets, rights, versions, replication. Fails with all faults at once. */
+  lookReady(x: LookAsk & { readonly scheme: string }): Promise<Look>;
+
+  captureTopics(x: Ask): Promise<TopicsBefore>;
+  createTopics(x: Ask & { readonly before: TopicsBefore }): Promise<Done>;
+  /** Deletes only `before.missing`. */
+  removeTopics(x: Ask & { readonly before: TopicsBefore }): Promise<Done>;
+  captureRetention(x: Ask): Promise<RetentionBefore>;
+  holdRetention(x: Ask & { readonly before: RetentionBefore }): Promise<Done>;
+  restoreRetention(x: Ask & { readonly before: RetentionBefore }): Promise<Done>;
+
+  captureMirror(x: Ask & { readonly set: CutSet; readonly toward: Side }): Promise<MirrorBefore>;
+  createMirror(x: Ask & { readonly set: CutSet; readonly toward: Side; readonly before: MirrorBefore }): Promise<Done>;
+  removeMirror(x: Ask & { readonly set: CutSet; readonly toward: Side; readonly before: MirrorBefore }): Promise<Done>;
+  /** Healthy, every partition assigned, progressing; `done` when every partition lags at most `limits.lagRecords`. `MirrorStuck` after `limits.stuckMs` without progress. */
+  lookCaughtUp(x: LookAsk & { readonly sets: readonly CutSet[]; readonly toward: Side }): Promise<Look>;
+  captureSilence(x: Ask & { readonly set: CutSet; readonly toward: Side }): Promise<SilenceBefore>;
+  silenceMirror(x: Ask & { readonly set: CutSet; readonly toward: Side; readonly before: SilenceBefore }): Promise<Done>;
+  /** The undo of a silence before the cut took effect. */
+  resumeMirror(x: Ask & { readonly set: CutSet; readonly toward: Side; readonly before: SilenceBefore }): Promise<Done>;
+  /** After opening: the connector is STOPPED, its stored offsets equal the cut, then it is deleted. */
+  retireMirrors(x: Ask & { readonly sets: readonly CutSet[]; readonly toward: Side }): Promise<Done>;
+
+  captureFleet(x: Ask & { readonly applications: readonly string[] }): Promise<FleetBefore>;
+  /** All fleets side by side; returns when each fleet says its processes are gone. */
+  stopFleet(x: Ask & { readonly applications: readonly string[] }): Promise<Done>;
+  startFleet(x: Ask & { readonly applications: readonly string[]; readonly on: Side }): Promise<Done>;
+  /** Fleet and brokers agree that these run on `on`: members in their groups, batches of a new producer; else `unknown (idle)`, said as such. */
+  lookRunning(x: LookAsk & { readonly applications: readonly string[]; readonly on: Side }): Promise<Look>;
+  /** Fleet shows no process; their groups are EMPTY and positions stable; what they write is stable, no open transaction of theirs. */
+  lookQuiet(x: LookAsk & { readonly applications: readonly string[]; readonly on: Side }): Promise<Look>;
+
+  captureFence(x: Ask & { readonly set: CutSet; readonly on: Side }): Promise<FenceBefore>;
+  raiseFence(x: Ask & { readonly set: CutSet; readonly on: Side; readonly before: FenceBefore }): Promise<Done>;
+  lowerFence(x: Ask & { readonly set: CutSet; readonly on: Side; readonly before: FenceBefore }): Promise<Done>;
+
+  /** HW == LSO and stable on the authority, every visible record copied: tail windows match record by record. */
+  lookMirrorDrained(x: LookAsk & { readonly set: CutSet; readonly toward: Side }): Promise<Look>;
+  /** No visible record between the committed positions of these groups and the LSO of these topics. */
+  lookGroupsDrained(x: LookAsk & { readonly groups: readonly string[]; readonly topics: readonly string[]; readonly on: Side }): Promise<Look>;
+
+  /** Positions of these groups on `to`, as they are now. */
+  capturePositions(x: Ask & { readonly groups: readonly string[]; readonly to: Side }): Promise<PositionsBefore>;
+  /** One explicit position per partition each group reads: translated with proof (else `NotExact`), or the log start. Read back. */
+  setPositions(x: Ask & { readonly groups: readonly string[]; readonly to: Side; readonly how: 'translated' | 'log-start'; readonly before: PositionsBefore }): Promise<Done>;
+  /** The undo: where the groups are on `to` now is translated back to the other side and set there; then `before` is restored on `to`. */
+  returnPositions(x: Ask & { readonly groups: readonly string[]; readonly to: Side; readonly how: 'translated' | 'log-start'; readonly before: PositionsBefore }): Promise<Done>;
+
+  captureCut(x: Ask & { readonly set: CutSet; readonly to: Side }): Promise<CutBefore>;
+  /** Records ends, LSO, log starts, last visible record of both sides, topic ids, epoch in both ledgers. */
+  markCut(x: Ask & { readonly set: CutSet; readonly to: Side; readonly before: CutBefore }): Promise<Done>;
+  unmarkCut(x: Ask & { readonly set: CutSet; readonly to: Side; readonly before: CutBefore }): Promise<Done>;
+  /** Read again immediately before opening: equal to the mark, or it fails. */
+  lookCut(x: LookAsk & { readonly set: CutSet; readonly to: Side }): Promise<Look>;
+
+  /** Claims and figures for the three kinds of hold. Claims are the same text as long as nothing that matters changed. */
+  evidence(x: Ask & { readonly inventory: Inventory; readonly about: EvidenceAbout }): Promise<Evidence>;
+}
+export type EvidenceAbout =
+  | { readonly kind: 'move'; readonly applications: readonly string[]; readonly sets: readonly CutSet[]; readonly copies: boolean }
+  | { readonly kind: 'cut'; readonly set: CutSet; readonly applications: readonly string[]; readonly copies: boolean; readonly budgetMs: number; readonly undoReserveMs: number }
+  | { readonly kind: 'finish'; readonly sets: readonly CutSet[]; readonly copies: boolean };

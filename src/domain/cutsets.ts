@@ -1,0 +1,98 @@
+/** Which topics must change authority together, and in which order the sets are cut. */
+import type { Application, Migration } from './migration.ts';
+import { readsOf } from './migration.ts';
+
+/** Topics that are cut together with all their writers. */
+export interface CutSet {
+  /** Name of its first topic, sorted; unique because sets are disjoint. */
+  readonly name: string;
+  readonly topics: readonly string[];
+  /** Names of the applications that write any of them, sorted. */
+  readonly writers: readonly string[];
+}
+
+/** Groups names that must stay together: a small union-find over strings. */
+class Together {
+  readonly #parent = new Map<string, string>();
+  find(x: string): string {
+    const parent = this.#parent.get(x) ?? x;
+    if (parent === x) return x;
+    const root = this.find(parent);
+    this.#parent.set(x, root);
+    return root;
+  }
+  join(names: readonly string[]): void {
+    for (const name of names) this.#parent.set(this.find(name), this.find(names[0] ?? name));
+  }
+}
+
+/**
+ * The closure over common writers and shared groups of applications that write. Reading alone does not bind: a mirror feeds
+ * the other side. Loops (A feeds B feeds A) are joined, because neither could be cut before the other.
+ */
+export function cutSets(m: Pick<Migration, 'topics' | 'applications'>): readonly CutSet[] {
+  const together = new Together();
+  for (const a of m.applications) together.join(a.writes);
+  const writersByGroup = Map.groupBy(m.applications.filter((a) => a.writes.length > 0).flatMap((a) => a.reads.map((r) => ({ group: r.group, a }))), (x) => x.group);
+  for (const members of writersByGroup.values()) together.join(members.flatMap((x) => x.a.writes));
+  joinLoops(m, together);
+  return [...Map.groupBy([...new Set(m.topics)].sort(), (t) => together.find(t)).values()].map((topics) => ({
+    name: topics[0] ?? '',
+    topics,
+    writers: m.applications.filter((a) => a.writes.some((t) => topics.includes(t))).map((a) => a.name).sort(),
+  })).sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** Set → sets that its writers read from: `feeds` point upstream. */
+const upstreamOf = (m: Pick<Migration, 'applications'>, setOf: (topic: string) => string): ReadonlyMap<string, ReadonlySet<string>> => {
+  const edges = new Map<string, Set<string>>();
+  for (const a of m.applications)
+    for (const written of a.writes)
+      for (const read of readsOf(a)) {
+        const [down, up] = [setOf(written), setOf(read)];
+        if (down === up) continue;
+        if (!edges.has(down)) edges.set(down, new Set());
+        edges.get(down)?.add(up);
+      }
+  return edges;
+};
+
+const reaches = (edges: ReadonlyMap<string, ReadonlySet<string>>, from: string, to: string, seen = new Set<string>()): boolean => {
+  for (const next of edges.get(from) ?? []) {
+    if (next === to) return true;
+    if (seen.has(next)) continue;
+    seen.add(next);
+    if (reaches(edges, next, to, seen)) return true;
+  }
+  return false;
+};
+
+function joinLoops(m: Pick<Migration, 'topics' | 'applications'>, together: Together): void {
+  const edges = upstreamOf(m, (t) => together.find(t));
+  const loops = [...edges.keys()].flatMap((a) => [...edges.keys()].filter((b) => a < b && reaches(edges, a, b) && reaches(edges, b, a)).map((b) => [a, b]));
+  for (const loop of loops) together.join(loop);
+}
+
+/**
+ * Sets in the order in which their authority can change. `downstream-first`: an application that reads X and writes Y is
+ * moved with Y while X is still mirrored to it. `upstream-first`: without a copy, X must be closed and drained before Y is cut.
+ */
+export function inOrder(m: Pick<Migration, 'topics' | 'applications'>, sets: readonly CutSet[], order: 'downstream-first' | 'upstream-first'): readonly CutSet[] {
+  const setOf = new Map(sets.flatMap((s) => s.topics.map((t) => [t, s.name] as const)));
+  const edges = upstreamOf(m, (t) => setOf.get(t) ?? t);
+  const out: CutSet[] = [];
+  const visit = (s: CutSet): void => {
+    if (out.includes(s)) return;
+    for (const up of edges.get(s.name) ?? []) {
+      const found = sets.find((x) => x.name === up);
+      if (found) visit(found);
+    }
+    if (!out.includes(s)) out.push(s);
+  };
+  for (const s of sets) visit(s);
+  return order === 'upstream-first' ? out : out.reverse();
+}
+
+export const writersOf = (m: Pick<Migration, 'applications'>, set: CutSet): readonly Application[] => m.applications.filter((a) => set.writers.includes(a.name));
+/** Applications that only read: they move on their own, before or after the cuts. */
+export const pureReaders = (m: Pick<Migration, 'applications'>): readonly Application[] => m.applications.filter((a) => a.writes.length === 0);
