@@ -33,12 +33,15 @@ export interface Limits {
   readonly stopMs: number;
   /** How long a wait may show no progress before it fails as stuck, ms. */
   readonly stuckMs: number;
+  /** Events in Temporal's history after which the workflow continues as new. */
+  readonly historyEvents: number;
 }
 export const limitBounds = {
   lagRecords: { default: 1_000, min: 0, max: 10_000_000 },
   startMs: { default: 120_000, min: 1_000, max: 3_600_000 },
   stopMs: { default: 120_000, min: 1_000, max: 3_600_000 },
   stuckMs: { default: 120_000, min: 5_000, max: 86_400_000 },
+  historyEvents: { default: 2_000, min: 50, max: 20_000 },
 } as const satisfies Record<keyof Limits, { default: number; min: number; max: number }>;
 
 export interface Migration {

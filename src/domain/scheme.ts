@@ -13,6 +13,8 @@ export interface Context {
   readonly limits: Limits;
   /** First run id of the workflow: the prefix of ledger keys and (its first 8 characters) part of connector names. */
   readonly run: string;
+  /** Decides the activity options: an outage retries within milliseconds, an undo for ever. */
+  readonly mode: 'plain' | 'outage' | 'undo';
   /** `<first run id>/<unit>/<attempt>`: unique per attempt, the ledger key of this step. */
   readonly key: string;
 }

@@ -1,0 +1,99 @@
+/** What the `progress` query returns, and how people are told: one line, and the Markdown of Temporal's Current Details. */
+import type { Limits } from './migration.ts';
+import type { Claim } from './scheme.ts';
+import type { Json } from './json.ts';
+
+export type Answer = 'approve' | 'reject' | 'retry' | 'skip' | 'rollback';
+export type State = 'starting' | 'running' | 'waiting' | 'asking' | 'paused' | 'outage' | 'rolling-back' | 'rolled-back' | 'completed';
+
+/** Something a person is asked. */
+export interface Question {
+  /** Name of the unit that asks; decisions may repeat it as `hold`. */
+  readonly name: string;
+  /** `hold`: planned; `failed`: a step failed; `undo-failed`; `parked`: rolled back to a phase; `plan-changed`: other code than planned it. */
+  readonly kind: 'hold' | 'failed' | 'undo-failed' | 'parked' | 'plan-changed';
+  readonly text: string;
+  /** Hash of the claims; an approval must repeat it. `null` where nothing is approved. */
+  readonly hash: string | null;
+  readonly answers: readonly Answer[];
+  readonly claims: readonly Claim[];
+  readonly figures: readonly string[];
+  /** Epoch ms. */
+  readonly sinceMs: number;
+}
+export interface StepTime { readonly name: string; readonly fromMs: number; readonly toMs: number; readonly say: string }
+/** One outage as it went, epoch ms by the worker's clock. */
+export interface OutageRecord {
+  readonly name: string;
+  readonly startedMs: number;
+  readonly endedMs: number;
+  readonly outcome: 'opened' | 'undone';
+  readonly why: string;
+  readonly steps: readonly StepTime[];
+  /** From the last producer confirmed stopped to the first told to start; `null` when undone. */
+  readonly addedMs: number | null;
+  /** Part of `addedMs` in which no activity was at work. */
+  readonly temporalMs: number | null;
+}
+export interface UnitProgress { readonly name: string; readonly kind: string; readonly state: 'done' | 'current' | 'todo' }
+export interface Progress {
+  readonly workflowId: string;
+  readonly scheme: string;
+  readonly state: State;
+  readonly phase: string;
+  readonly unit: string;
+  /** Last sentence of the present step. */
+  readonly say: string;
+  readonly figures: Json;
+  readonly units: readonly UnitProgress[];
+  readonly done: number;
+  readonly total: number;
+  readonly question: Question | null;
+  readonly outages: readonly OutageRecord[];
+  /** `open`: a rollback restores the source; else since which step it is not. */
+  readonly wayBack: 'open' | `closed by ${string}`;
+  readonly undos: readonly string[];
+  readonly limits: Limits;
+  readonly planHash: string;
+  readonly runs: number;
+  readonly startedMs: number;
+  /** The last message that was refused, and why. */
+  readonly refused: string | null;
+}
+
+/** One dense line, stable enough to grep. */
+export const oneLine = (p: Progress): string =>
+  [`${p.workflowId}`, p.state, `${p.done}/${p.total}`, p.unit, p.question ? `asks ${p.question.answers.join('|')}: ${p.question.text}` : p.say].filter((x) => x !== '').join(' · ');
+
+/** The JSON an operator pastes into the signal dialog, or after `--input`. */
+export const decisionExample = (q: Question): string => JSON.stringify(q.hash === null ? { by: 'YOUR NAME' } : { by: 'YOUR NAME', hash: q.hash });
+
+const claimLine = (c: Claim): string => `- ${c.holds ? '✔' : '✘'} ${c.text}`;
+const question = (p: Progress, q: Question): string[] => [
+  `## ${q.kind === 'hold' ? 'Your decision is asked' : 'Your help is asked'}`,
+  `**${q.text}**`,
+  '',
+  ...(q.claims.length > 0 ? ['Claims (read again before an approval counts):', '', ...q.claims.map(claimLine), ''] : []),
+  ...(q.figures.length > 0 ? ['Figures:', '', ...q.figures.map((f) => `- ${f}`), ''] : []),
+  q.claims.some((c) => !c.holds) && q.kind === 'hold' ? '**An approval is refused while a claim above is marked ✘.**\n' : '',
+  `Send one of the signals ${q.answers.map((a) => `\`${a}\``).join(', ')} with this input:`,
+  '', '```json', decisionExample(q), '```', '',
+  'or in a shell:', '', '```sh',
+  `temporal workflow signal --workflow-id '${p.workflowId}' --name ${q.answers[0] ?? 'retry'} --input '${decisionExample(q)}'`,
+  '```',
+];
+const seconds = (ms: number): string => `${(ms / 1000).toFixed(2)} s`;
+const outageLine = (o: OutageRecord): string => `- ${o.name}: ${o.outcome}${o.addedMs === null ? ` (${o.why})` : `, added write outage ${seconds(o.addedMs)}`}`;
+
+/** Markdown without tables (the UI renders them without padding). */
+export const details = (p: Progress): string => [
+  `# ${p.unit === '' ? p.state : p.unit} · ${p.state}`,
+  `${p.scheme}, ${p.done} of ${p.total} units done. Way back: **${p.wayBack}**.`,
+  '',
+  p.say === '' ? '' : `Now: ${p.say}\n`,
+  ...(p.question ? question(p, p.question) : []),
+  p.refused === null ? '' : `\nLast message refused: ${p.refused}\n`,
+  ...(p.outages.length > 0 ? ['', 'Outages:', '', ...p.outages.map(outageLine)] : []),
+  '',
+  'Steer at any time: `pause`, `resume`, `rollback`, `tune` (signals), or the update `decide`, which answers.',
+].join('\n');
