@@ -1,6 +1,7 @@
 /**
  * Who may write, read and mirror where. Steps declare what they mean as `Effect`s; the checker walks every prefix of a
- * plan and of its rollback over these effects and refuses a plan that breaks a rule. (Rules and checker: below the types.)
+ * plan and of its rollback over these effects and refuses a plan that breaks a rule.
+ * Rules: `authority-rules.ts`; walk: `authority-check.ts`.
  */
 export type Side = 'source' | 'target';
 export const otherSide = (side: Side): Side => (side === 'source' ? 'target' : 'source');
@@ -21,3 +22,28 @@ export type Effect =
   | { readonly do: 'prove-group-drained'; readonly group: string; readonly topics: readonly string[]; readonly on: Side }
   /** Authority over these topics changes; `set` is the cut set's name. */
   | { readonly do: 'cut'; readonly set: string; readonly topics: readonly string[]; readonly to: Side };
+
+/** The rules a plan is held against, in words an operator can check a plan with. */
+export const rules = {
+  'writers-at-authority': 'an application that writes runs only where every topic it writes has its authority.',
+  'mirror-one-way': 'a mirror copies only away from the authority, alone on its topics, and never again after a cut it ran before.',
+  'reads-what-comes': 'a group reads, on one side, only where what it must read next is or will be.',
+  'positions-first': 'before an application starts, each of its groups has an explicit and current position for every topic it reads.',
+  'cut-is-proven': 'a cut comes after its writers are proven quiet and its mirror is drained and silent, and it takes along all topics of its writers.',
+  'holds': 'a person is asked before an outage and before anything that cannot be undone, and never while an application is stopped.',
+  'topics-first': 'a topic exists before it is mirrored, positioned, cut or used, and is removed only when none of that remains.',
+  'fence-stands': 'a fence goes up only after the writers behind it stopped, and comes down before they start.',
+  'undo-restores': 'a complete rollback leaves applications, mirrors, fences and authority as they were.',
+  'nothing-left': 'at the end every application runs on the target, every topic has its authority there, and no mirror copies any more.',
+} as const;
+export type Rule = keyof typeof rules;
+
+export interface Breach {
+  readonly rule: Rule;
+  /** The step (`stepId`) that breaks it; in a rollback the step whose undo does. */
+  readonly step: string;
+  readonly application: string | null;
+  /** `forward`, or `rollback from <step>`. */
+  readonly at: string;
+  readonly why: string;
+}

@@ -1,0 +1,138 @@
+/** Walks every prefix of a plan, and from each the whole rollback, over the effects of its steps; says every rule that breaks. */
+import type { Breach, Effect, Rule } from './authority.ts';
+import { rules } from './authority.ts';
+import type { Found, Way } from './authority-rules.ts';
+import { apply, atTheEnd } from './authority-rules.ts';
+import { Ground, State, spoken } from './authority-state.ts';
+import type { Migration } from './migration.ts';
+import type { Change, Irreversible, Outage, Phase, Plan, Step, Unit } from './scheme.ts';
+import { stepId, units } from './scheme.ts';
+
+/** Breaches of the safety model, first met first; empty when the plan may run. */
+export function checkPlan(migration: Pick<Migration, 'topics' | 'applications'>, plan: Plan): readonly Breach[] {
+  const book = new Book();
+  const walk = new Walk({ state: State.start(new Ground(migration)), back: plan.back, book, at: 'forward' });
+  const end = walk.run(plan.forward);
+  book.note(atTheEnd(walk.state, 'target'), { step: end, at: 'forward' });
+  return book.breaches;
+}
+
+const shown = 12;
+/** The one message with which a plan is refused. */
+export function explainBreaches(breaches: readonly Breach[]): string {
+  const lines = breaches.slice(0, shown).map((b) => `- ${b.rule}: step ${b.step}${b.application === null ? '' : `, application ${b.application}`} (${b.at}): ${b.why}`);
+  const broken = [...new Set(breaches.map((b) => b.rule))].map((r: Rule) => `${r} means: ${rules[r]}`);
+  const more = breaches.length > shown ? [`- and ${breaches.length - shown} more.`] : [];
+  return [`The plan breaks ${breaches.length} ${breaches.length === 1 ? 'time' : 'times'} what keeps records safe; nothing was written.`, ...lines, ...more, ...broken].join('\n');
+}
+
+/** Collects breaches; the same one met again on another way is told once. */
+class Book {
+  readonly breaches: Breach[] = [];
+  readonly #known = new Set<string>();
+  note(found: readonly Found[], where: { readonly step: string; readonly at: string }): void {
+    for (const f of found) {
+      const key = `${f.rule}|${f.application}|${f.why}`;
+      if (this.#known.has(key)) continue;
+      this.#known.add(key);
+      this.breaches.push({ rule: f.rule, step: where.step, application: f.application, at: where.at, why: f.why });
+    }
+  }
+}
+
+/** `reverse`: undoing this opening runs the plan's `back` list. */
+interface Entry { readonly step: string; readonly undoes: readonly Effect[] | 'reverse' }
+
+class Walk {
+  readonly state: State;
+  readonly #back: readonly Phase[];
+  readonly #book: Book;
+  readonly #at: string;
+  #undos: Entry[] = [];
+  /** What a complete rollback must restore: the beginning, or the moment after which nothing before can be undone. */
+  #base: State;
+  #held = false;
+  /** Rollbacks that met the same state at the same depth go the same way from there. */
+  #walked = new Set<string>();
+  constructor(x: { readonly state: State; readonly back: readonly Phase[]; readonly book: Book; readonly at: string }) {
+    this.state = x.state;
+    this.#base = x.state.clone();
+    this.#back = x.back;
+    this.#book = x.book;
+    this.#at = x.at;
+  }
+
+  /** Name of the last step. */
+  run(phases: readonly Phase[]): string {
+    let last = 'plan';
+    for (const unit of units(phases)) {
+      if (unit.step.kind === 'outage') this.#outage(unit, unit.step);
+      else this.#step(unit, unit.step);
+      last = unit.step.kind === 'outage' ? stepId(unit, unit.step.open) : unit.name;
+    }
+    return last;
+  }
+
+  #step(unit: Unit, step: Step): void {
+    const id = stepId(unit, step);
+    if (step.kind === 'hold') return this.#hold(id);
+    if (step.kind === 'irreversible') return this.#open(id, step);
+    if (step.kind === 'change') this.#undos.push({ step: id, undoes: typeof step.undo === 'string' ? [] : (step.undoes ?? []) });
+    // Undo entries are recorded before the write: the write may not have begun, or be half done, when the undo runs.
+    this.#rollbackFrom(id);
+    for (const e of step.effects ?? []) {
+      this.#effect(e, 'forward', id);
+      this.#rollbackFrom(id);
+    }
+  }
+
+  #hold(id: string): void {
+    this.#held = true;
+    const waiting = this.state.ground.applications.filter((a) => this.state.place(a.name) === 'stopped');
+    this.#note(waiting.map((a) => ({ rule: 'holds' as const, application: a.name, why: `A person is asked while ${a.name} is ${spoken('stopped')}.` })), id);
+  }
+
+  #outage(unit: Unit, outage: Outage): void {
+    if (!this.#held) this.#note([{ rule: 'holds', application: null, why: `Outage ${unit.name} begins without a hold before it.` }], unit.name);
+    const mark = this.#undos.length;
+    for (const step of outage.until) this.#step(unit, step);
+    this.#held = true; // the hold before the outage is the one of its opening; a missing one was told above
+    this.#open(stepId(unit, outage.open), outage.open, mark);
+  }
+
+  /** From its start there is no undo any more, except by a reverse cut where the plan has one. */
+  #open(id: string, step: Change | Irreversible, mark = 0): void {
+    if (!this.#held) this.#note([{ rule: 'holds', application: null, why: `${id} cannot be undone and begins without a hold before it.` }], id);
+    this.#held = false;
+    const reversible = step.kind === 'change' && this.#back.length > 0;
+    this.#undos = reversible ? [...this.#undos.slice(0, mark), { step: id, undoes: 'reverse' }] : [];
+    this.#walked = new Set();
+    for (const e of step.effects ?? []) this.#effect(e, 'forward', id);
+    if (reversible) this.#rollbackFrom(id);
+    else this.#base = this.state.clone();
+  }
+
+  #rollbackFrom(id: string): void {
+    const at = `rollback from ${id}`;
+    let state = this.state.clone();
+    for (let i = this.#undos.length - 1; i >= 0; i--) {
+      const met = `${i} ${state.key()}`;
+      if (this.#walked.has(met)) return;
+      this.#walked.add(met);
+      const entry = this.#undos[i];
+      if (entry === undefined) return;
+      if (entry.undoes === 'reverse') state = this.#reverse(state, at);
+      else for (const e of entry.undoes) this.#book.note(apply(state, e, 'undo'), { step: entry.step, at });
+    }
+    this.#book.note(state.differences(this.#base).map((d) => ({ rule: 'undo-restores' as const, ...d, why: `After the rollback: ${d.why}` })), { step: id, at });
+  }
+
+  #reverse(state: State, at: string): State {
+    const walk = new Walk({ state, back: [], book: this.#book, at });
+    walk.run(this.#back);
+    return walk.state;
+  }
+
+  #effect(e: Effect, way: Way, step: string): void { this.#note(apply(this.state, e, way), step); }
+  #note(found: readonly Found[], step: string): void { this.#book.note(found, { step, at: this.#at }); }
+}

@@ -1,0 +1,258 @@
+/** The rules of the safety model: what each effect needs to be allowed, what it makes true, and what must hold at every moment. */
+import type { Effect, Rule, Side } from './authority.ts';
+import { otherSide } from './authority.ts';
+import type { State } from './authority-state.ts';
+import { isOn, sidesOf, spoken } from './authority-state.ts';
+import type { Application } from './migration.ts';
+
+export interface Found { readonly rule: Rule; readonly application: string | null; readonly why: string }
+/** `undo`: what an undo cannot prove anew (quiet, drained) is not asked of it; what it leaves behind is. */
+export type Way = 'forward' | 'undo';
+type Of<K extends Effect['do']> = Extract<Effect, { do: K }>;
+const breach = (rule: Rule, application: string | null, why: string): Found => ({ rule, application, why });
+
+/** Applies one effect to the state and says what it breaks: by itself, and by what then stands. */
+export function apply(s: State, e: Effect, way: Way): readonly Found[] {
+  const found = applied(s, e, way);
+  return [...found, ...touchedBy(s, e).flatMap((a) => standing(s, a))];
+}
+
+function applied(s: State, e: Effect, way: Way): readonly Found[] {
+  switch (e.do) {
+    case 'create-topics': for (const t of e.topics) s.setExists(e.on, t, true); return [];
+    case 'remove-topics': return e.topics.flatMap((t) => removeTopic(s, t, e.on));
+    case 'mirror': return mirror(s, e);
+    case 'run': return run(s, e);
+    case 'position': return e.topics.flatMap((t) => position(s, e, t, way));
+    case 'fence': return fence(s, e);
+    case 'prove-quiet': for (const a of e.applications) if (s.place(a) === 'stopped') s.setQuiet(a, true); return [];
+    case 'prove-mirror-drained': return drained(s, e);
+    case 'prove-group-drained': return groupDrained(s, e);
+    case 'cut': return cut(s, e);
+  }
+}
+
+function touchedBy(s: State, e: Effect): readonly Application[] {
+  if (e.do === 'run') return [...new Set(s.ground.applications.filter((a) => a.name === e.application).flatMap((a) => [a, ...a.reads.flatMap((r) => s.ground.ofGroup(r.group))]))];
+  return e.do === 'mirror' || e.do === 'cut' || e.do === 'remove-topics' ? s.ground.usersOf(e.topics) : [];
+}
+
+/** What must be so at every moment, for one application. */
+function standing(s: State, a: Application): readonly Found[] {
+  return sidesOf(s.place(a.name)).flatMap((on) => [
+    ...a.writes.filter((t) => s.authority(t) !== on).map((t) => breach('writers-at-authority', a.name, `${a.name} runs on ${on} and writes ${t}, which has its authority on ${s.authority(t)}.`)),
+    ...a.reads.flatMap((r) => r.topics.flatMap((t) => reading(s, a, r.group, t, on))),
+    ...split(s, a, on),
+  ]);
+}
+
+/** Whether what the group must read next is, or will be, in the log of `topic` on that side. */
+function reading(s: State, a: Application, group: string, topic: string, on: Side): readonly Found[] {
+  const both = s.place(a.name) === 'both';
+  if (both && s.copied(topic)) return [breach('reads-what-comes', a.name, `${a.name} runs on both sides and reads ${topic}, which is mirrored: group ${group} would read every record twice.`)];
+  if (both) return [];
+  if (s.authority(topic) === on) {
+    if (s.copied(topic) || !s.closed(otherSide(on), topic) || s.hasRead(group, topic, otherSide(on))) return [];
+    return [breach('reads-what-comes', a.name, `Group ${group} reads ${topic} on ${on} before it was proven to have drained what is left of it on ${otherSide(on)}.`)];
+  }
+  if (s.fed(topic, on) || s.closed(on, topic)) return [];
+  return [breach('reads-what-comes', a.name, `Group ${group} reads ${topic} on ${on}, where nothing arrives: the authority is on ${otherSide(on)} and no mirror feeds ${on}.`)];
+}
+
+function split(s: State, a: Application, on: Side): readonly Found[] {
+  return a.reads.flatMap((r) => s.ground.ofGroup(r.group)
+    .filter((b) => b.name !== a.name && isOn(s.place(b.name), otherSide(on)))
+    .map((b) => breach('reads-what-comes', a.name, `Group ${r.group} has members on both sides: ${a.name} on ${on}, ${b.name} ${spoken(s.place(b.name))}.`)));
+}
+
+function removeTopic(s: State, topic: string, on: Side): readonly Found[] {
+  const users = s.ground.usersOf([topic]).filter((a) => isOn(s.place(a.name), on));
+  const mirrors = s.mirrorsOf(topic).filter((x) => s.mirror(x.name) === 'running');
+  const groups = s.ground.usersOf([topic]).flatMap((a) => a.reads.filter((r) => r.topics.includes(topic)).map((r) => ({ a, group: r.group })));
+  const lost = groups.flatMap(({ a, group }) => takeAway(s, { group, topic, on, application: a.name }));
+  s.setExists(on, topic, false);
+  s.setCopied(topic, false);
+  return [
+    ...lost,
+    ...(s.authority(topic) === on ? [breach('topics-first', null, `${topic} is removed on ${on}, where its authority is.`)] : []),
+    ...users.map((a) => breach('topics-first', a.name, `${topic} is removed on ${on} while ${a.name} runs there.`)),
+    ...mirrors.map((x) => breach('topics-first', null, `${topic} is removed on ${on} while mirror ${x.name} runs.`)),
+  ];
+}
+
+function mirror(s: State, e: Of<'mirror'>): readonly Found[] {
+  const seen = { name: e.mirror, topics: e.topics, toward: e.toward };
+  if (e.state !== 'running') { s.setMirror(seen, e.state); return []; }
+  const others = [...new Set(e.topics.flatMap((t) => s.mirrorsOf(t)))].filter((x) => x.name !== e.mirror && s.mirror(x.name) === 'running');
+  const found = [
+    ...e.topics.filter((t) => !s.exists(e.toward, t)).map((t) => breach('topics-first', null, `Mirror ${e.mirror} runs before ${t} exists on ${e.toward}.`)),
+    ...e.topics.filter((t) => s.authority(t) === e.toward).map((t) => breach('mirror-one-way', null, `Mirror ${e.mirror} copies ${t} toward ${e.toward}, where its authority is.`)),
+    ...others.map((x) => breach('mirror-one-way', null, `Mirror ${e.mirror} starts while ${x.name} copies the same topics toward ${x.toward}.`)),
+    ...(s.spent(e.mirror) ? [breach('mirror-one-way', null, `Mirror ${e.mirror} ran before a cut that took effect and must never run again.`)] : []),
+  ];
+  s.setMirror(seen, 'running');
+  for (const t of e.topics) s.setCopied(t, true);
+  return found;
+}
+
+function run(s: State, e: Of<'run'>): readonly Found[] {
+  const a = s.ground.applications.find((x) => x.name === e.application);
+  if (a === undefined) return [breach('nothing-left', e.application, `${e.application} is started or stopped, but the migration does not declare it.`)];
+  const was = s.place(a.name);
+  const starts = sidesOf(e.on).filter((on) => !isOn(was, on));
+  const found = starts.flatMap((on) => startsOn(s, a, on));
+  s.setPlace(a.name, e.on);
+  if (e.on === 'stopped') return found;
+  s.setQuiet(a.name, false);
+  for (const on of sidesOf(e.on)) went(s, a, on);
+  return found;
+}
+
+/** What must be there before the first process of an application starts on a side. */
+function startsOn(s: State, a: Application, on: Side): readonly Found[] {
+  const topics = [...new Set([...a.writes, ...a.reads.flatMap((r) => r.topics)])];
+  return [
+    ...topics.filter((t) => !s.exists(on, t)).map((t) => breach('topics-first', a.name, `${a.name} starts on ${on} before ${t} exists there.`)),
+    ...a.writes.filter((t) => s.fenced(on, t)).map((t) => breach('fence-stands', a.name, `${a.name} starts on ${on} while the fence of ${t} is up there.`)),
+    ...a.reads.flatMap((r) => r.topics.flatMap((t) => {
+      const worth = s.position(r.group, t, on);
+      if (worth === 'none') return [breach('positions-first', a.name, `${a.name} starts on ${on} before group ${r.group} has a position for ${t} there.`)];
+      if (worth === 'stale') return [breach('positions-first', a.name, `${a.name} starts on ${on}, but the position of group ${r.group} for ${t} there is older than what the group has read on ${otherSide(on)}.`)];
+      return [];
+    })),
+  ];
+}
+
+/** What running makes true: positions move on here and go stale there, proofs about what it writes are void. */
+function went(s: State, a: Application, on: Side): void {
+  for (const r of a.reads)
+    for (const t of r.topics) {
+      s.setPosition(r.group, t, on, 'fresh');
+      if (s.copied(t) && s.position(r.group, t, otherSide(on)) !== 'none') s.setPosition(r.group, t, otherSide(on), 'stale');
+    }
+  for (const t of a.writes) {
+    for (const b of s.ground.usersOf([t])) for (const r of b.reads) s.setHasRead(r.group, t, on, false);
+    for (const x of s.mirrorsOf(t)) {
+      s.setDrained(x.name, false);
+      if (s.opened(t) !== on) s.setSpent(x.name);
+    }
+    s.setOpened(t, on);
+  }
+}
+
+function position(s: State, e: Of<'position'>, topic: string, way: Way): readonly Found[] {
+  const members = s.ground.ofGroup(e.group).filter((a) => a.reads.some((r) => r.group === e.group && r.topics.includes(topic)));
+  const application = members[0]?.name ?? null;
+  if (e.from === 'none') return takeAway(s, { group: e.group, topic, on: e.on, application });
+  const missing = s.exists(e.on, topic) ? [] : [breach('topics-first', application, `Group ${e.group} gets a position for ${topic} on ${e.on} before the topic exists there.`)];
+  const active = members.filter((a) => isOn(s.place(a.name), e.on));
+  if (active.length > 0) {
+    // An undo that has nothing to do here (its change was recorded, not applied) meets the group where it always was.
+    return way === 'undo' ? missing : [...missing, ...active.map((a) => breach('positions-first', a.name, `The position of group ${e.group} for ${topic} on ${e.on} is set while ${a.name} runs there.`))];
+  }
+  if (e.from === 'log-start') return [...missing, ...logStart(s, e, topic, application)];
+  // A group that still runs, or whose processes were not proven gone, reads on: what is written now may be outdated at once.
+  const settled = members.every((a) => s.place(a.name) === 'stopped' && (way === 'undo' || s.quiet(a.name)));
+  return [...missing, ...(e.from === 'log-end' ? logEnd(s, e, topic, { application, settled }) : translated(s, e, topic, { application, settled }))];
+}
+
+interface Reader { readonly application: string | null; readonly settled: boolean }
+
+function translated(s: State, e: Of<'position'>, topic: string, reader: Reader): readonly Found[] {
+  if (s.position(e.group, topic, e.on) === 'fresh') return [];
+  if (!s.copied(topic)) return [breach('positions-first', reader.application, `The position of group ${e.group} for ${topic} is translated to ${e.on}, but no mirror has copied ${topic}.`)];
+  if (s.position(e.group, topic, otherSide(e.on)) !== 'fresh')
+    return [breach('positions-first', reader.application, `The position of group ${e.group} for ${topic} on ${otherSide(e.on)} is not where the group is, so it cannot be translated to ${e.on}.`)];
+  s.setPosition(e.group, topic, e.on, reader.settled ? 'fresh' : 'stale');
+  return [];
+}
+
+function logStart(s: State, e: Of<'position'>, topic: string, application: string | null): readonly Found[] {
+  if (s.copied(topic) || s.position(e.group, topic, e.on) === 'fresh')
+    return [breach('positions-first', application, `Group ${e.group} is set to the start of ${topic} on ${e.on}, where it would read again what it has read.`)];
+  s.setPosition(e.group, topic, e.on, 'start');
+  return [];
+}
+
+function logEnd(s: State, e: Of<'position'>, topic: string, reader: Reader): readonly Found[] {
+  const exact = reader.settled && s.hasRead(e.group, topic, otherSide(e.on)) && s.ground.writersOf([topic]).every((a) => s.quiet(a.name))
+    && (!s.copied(topic) || s.mirrorsOf(topic).some((x) => s.drained(x.name)));
+  s.setPosition(e.group, topic, e.on, exact ? 'fresh' : 'stale');
+  return [];
+}
+
+/** A position may only go when another one says how far the group has got. */
+function takeAway(s: State, x: { readonly group: string; readonly topic: string; readonly on: Side; readonly application: string | null }): readonly Found[] {
+  const only = s.position(x.group, x.topic, x.on) === 'fresh' && (!s.copied(x.topic) || s.position(x.group, x.topic, otherSide(x.on)) !== 'fresh');
+  s.setPosition(x.group, x.topic, x.on, 'none');
+  return only ? [breach('positions-first', x.application, `The position of group ${x.group} for ${x.topic} on ${x.on} is taken away, and nothing else says how far the group has got.`)] : [];
+}
+
+function fence(s: State, e: Of<'fence'>): readonly Found[] {
+  for (const t of e.topics) s.setFenced(e.on, t, e.state === 'up');
+  if (e.state === 'down') return [];
+  return e.topics.flatMap((t) => s.ground.writersOf([t]).filter((a) => isOn(s.place(a.name), e.on))
+    .map((a) => breach('fence-stands', a.name, `${t} is fenced on ${e.on} while ${a.name} writes there.`)));
+}
+
+/** Counts only with all writers proven quiet: otherwise the next record follows the proof. */
+function drained(s: State, e: Of<'prove-mirror-drained'>): readonly Found[] {
+  const seen = s.mirrors().find((x) => x.name === e.mirror);
+  if (seen === undefined || s.mirror(e.mirror) === 'gone') return [breach('cut-is-proven', null, `Mirror ${e.mirror} is to be proven drained, but it does not exist.`)];
+  if (s.ground.writersOf(seen.topics).every((a) => s.quiet(a.name))) s.setDrained(e.mirror, true);
+  return [];
+}
+
+function groupDrained(s: State, e: Of<'prove-group-drained'>): readonly Found[] {
+  for (const t of e.topics) {
+    const closed = s.authority(t) !== e.on ? !s.fed(t, e.on) : s.ground.writersOf([t]).every((a) => s.quiet(a.name));
+    if (closed) s.setHasRead(e.group, t, e.on, true);
+  }
+  return [];
+}
+
+function cut(s: State, e: Of<'cut'>): readonly Found[] {
+  const topics = e.topics.filter((t) => s.authority(t) !== e.to);
+  // Nothing was written on the side that is left: the cut never took effect, and calling it off needs no proof.
+  const calledOff = topics.filter((t) => s.opened(t) === e.to && s.closed(e.to, t));
+  const moved = topics.filter((t) => !calledOff.includes(t));
+  const found = [...cutWriters(s, e, moved), ...moved.flatMap((t) => cutTopic(s, e, t)),
+    ...calledOff.flatMap((t) => s.mirrorsOf(t).filter((x) => x.toward === e.to && s.mirror(x.name) === 'running').map((x) => breach('cut-is-proven', null, `${t} is cut to ${e.to} while mirror ${x.name} still copies it there.`)))];
+  for (const t of calledOff) s.setClosed(e.to, t, false);
+  for (const t of moved) { s.setClosed(otherSide(e.to), t, true); s.setClosed(e.to, t, false); }
+  for (const t of topics) s.setAuthority(t, e.to);
+  return found;
+}
+
+function cutWriters(s: State, e: Of<'cut'>, topics: readonly string[]): readonly Found[] {
+  return s.ground.writersOf(topics).flatMap((a) => {
+    const behind = a.writes.filter((t) => !e.topics.includes(t) && s.authority(t) !== e.to);
+    return [
+      ...(s.place(a.name) !== 'stopped' ? [breach('cut-is-proven', a.name, `${e.set} is cut to ${e.to} while ${a.name} runs ${spoken(s.place(a.name))}.`)] : []),
+      ...(s.place(a.name) === 'stopped' && !s.quiet(a.name) ? [breach('cut-is-proven', a.name, `${e.set} is cut to ${e.to} before ${a.name} is proven quiet.`)] : []),
+      ...(behind.length > 0 ? [breach('cut-is-proven', a.name, `${e.set} is cut to ${e.to} without ${behind.join(', ')}, which ${a.name} writes too.`)] : []),
+    ];
+  });
+}
+
+function cutTopic(s: State, e: Of<'cut'>, topic: string): readonly Found[] {
+  const mirrors = s.mirrorsOf(topic).filter((x) => x.toward === e.to);
+  const running = mirrors.filter((x) => s.mirror(x.name) === 'running');
+  return [
+    ...(s.exists(e.to, topic) ? [] : [breach('topics-first', null, `${topic} is cut to ${e.to} before it exists there.`)]),
+    ...running.map((x) => breach('cut-is-proven', null, `${topic} is cut to ${e.to} while mirror ${x.name} still copies it there.`)),
+    ...(s.copied(topic) && mirrors.length === 0 ? [breach('cut-is-proven', null, `${topic} is cut to ${e.to}, but no mirror has carried what was written on ${otherSide(e.to)} there.`)] : []),
+    ...(mirrors.length > 0 && !mirrors.some((x) => s.drained(x.name))
+      ? [breach('cut-is-proven', null, `${topic} is cut to ${e.to} before mirror ${mirrors.map((x) => x.name).join(', ')} is proven drained with its writers quiet.`)] : []),
+  ];
+}
+
+/** What must be so when everything was done. */
+export function atTheEnd(s: State, side: Side): readonly Found[] {
+  return [
+    ...s.ground.applications.filter((a) => s.place(a.name) !== side).map((a) => breach('nothing-left', a.name, `${a.name} is left ${spoken(s.place(a.name))}; it must run on ${side}.`)),
+    ...s.ground.topics.filter((t) => s.authority(t) !== side).map((t) => breach('nothing-left', null, `${t} is left with its authority on ${s.authority(t)}.`)),
+    ...s.mirrors().filter((x) => s.mirror(x.name) === 'running').map((x) => breach('nothing-left', null, `Mirror ${x.name} is left running.`)),
+    ...s.ground.topics.filter((t) => s.fenced(side, t)).map((t) => breach('nothing-left', null, `The fence of ${t} on ${side} is left up.`)),
+  ];
+}

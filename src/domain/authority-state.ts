@@ -1,0 +1,146 @@
+/** What a plan has made true so far, as the safety model sees it: flat facts that are cheap to copy and to compare. */
+import type { Side } from './authority.ts';
+import type { Application, Migration } from './migration.ts';
+
+export type Place = Side | 'both' | 'stopped';
+/**
+ * A group's position for one topic on one side. `fresh`: says exactly how far the group has got. `start`: the log start, not
+ * read from yet. `stale`: explicit, but the group went on elsewhere, or may have. `none`: `auto.offset.reset` would decide.
+ */
+export type PositionWorth = 'fresh' | 'start' | 'stale' | 'none';
+export interface MirrorSeen { readonly name: string; readonly topics: readonly string[]; readonly toward: Side }
+
+/** What the migration says and a plan cannot change; looked up all the time, so it is indexed once. */
+export class Ground {
+  readonly topics: readonly string[];
+  readonly applications: readonly Application[];
+  readonly #writers: ReadonlyMap<string, readonly Application[]>;
+  readonly #byTopic: ReadonlyMap<string, readonly Application[]>;
+  readonly #byGroup: ReadonlyMap<string, readonly Application[]>;
+  constructor(m: Pick<Migration, 'topics' | 'applications'>) {
+    this.applications = m.applications;
+    this.topics = [...new Set([...m.topics, ...m.applications.flatMap((a) => [...a.writes, ...a.reads.flatMap((r) => r.topics)])])].sort();
+    const index = (keysOf: (a: Application) => readonly string[]): ReadonlyMap<string, readonly Application[]> => {
+      const found = new Map<string, Application[]>();
+      for (const a of m.applications) for (const key of new Set(keysOf(a))) found.set(key, [...(found.get(key) ?? []), a]);
+      return found;
+    };
+    this.#writers = index((a) => a.writes);
+    this.#byTopic = index((a) => [...a.writes, ...a.reads.flatMap((r) => r.topics)]);
+    this.#byGroup = index((a) => a.reads.map((r) => r.group));
+  }
+  writersOf(topics: readonly string[]): readonly Application[] { return [...new Set(topics.flatMap((t) => this.#writers.get(t) ?? []))]; }
+  usersOf(topics: readonly string[]): readonly Application[] { return [...new Set(topics.flatMap((t) => this.#byTopic.get(t) ?? []))]; }
+  ofGroup(group: string): readonly Application[] { return this.#byGroup.get(group) ?? []; }
+}
+
+/** FNV-1a with a seed; two of them make a key of 64 bits, enough to tell the states of one plan apart. */
+const hashed = (text: string, seed: number): number => {
+  let h = seed;
+  for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193);
+  return h >>> 0;
+};
+
+export class State {
+  readonly ground: Ground;
+  readonly #facts: Map<string, string>;
+  readonly #mirrors: Map<string, MirrorSeen>;
+  #sums: readonly [number, number];
+  private constructor(ground: Ground, facts: Map<string, string>, mirrors: Map<string, MirrorSeen>, sums: readonly [number, number]) {
+    this.ground = ground;
+    this.#facts = facts;
+    this.#mirrors = mirrors;
+    this.#sums = sums;
+  }
+  /** Before anything was done: everything runs on the source, with positions there, and nothing is mirrored. */
+  static start(ground: Ground): State {
+    const s = new State(ground, new Map(), new Map(), [0, 0]);
+    for (const t of ground.topics) s.setExists('source', t, true);
+    for (const a of ground.applications) {
+      s.setPlace(a.name, 'source');
+      for (const r of a.reads) for (const t of r.topics) s.setPosition(r.group, t, 'source', 'fresh');
+    }
+    return s;
+  }
+  clone(): State { return new State(this.ground, new Map(this.#facts), new Map(this.#mirrors), this.#sums); }
+  /** Equal for equal facts, whatever the order in which they came about. */
+  key(): string { return this.#sums.map((n) => n.toString(36)).join('.'); }
+
+  #is(key: string): boolean { return this.#facts.has(key); }
+  #set(key: string, value: string | null): void {
+    const before = this.#facts.get(key);
+    if (before === (value ?? undefined)) return;
+    const toggle = (v: string): void => { this.#sums = [(this.#sums[0] ^ hashed(`${key}=${v}`, 0x811c9dc5)) >>> 0, (this.#sums[1] ^ hashed(`${v}=${key}`, 0x1b873593)) >>> 0]; };
+    if (before !== undefined) toggle(before);
+    if (value === null) this.#facts.delete(key);
+    else { toggle(value); this.#facts.set(key, value); }
+  }
+  #mark(key: string, on: boolean): void { this.#set(key, on ? 'yes' : null); }
+
+  exists(on: Side, topic: string): boolean { return this.#is(`exists/${on}/${topic}`); }
+  setExists(on: Side, topic: string, yes: boolean): void { this.#mark(`exists/${on}/${topic}`, yes); }
+
+  authority(topic: string): Side { return this.#is(`authority-on-target/${topic}`) ? 'target' : 'source'; }
+  setAuthority(topic: string, to: Side): void { this.#mark(`authority-on-target/${topic}`, to === 'target'); }
+  /** The side whose log was written last by applications; lags behind the authority until the first writer starts there. */
+  opened(topic: string): Side { return this.#is(`opened-on-target/${topic}`) ? 'target' : 'source'; }
+  setOpened(topic: string, on: Side): void { this.#mark(`opened-on-target/${topic}`, on === 'target'); }
+  /** The log on that side ends at a cut: a remainder that grows no more. */
+  closed(on: Side, topic: string): boolean { return this.#is(`closed/${on}/${topic}`); }
+  setClosed(on: Side, topic: string, yes: boolean): void { this.#mark(`closed/${on}/${topic}`, yes); }
+  /** A mirror has run on this topic: both logs are one, and positions can be translated. */
+  copied(topic: string): boolean { return this.#is(`copied/${topic}`); }
+  setCopied(topic: string, yes: boolean): void { this.#mark(`copied/${topic}`, yes); }
+
+  fenced(on: Side, topic: string): boolean { return this.#is(`fence/${on}/${topic}`); }
+  setFenced(on: Side, topic: string, yes: boolean): void { this.#mark(`fence/${on}/${topic}`, yes); }
+
+  place(application: string): Place { return (this.#facts.get(`run/${application}`) ?? 'stopped') as Place; }
+  setPlace(application: string, on: Place): void { this.#set(`run/${application}`, on); }
+  quiet(application: string): boolean { return this.#is(`quiet/${application}`); }
+  setQuiet(application: string, yes: boolean): void { this.#mark(`quiet/${application}`, yes); }
+
+  position(group: string, topic: string, on: Side): PositionWorth { return (this.#facts.get(`position/${on}/${topic}/${group}`) ?? 'none') as PositionWorth; }
+  setPosition(group: string, topic: string, on: Side, worth: PositionWorth): void { this.#set(`position/${on}/${topic}/${group}`, worth === 'none' ? null : worth); }
+  /** Proof: nothing visible is left for the group in that log. */
+  hasRead(group: string, topic: string, on: Side): boolean { return this.#is(`read/${on}/${topic}/${group}`); }
+  setHasRead(group: string, topic: string, on: Side, yes: boolean): void { this.#mark(`read/${on}/${topic}/${group}`, yes); }
+
+  mirror(name: string): 'running' | 'silent' | 'gone' { return (this.#facts.get(`mirror/${name}`) ?? 'gone') as 'running' | 'silent' | 'gone'; }
+  setMirror(mirror: MirrorSeen, state: 'running' | 'silent' | 'gone'): void {
+    this.#mirrors.set(mirror.name, mirror);
+    this.#set(`mirror/${mirror.name}`, state === 'gone' ? null : state);
+  }
+  drained(mirror: string): boolean { return this.#is(`drained/${mirror}`); }
+  setDrained(mirror: string, yes: boolean): void { this.#mark(`drained/${mirror}`, yes); }
+  /** It ran before a cut that took effect: what it has stored no longer says what is missing. */
+  spent(mirror: string): boolean { return this.#is(`spent/${mirror}`); }
+  setSpent(mirror: string): void { this.#mark(`spent/${mirror}`, true); }
+  /** Every mirror that was ever named, also those that are gone. */
+  mirrors(): readonly MirrorSeen[] { return [...this.#mirrors.values()]; }
+  mirrorsOf(topic: string): readonly MirrorSeen[] { return this.mirrors().filter((x) => x.topics.includes(topic)); }
+  fed(topic: string, on: Side): boolean {
+    return this.mirrorsOf(topic).some((x) => x.toward === on && (this.mirror(x.name) === 'running' || (this.mirror(x.name) === 'silent' && this.drained(x.name))));
+  }
+  /** Facts by which a rollback is judged: where everything runs, who mirrors, who is fenced, where the authority is. */
+  differences(base: State): readonly { readonly application: string | null; readonly why: string }[] {
+    const found: { application: string | null; why: string }[] = [];
+    for (const a of this.ground.applications)
+      if (this.place(a.name) !== base.place(a.name)) found.push({ application: a.name, why: `${a.name} ran ${spoken(base.place(a.name))} and is left ${spoken(this.place(a.name))}.` });
+    for (const x of this.mirrors()) {
+      const [was, is] = [base.mirror(x.name), this.mirror(x.name)];
+      // A mirror that was silent already may be gone as well: neither copies anything.
+      if (was !== is && !(was === 'silent' && is === 'gone')) found.push({ application: null, why: `Mirror ${x.name} was ${was} and is left ${is}.` });
+    }
+    for (const t of this.ground.topics) {
+      if (this.authority(t) !== base.authority(t)) found.push({ application: null, why: `${t} had its authority on ${base.authority(t)} and is left on ${this.authority(t)}.` });
+      for (const on of ['source', 'target'] as const)
+        if (this.fenced(on, t) !== base.fenced(on, t)) found.push({ application: null, why: `The fence of ${t} on ${on} was ${base.fenced(on, t) ? 'up' : 'down'} and is left ${this.fenced(on, t) ? 'up' : 'down'}.` });
+    }
+    return found;
+  }
+}
+
+export const spoken = (place: Place): string => (place === 'stopped' ? 'stopped' : place === 'both' ? 'on both sides' : `on ${place}`);
+export const isOn = (place: Place, side: Side): boolean => place === side || place === 'both';
+export const sidesOf = (place: Place): readonly Side[] => (place === 'both' ? ['source', 'target'] : place === 'stopped' ? [] : [place]);
