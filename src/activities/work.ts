@@ -56,7 +56,10 @@ export interface Work {
   removeTopics(x: Ask & { readonly before: TopicsBefore }): Promise<Done>;
   captureRetention(x: Ask): Promise<RetentionBefore>;
   holdRetention(x: Ask & { readonly before: RetentionBefore }): Promise<Done>;
+  /** The undo of `holdRetention`: overrides on the target back to `before`. */
   restoreRetention(x: Ask & { readonly before: RetentionBefore }): Promise<Done>;
+  /** At finish: retention settings on the target as they are on the source. */
+  releaseRetention(x: Ask & { readonly before: RetentionBefore }): Promise<Done>;
 
   captureMirror(x: Ask & { readonly set: CutSet; readonly toward: Side }): Promise<MirrorBefore>;
   createMirror(x: Ask & { readonly set: CutSet; readonly toward: Side; readonly before: MirrorBefore }): Promise<Done>;
@@ -82,6 +85,8 @@ export interface Work {
   captureFence(x: Ask & { readonly set: CutSet; readonly on: Side }): Promise<FenceBefore>;
   raiseFence(x: Ask & { readonly set: CutSet; readonly on: Side; readonly before: FenceBefore }): Promise<Done>;
   lowerFence(x: Ask & { readonly set: CutSet; readonly on: Side; readonly before: FenceBefore }): Promise<Done>;
+  /** At finish: every rule of ours on these sets' topics is taken away. */
+  lowerFences(x: Ask & { readonly sets: readonly CutSet[]; readonly on: Side }): Promise<Done>;
 
   /** HW == LSO and stable on the authority, every visible record copied: tail windows match record by record. */
   lookMirrorDrained(x: LookAsk & { readonly set: CutSet; readonly toward: Side }): Promise<Look>;

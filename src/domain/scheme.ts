@@ -150,8 +150,13 @@ export interface Unit {
   readonly phase: string;
   readonly step: Step | Outage;
 }
-export const units = (phases: readonly Phase[]): readonly Unit[] =>
-  phases.flatMap((p) => p.steps.map((step) => ({ name: `${p.name}/${step.name}`, phase: p.name, step })));
+/** Names must be unique: a journal finds its place again by them. */
+export function units(phases: readonly Phase[]): readonly Unit[] {
+  const all = phases.flatMap((p) => p.steps.map((step) => ({ name: `${p.name}/${step.name}`, phase: p.name, step })));
+  const twice = all.filter((u, i) => all.findIndex((x) => x.name === u.name) !== i).map((u) => u.name);
+  if (twice.length > 0) throw new Error(`two units of this plan have the same name: ${twice.join(', ')}`);
+  return all;
+}
 
 /** The steps of a unit in order; for an outage `until` then `open`. */
 export const stepsOf = (unit: Unit): readonly Step[] => (unit.step.kind === 'outage' ? [...unit.step.until, unit.step.open] : [unit.step]);

@@ -1,0 +1,101 @@
+/**
+ * One inbox for signals, updates and a workflow cancel, so that their order is the order of arrival.
+ * A decision is refused at the door with a sentence, or kept until the engine gives its verdict.
+ */
+import { parseDecision, type Decision, type Kind } from '../domain/decisions.ts';
+import type { Question } from '../domain/progress.ts';
+import type { Journal } from './journal.ts';
+
+/** What the door must know; everything else stays with the engine. */
+export interface Door {
+  readonly journal: Journal | null;
+  readonly phases: readonly string[];
+  readonly insideOutage: boolean;
+  log(line: string): void;
+  turnBack(d: Decision): void;
+  tell(): void;
+}
+export interface Heard { readonly decision: Decision; verdict: string | null }
+
+export class Inbox {
+  readonly #door: Door;
+  #heard: Heard[] = [];
+  /** A signal cannot answer: its refusal is shown where the operator looks. */
+  refused: string | null = null;
+  constructor(door: Door) { this.#door = door; }
+
+  /** The sentence that refuses it, or the decision. Pure: safe in an update validator. */
+  judge(kind: Kind | null, x: unknown): Decision | string {
+    const d = parseDecision(kind, x);
+    if (typeof d === 'string') return d;
+    return this.#refusal(d) ?? d;
+  }
+
+  signal(kind: Kind, x: unknown): void {
+    const d = this.judge(kind, x);
+    if (typeof d !== 'string') { this.take(d); return; }
+    this.refused = `${kind}: ${d}`;
+    const { journal } = this.#door;
+    if (journal) journal.refused = this.refused;
+    this.#door.log(`refused ${this.refused}`);
+    this.#door.tell();
+  }
+
+  /** Pause, resume, tune and rollback act at once; the rest waits for the question it answers. */
+  take(d: Decision): Heard {
+    const heard: Heard = { decision: d, verdict: null };
+    const { journal } = this.#door;
+    if (!journal) { heard.verdict = 'refused: the migration is still being assessed'; return heard; }
+    const why = d.reason === null ? '' : ` (${d.reason})`;
+    journal.refused = null;
+    if (d.kind === 'pause' || d.kind === 'resume') {
+      journal.paused = d.kind === 'pause';
+      heard.verdict = d.kind === 'resume' ? 'accepted: going on' : this.#door.insideOutage ? 'accepted: pausing after the outage' : 'accepted: pausing before the next unit';
+      this.#door.log(`${d.kind} by ${d.by}${why}`);
+    } else if (d.kind === 'tune') {
+      journal.limits = { ...journal.limits, ...d.limits };
+      heard.verdict = `accepted: limits are now ${JSON.stringify(journal.limits)}`;
+      this.#door.log(`tune by ${d.by}: ${JSON.stringify(d.limits)}${why}`);
+    } else if (d.kind === 'rollback') {
+      this.#door.turnBack(d);
+      heard.verdict = d.to === null ? 'accepted: rolling back to the start' : `accepted: rolling back to the end of phase ${d.to}`;
+    } else {
+      this.#heard.push(heard);
+    }
+    this.#door.tell();
+    return heard;
+  }
+
+  /** The oldest decision that answers the open question. */
+  next(): Heard | undefined { return this.#heard.find((h) => h.verdict === null); }
+  get waiting(): boolean { return this.next() !== undefined; }
+  settle(heard: Heard, verdict: string): void {
+    heard.verdict = verdict;
+    this.#heard = this.#heard.filter((h) => h !== heard);
+  }
+
+  #refusal(d: Decision): string | null {
+    const { journal } = this.#door;
+    if (!journal) return 'The migration is still being assessed; say it again in a moment.';
+    if (journal.at === null) return 'The migration is over.';
+    if (d.kind === 'pause' || d.kind === 'resume' || d.kind === 'tune') return null;
+    if (d.kind === 'rollback') return this.#refuseRollback(journal, d);
+    return refuseAnswer(journal.question, d, journal.at);
+  }
+
+  #refuseRollback(journal: Journal, d: Decision): string | null {
+    if (d.to !== null && !this.#door.phases.includes(d.to)) return `There is no phase "${d.to}"; the phases are ${this.#door.phases.join(', ')}.`;
+    if (journal.direction === 'back' && journal.backTo === d.to) return 'The migration is rolling back already.';
+    if (journal.closedBy !== null && journal.undos.length === 0 && !this.#door.insideOutage && !journal.question?.answers.includes('rollback'))
+      return `The way back was closed by ${journal.closedBy}; nothing since then can be undone.`;
+    return null;
+  }
+}
+
+function refuseAnswer(q: Question | null, d: Decision, at: string): string | null {
+  if (!q) return `Nothing is asked right now; the migration is at ${at}.`;
+  if (d.hold !== null && d.hold !== q.name) return `"${d.hold}" is not open; "${q.name}" is.`;
+  if (!(q.answers as readonly string[]).includes(d.kind)) return `"${q.name}" takes ${q.answers.join(', ')}; not ${d.kind}.`;
+  if (d.kind === 'approve' && d.hash !== q.hash) return `The evidence shown has the hash ${q.hash}; you approved ${d.hash}. Look at it again.`;
+  return null;
+}

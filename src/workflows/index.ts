@@ -1,0 +1,8 @@
+/** Every workflow type. The first argument is what a person types; the second is the journal of an earlier run. */
+import { migrate, type Result } from './migrate.ts';
+
+export { lock } from './lock.ts';
+export { assess } from './assess.ts';
+
+export const stopRestartRepeat = (migration: unknown, journal?: unknown): Promise<Result> => migrate('stopRestartRepeat', migration, journal);
+export const producerFirst = (migration: unknown, journal?: unknown): Promise<Result> => migrate('producerFirst', migration, journal);

@@ -1,0 +1,89 @@
+/**
+ * Everything a run must remember, as one value: input of continue-as-new, record in the ledger, input of `recover`.
+ * Names of changes and shapes of pre-images are stored data; journals of every release are test fixtures.
+ */
+import type { Decision } from '../domain/decisions.ts';
+import { Failure } from '../domain/failures.ts';
+import type { Json } from '../domain/json.ts';
+import type { Inventory, Limits, Migration } from '../domain/migration.ts';
+import type { OutageRecord, Question, StepTime } from '../domain/progress.ts';
+
+export const journalVersion = 1;
+/** Audit lines carried along; older ones are in the ledger. */
+export const auditTail = 200;
+
+export interface Undo { readonly step: string; readonly unit: string; readonly phase: string; readonly before: Json; readonly key: string }
+/** A pre-image read once per attempt; a retry reuses it. */
+export interface Captured { readonly before: Json; readonly key: string }
+
+export interface Turn { readonly by: string; readonly reason: string; readonly kind: 'rollback' | 'reject' | 'cancel'; readonly to: string | null }
+
+export interface Journal {
+  version: typeof journalVersion;
+  scheme: string;
+  run: string;
+  /** Grows with every write to the ledger: tells whether the ledger is ahead of a rewound workflow. */
+  sequence: number;
+  migration: Migration;
+  inventory: Inventory;
+  planHash: string;
+  inventoryHash: string;
+  limits: Limits;
+  /** Answers to `has`, decided by the first run; ids it does not know are false. */
+  has: Record<string, boolean>;
+  searchAttributes: readonly string[];
+  /** Name of the current unit; `null`: all done. */
+  at: string | null;
+  direction: 'forward' | 'back';
+  /** Phase at whose end a rollback stops; `null`: the start. */
+  backTo: string | null;
+  wantBack: Turn | null;
+  /** Who turned the way back, once it has been turned. */
+  endedBy: Turn | null;
+  /** Undo entries above `to` are being undone because the outage at `at` failed for `why`. */
+  unwind: { readonly to: number; readonly why: string } | null;
+  /** Name of the outage whose opening has begun, and the times of its steps so far. */
+  opening: string | null;
+  pending: readonly StepTime[] | null;
+  /** Name of the last irreversible step that has begun. */
+  closedBy: string | null;
+  paused: boolean;
+  /** Grows whenever the way turns, so that keys of attempts differ. */
+  attempt: number;
+  undos: Undo[];
+  captured: Record<string, Captured>;
+  picture: string | null;
+  say: string;
+  figures: Json;
+  question: Question | null;
+  /** Decisions heard and not yet acted on. */
+  inbox: Decision[];
+  outages: OutageRecord[];
+  proven: string[];
+  audit: string[];
+  refused: string | null;
+  runs: number;
+  startedMs: number;
+}
+
+export const openJournal = (x: Pick<Journal, 'scheme' | 'run' | 'migration' | 'inventory' | 'planHash' | 'inventoryHash' | 'has' | 'searchAttributes' | 'at' | 'startedMs'>): Journal => ({
+  version: journalVersion, sequence: 0, limits: x.migration.limits, direction: 'forward', backTo: null, wantBack: null, endedBy: null, unwind: null, opening: null, pending: null, closedBy: null, paused: false,
+  attempt: 1, undos: [], captured: {}, picture: null, say: '', figures: null, question: null, inbox: [], outages: [], proven: [], audit: [],
+  refused: null, runs: 1, ...x,
+});
+
+/** A journal from outside (continue-as-new by other code, the ledger, an operator). Its version and frame are checked, all faults at once. */
+export function parseJournal(x: unknown): Journal {
+  const j = (x ?? {}) as Record<string, unknown>;
+  const faults = [
+    ...(j['version'] === journalVersion ? [] : [`"version" is ${JSON.stringify(j['version'])}, this code reads ${journalVersion}`]),
+    ...['scheme', 'run', 'planHash', 'inventoryHash'].filter((k) => typeof j[k] !== 'string').map((k) => `"${k}" must be text`),
+    ...['undos', 'inbox', 'outages', 'audit', 'proven'].filter((k) => !Array.isArray(j[k])).map((k) => `"${k}" must be a list`),
+    ...['migration', 'inventory', 'limits', 'has', 'captured'].filter((k) => j[k] === null || typeof j[k] !== 'object').map((k) => `"${k}" must be an object`),
+    ...(j['at'] === null || typeof j['at'] === 'string' ? [] : ['"at" must name a unit or be null']),
+    ...(j['direction'] === 'forward' || j['direction'] === 'back' ? [] : ['"direction" must be forward or back']),
+    ...['sequence', 'attempt', 'runs', 'startedMs'].filter((k) => typeof j[k] !== 'number').map((k) => `"${k}" must be a number`),
+  ];
+  if (faults.length > 0) throw new Failure('BadMigration', `The journal cannot be read: ${faults.join('; ')}.`);
+  return x as Journal;
+}

@@ -1,0 +1,126 @@
+/** What every scheme's workflow does: handlers first, then parse, assess, plan, check the plan, run it, and end in the right way. */
+import { ApplicationFailure, CancelledFailure, CancellationScope, setHandler } from '@temporalio/workflow';
+import { checkPlan, explainBreaches } from '../domain/authority.ts';
+import { cutSets } from '../domain/cutsets.ts';
+import { Failure, isFailureType } from '../domain/failures.ts';
+import { parseMigration } from '../domain/parse-migration.ts';
+import { workflowIdOf, type Inventory, type Migration } from '../domain/migration.ts';
+import { describePlan, hashOf, planHash } from '../domain/plan.ts';
+import type { OutageRecord } from '../domain/progress.ts';
+import type { Has, Plan } from '../domain/scheme.ts';
+import { kinds } from '../domain/decisions.ts';
+import { Run } from './engine.ts';
+import { describeError } from './errors.ts';
+import { openJournal, parseJournal, type Journal } from './journal.ts';
+import * as messages from './messages.ts';
+import { bind } from './resources/use.ts';
+import { schemes, type SchemeName } from './schemes/schemes.ts';
+import { temporalRuntime, work } from './temporal.ts';
+
+export const searchAttributes = ['CutoverPhase', 'CutoverState', 'CutoverSource', 'CutoverTarget'] as const;
+
+/** How a migration ended; also the details of a `RolledBack` failure. */
+export interface Result {
+  readonly outcome: 'completed' | 'rolled-back';
+  readonly scheme: string;
+  readonly planHash: string;
+  readonly outages: readonly OutageRecord[];
+  /** What was proven, one sentence per proof. */
+  readonly proven: readonly string[];
+  readonly audit: readonly string[];
+  readonly runs: number;
+}
+
+export async function migrate(scheme: SchemeName, input: unknown, carried?: unknown): Promise<Result> {
+  const root = CancellationScope.current();
+  return CancellationScope.nonCancellable(async () => {
+    const run = new Run(temporalRuntime(input), work);
+    handle(run);
+    void root.cancelRequested.catch(() => run.turnBack({ kind: 'rollback', by: 'workflow cancel', hold: null, hash: null, reason: null, to: null, limits: {} }));
+    try {
+      const journal = carried === undefined ? await begin(run, scheme, input) : resume(run, scheme, carried);
+      journal.runs = Math.max(journal.runs, 1);
+    } catch (error) {
+      throw asFailure(error);
+    }
+    const outcome = await run.toTheEnd();
+    const { j } = run;
+    const result: Result = { outcome, scheme: j.scheme, planHash: j.planHash, outages: j.outages, proven: j.proven, audit: j.audit, runs: j.runs };
+    if (outcome === 'completed') return result;
+    if (j.endedBy?.kind === 'cancel') throw new CancelledFailure('The workflow was cancelled; everything was rolled back.', [result]);
+    throw ApplicationFailure.create({ type: 'RolledBack', nonRetryable: true, message: `Rolled back: ${j.endedBy?.kind ?? 'rollback'} by ${j.endedBy?.by ?? 'unknown'}. ${j.endedBy?.reason ?? ''}`.trim(), details: [result] });
+  });
+}
+
+/** Registered synchronously, before the first await: a message sent with the start finds its handler. */
+function handle(run: Run): void {
+  for (const kind of kinds) {
+    const { definition, description } = messages.signals[kind];
+    setHandler(definition, (x) => { run.inbox.signal(kind, x); }, { description });
+  }
+  setHandler(messages.decide, async (x) => {
+    const decision = run.inbox.judge(null, x);
+    if (typeof decision === 'string') throw ApplicationFailure.nonRetryable(decision, 'Refused');
+    const heard = run.inbox.take(decision);
+    // After a workflow cancel the root scope is cancelled: unshielded, the update would fail with CancelledFailure.
+    await CancellationScope.nonCancellable(() => run.runtime.condition(() => heard.verdict !== null));
+    if (!heard.verdict?.startsWith('accepted')) throw ApplicationFailure.nonRetryable(heard.verdict ?? 'refused', 'Refused');
+    return heard.verdict;
+  }, {
+    description: messages.decideDescription,
+    validator: (x) => {
+      const decision = run.inbox.judge(null, x);
+      if (typeof decision === 'string') throw ApplicationFailure.nonRetryable(decision, 'Refused');
+    },
+  });
+  setHandler(messages.progress, () => run.progress(), { description: messages.queryDescriptions.progress });
+  setHandler(messages.plan, () => (run.plan ? describePlan(run.plan) : null), { description: messages.queryDescriptions.plan });
+  setHandler(messages.evidence, () => run.journal?.question ?? null, { description: messages.queryDescriptions.evidence });
+  setHandler(messages.audit, () => run.journal?.audit ?? [], { description: messages.queryDescriptions.audit });
+}
+
+async function begin(run: Run, scheme: SchemeName, input: unknown): Promise<Journal> {
+  run.tell();
+  const given = parseMigration(input, scheme);
+  if (run.runtime.workflowId !== workflowIdOf(given))
+    throw new Failure('BadMigration', `The workflow id must be ${workflowIdOf(given)}, so that one migration cannot run twice; it is ${run.runtime.workflowId}.`);
+  const startedMs = run.runtime.now();
+  const known = await work.environment({ names: searchAttributes });
+  const { migration, inventory } = await work.assess({ m: given, scheme });
+  const has: Record<string, boolean> = {};
+  const plan = planFor(run, scheme, migration, inventory, (id) => (has[id] ??= run.runtime.patched(id)));
+  refuseUnsafe(migration, plan);
+  const hash = planHash(migration, inventory, plan);
+  const journal = openJournal({
+    scheme, run: run.runtime.firstRunId, migration, inventory, planHash: hash, inventoryHash: hashOf(inventory), has, searchAttributes: known.searchAttributes, at: null, startedMs,
+  });
+  run.begin(journal, plan, hash);
+  return journal;
+}
+
+/** A later run may stand on newer code; the plan may not. */
+function resume(run: Run, scheme: SchemeName, carried: unknown): Journal {
+  const journal = parseJournal(carried);
+  const plan = planFor(run, scheme, journal.migration, journal.inventory, (id) => journal.has[id] ?? false);
+  run.begin(journal, plan, planHash(journal.migration, journal.inventory, plan));
+  return journal;
+}
+
+const planFor = (run: Run, scheme: SchemeName, m: Migration, inventory: Inventory, has: Has): Plan =>
+  schemes[scheme](m, has, bind({ work, m, inventory, owner: run.runtime.workflowId }));
+
+/** Before anything is touched: the safety model walks every prefix of the plan and of its rollback. */
+export function refuseUnsafe(m: Migration, plan: Plan): void {
+  const orphans = cutSets(m).filter((s) => s.writers.length === 0).flatMap((s) => s.topics);
+  if (orphans.length > 0) throw new Failure('BadMigration', `No declared application writes ${orphans.join(', ')}: declare the writers, or leave these topics out.`);
+  const breaches = checkPlan(m, plan);
+  if (breaches.length > 0) throw new Failure('BadMigration', `The plan breaks the safety model and was not begun. ${explainBreaches(breaches)}`);
+}
+
+/** A plain error would only fail the workflow task, which retries for ever: before anything was touched, fail the workflow. */
+function asFailure(error: unknown): ApplicationFailure {
+  let innermost: unknown = error;
+  while (innermost instanceof Error && innermost.cause instanceof Error) innermost = innermost.cause;
+  const type = innermost instanceof Failure ? innermost.type : innermost instanceof ApplicationFailure ? (innermost.type ?? 'Error') : 'Error';
+  return ApplicationFailure.create({ type, nonRetryable: true, message: isFailureType(type) && innermost instanceof Error ? innermost.message : describeError(error) });
+}

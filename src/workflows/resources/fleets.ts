@@ -1,0 +1,50 @@
+/** The processes of applications: stopped, started, and believed only when fleet and brokers agree. */
+import type { FleetBefore } from '../../activities/work.ts';
+import type { Effect, Side } from '../../domain/authority.ts';
+import type { Json } from '../../domain/json.ts';
+import { change, irreversible, observe, type Change, type Irreversible, type Observe } from '../../domain/scheme.ts';
+import type { Bound } from './use.ts';
+
+const run = (applications: readonly string[], on: Side | 'stopped'): readonly Effect[] => applications.map((application) => ({ do: 'run', application, on }) as const);
+const list = (applications: readonly string[]): string => applications.join(', ');
+
+export const fleets = (b: Bound) => ({
+  /** Stops what runs on `on`; the undo starts it there again. */
+  stop: (applications: readonly string[], on: Side): Change => change<FleetBefore & Json>(`stop ${list(applications)}`, {
+    detail: { applications, on },
+    effects: run(applications, 'stopped'),
+    undoes: run(applications, on),
+    capture: async (c) => ({ ...(await b.work.captureFleet({ m: b.m, c, applications })) }),
+    apply: (_before, c) => b.work.stopFleet({ m: b.m, c, applications }),
+    undo: (_before, c) => b.work.startFleet({ m: b.m, c, applications, on }),
+  }),
+  quiet: (applications: readonly string[], on: Side): Observe => observe('confirm that they are gone', {
+    proves: true,
+    detail: { applications, on },
+    effects: [{ do: 'prove-quiet', applications }],
+    look: (c) => b.work.lookQuiet({ m: b.m, c, applications, on }),
+  }),
+  start: (applications: readonly string[], on: Side): Change => change<FleetBefore & Json>(`start ${list(applications)} on the ${on}`, {
+    detail: { applications, on },
+    effects: run(applications, on),
+    undoes: run(applications, 'stopped'),
+    capture: async (c) => ({ ...(await b.work.captureFleet({ m: b.m, c, applications })) }),
+    apply: (_before, c) => b.work.startFleet({ m: b.m, c, applications, on }),
+    undo: async (_before, c) => {
+      const stopped = await b.work.stopFleet({ m: b.m, c, applications });
+      await b.work.lookQuiet({ m: b.m, c: { ...c, before: null }, applications, on });
+      return stopped;
+    },
+  }),
+  /** The opening: what is written on the target from now on is on the target only. */
+  open: (applications: readonly string[]): Irreversible => irreversible(`open: start ${list(applications)} on the target`, {
+    detail: { applications },
+    effects: run(applications, 'target'),
+    because: 'what is written on the target from here on is not carried back to the source by this version',
+    run: (c) => b.work.startFleet({ m: b.m, c, applications, on: 'target' }),
+  }),
+  running: (applications: readonly string[], on: Side): Observe => observe(`see ${list(applications)} at work on the ${on}`, {
+    detail: { applications, on },
+    look: (c) => b.work.lookRunning({ m: b.m, c, applications, on }),
+  }),
+});

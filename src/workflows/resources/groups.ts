@@ -1,0 +1,36 @@
+/** Consumer groups: where they continue on the other side, one explicit position per partition they read. */
+import type { PositionsBefore } from '../../activities/work.ts';
+import { otherSide, type Effect, type Side } from '../../domain/authority.ts';
+import type { Json } from '../../domain/json.ts';
+import { groupsOf, type Application } from '../../domain/migration.ts';
+import { change, observe, type Change, type Observe } from '../../domain/scheme.ts';
+import type { Bound } from './use.ts';
+
+const names = (applications: readonly Application[]): readonly string[] => [...new Set(applications.flatMap(groupsOf))].sort();
+const positions = (applications: readonly Application[], on: Side, from: 'translated' | 'log-start' | 'none'): readonly Effect[] =>
+  applications.flatMap((a) => a.reads.map((r) => ({ do: 'position', group: r.group, topics: r.topics, on, from }) as const));
+
+export const groups = (b: Bound) => ({
+  /**
+   * Sets the positions of these applications' groups on `to`: translated with proof, or the log start where nothing was
+   * copied. Undone by translating back where the groups are by then.
+   */
+  move: (applications: readonly Application[], to: Side, how: 'translated' | 'log-start'): Change =>
+    change<PositionsBefore & Json>(`set positions of ${names(applications).join(', ')} on the ${to}`, {
+      proves: true,
+      detail: { groups: names(applications), to, how },
+      effects: positions(applications, to, how),
+      undoes: [...positions(applications, otherSide(to), 'translated'), ...positions(applications, to, 'none')],
+      capture: async (c) => ({ ...(await b.work.capturePositions({ m: b.m, c, groups: names(applications), to })) }),
+      apply: (before, c) => b.work.setPositions({ m: b.m, c, groups: names(applications), to, how, before }),
+      undo: (before, c) => b.work.returnPositions({ m: b.m, c, groups: names(applications), to, how, before }),
+    }),
+  /** `when` keeps the names of a wait before the stop and of the proof after it apart. */
+  drained: (applications: readonly Application[], topics: readonly string[], on: Side, when: 'before the stop' | 'after the stop'): Observe =>
+    observe(`${when === 'before the stop' ? 'drain' : 'confirm that nothing is left for'} ${names(applications).join(', ')} on the ${on}`, {
+      proves: true,
+      detail: { groups: names(applications), topics, on },
+      effects: applications.flatMap((a) => a.reads.map((r) => ({ do: 'prove-group-drained', group: r.group, topics: r.topics.filter((t) => topics.includes(t)), on }) as const)),
+      look: (c) => b.work.lookGroupsDrained({ m: b.m, c, groups: names(applications), topics, on }),
+    }),
+});

@@ -1,0 +1,28 @@
+/** Topics on the target: there with the source's partitions, and keeping every record until the migration is finished. */
+import type { RetentionBefore, TopicsBefore } from '../../activities/work.ts';
+import { change, type Change } from '../../domain/scheme.ts';
+import type { Json } from '../../domain/json.ts';
+import type { Bound } from './use.ts';
+
+export const topics = (b: Bound) => ({
+  create: (): Change => change<TopicsBefore & Json>('create topics on the target', {
+    detail: { topics: b.m.topics },
+    effects: [{ do: 'create-topics', topics: b.m.topics, on: 'target' }],
+    undoes: [{ do: 'remove-topics', topics: b.m.topics, on: 'target' }],
+    capture: async (c) => ({ ...(await b.work.captureTopics({ m: b.m, c })) }),
+    apply: (before, c) => b.work.createTopics({ m: b.m, c, before }),
+    undo: (before, c) => b.work.removeTopics({ m: b.m, c, before }),
+  }),
+  /** Copied records keep their old timestamps: the target would expire them before their readers come. */
+  holdRetention: (): Change => change<RetentionBefore & Json>('hold retention on the target', {
+    detail: { topics: b.m.topics },
+    capture: async (c) => ({ ...(await b.work.captureRetention({ m: b.m, c })) }),
+    apply: (before, c) => b.work.holdRetention({ m: b.m, c, before }),
+    undo: (before, c) => b.work.restoreRetention({ m: b.m, c, before }),
+  }),
+  releaseRetention: (): Change => change<RetentionBefore & Json>('set retention on the target as on the source', {
+    capture: async (c) => ({ ...(await b.work.captureRetention({ m: b.m, c })) }),
+    apply: (before, c) => b.work.releaseRetention({ m: b.m, c, before }),
+    undo: 'leave: the migration is finished',
+  }),
+});

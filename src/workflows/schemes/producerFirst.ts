@@ -1,0 +1,74 @@
+/**
+ * S1, producers first: nothing is copied. All writers of a topic stop before any starts on the target; consumers drain what
+ * is left on the source, then move. Do not use it where consumers need the history on the target, or state in Streams.
+ */
+import { cutSets, inOrder, pureReaders, writersOf, type CutSet } from '../../domain/cutsets.ts';
+import { readsOf } from '../../domain/migration.ts';
+import { phase, outage, type Phase, type Scheme } from '../../domain/scheme.ts';
+import type { Use } from '../resources/use.ts';
+
+export const producerFirst: Scheme<Use> = (m, _has, use) => {
+  const sets = inOrder(m, cutSets(m), 'upstream-first');
+  const readers = pureReaders(m);
+
+  const cut = (set: CutSet): Phase => {
+    const writers = writersOf(m, set);
+    const reading = writers.filter((a) => a.reads.length > 0);
+    const inputs = [...new Set(reading.flatMap(readsOf))].filter((t) => !set.topics.includes(t)).sort();
+    return phase(`cut ${set.name}`,
+      ...(inputs.length > 0 ? [use.groups.drained(reading, inputs, 'source', 'before the stop')] : []),
+      use.holds.approve('approve the cut', `Stop ${set.writers.join(', ') || 'nobody'} and continue ${set.topics.join(', ')} on ${m.target}? From the opening on there is no way back.`,
+        { kind: 'cut', set, applications: set.writers, copies: false, budgetMs: m.outage.budgetMs, undoReserveMs: m.outage.undoReserveMs }),
+      outage('outage', {
+        budgetMs: m.outage.budgetMs,
+        undoReserveMs: m.outage.undoReserveMs,
+        until: [
+          use.fleets.stop(set.writers, 'source'),
+          use.fleets.quiet(set.writers, 'source'),
+          ...(writers.some((a) => a.principals.length > 0) ? [use.cuts.fence(set, 'source')] : []),
+          ...(reading.length > 0 ? [use.groups.drained(reading, [...new Set(reading.flatMap(readsOf))].sort(), 'source', 'after the stop'), use.groups.move(reading, 'target', 'log-start')] : []),
+          use.cuts.mark(set, 'target'),
+          use.cuts.confirm(set, 'target'),
+        ],
+        open: use.fleets.open(set.writers),
+      }),
+      use.fleets.running(set.writers, 'target'));
+  };
+
+  const moveReader = (name: string): Phase => {
+    const reader = readers.filter((a) => a.name === name);
+    const topics = reader.flatMap(readsOf);
+    return phase(`move ${name}`,
+      use.groups.drained(reader, topics, 'source', 'before the stop'),
+      use.fleets.stop([name], 'source'),
+      use.fleets.quiet([name], 'source'),
+      use.groups.drained(reader, topics, 'source', 'after the stop'),
+      use.groups.move(reader, 'target', 'log-start'),
+      use.fleets.start([name], 'target'),
+      use.fleets.running([name], 'target'));
+  };
+
+  return {
+    scheme: 'producerFirst',
+    promises: [
+      'Nothing is copied: the target begins empty, and records pile up there until the consumers have drained the source.',
+      'Nothing is lost and nothing is read twice; the order per key is kept.',
+      `Write outage: one per cut set (${sets.map((s) => s.name).join(', ')}), at most ${m.outage.budgetMs} ms each until the first producer is told to start, undone by itself otherwise.`,
+      'Read outage: per application, from its stop to its start on the target, after it has drained the source.',
+      'The way back is open until the first opening; each opening is irreversible in this version.',
+      ...(m.applications.some((a) => a.writes.length > 0 && a.principals.length === 0) ? ['No fence for writers without declared principals: a forgotten writer is watched for, not refused.'] : []),
+    ],
+    forward: [
+      phase('check', use.clusters.lock(), use.clusters.ready('producerFirst')),
+      phase('prepare', use.topics.create(), use.topics.holdRetention()),
+      ...sets.map(cut),
+      ...(readers.length > 0 ? [phase('approve', use.holds.approve('approve the move', `Move the consumers ${readers.map((a) => a.name).join(', ')} to ${m.target}, each as soon as it has drained the source?`,
+        { kind: 'move', applications: readers.map((a) => a.name), sets, copies: false }))] : []),
+      ...readers.map((a) => moveReader(a.name)),
+      phase('finish',
+        use.holds.approve('approve the finish', `Finish: set retention on ${m.target} as on ${m.source} and lift what was held back?`, { kind: 'finish', sets, copies: false }),
+        use.topics.releaseRetention(), use.cuts.unfence(sets, 'source'), use.clusters.unlock()),
+    ],
+    back: [],
+  };
+};
