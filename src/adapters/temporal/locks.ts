@@ -1,0 +1,42 @@
+/** Locks and search attributes: what activities ask of Temporal itself. */
+import { WithStartWorkflowOperation, type Client } from '@temporalio/client';
+import { Failure } from '../../domain/failures.ts';
+
+/** Per Kafka cluster id one lock workflow; see `workflows/lock.ts`. */
+export interface Locks {
+  /** Clusters in sorted order; on a refusal what was already taken in this call is given back, and the owner is named. */
+  acquire(owner: string, topics: Readonly<Record<string, readonly string[]>>): Promise<void>;
+  release(owner: string, clusterIds: readonly string[]): Promise<void>;
+}
+
+const lockId = (clusterId: string): string => `cutover-lock/${clusterId}`;
+
+export function createLocks(client: Client, taskQueue: string): Locks {
+  const ask = (clusterId: string, update: 'acquire' | 'release', arg: unknown): Promise<string> =>
+    client.workflow.executeUpdateWithStart<string, [unknown]>(update, {
+      args: [arg],
+      startWorkflowOperation: new WithStartWorkflowOperation('lock', { workflowId: lockId(clusterId), taskQueue, args: [], workflowIdConflictPolicy: 'USE_EXISTING', workflowIdReusePolicy: 'ALLOW_DUPLICATE' }),
+    });
+  return {
+    async acquire(owner, topics) {
+      const taken: string[] = [];
+      for (const [clusterId, names] of Object.entries(topics).sort(([a], [b]) => (a < b ? -1 : 1))) {
+        const answer = await ask(clusterId, 'acquire', { owner, topics: names });
+        if (answer !== 'granted') {
+          for (const id of taken) await ask(id, 'release', { owner });
+          throw new Failure('Drift', `Another migration is at work on cluster ${clusterId}: ${answer}.`, 'Wait for it or roll it back; if its workflow was terminated, recover it first. Then retry.');
+        }
+        taken.push(clusterId);
+      }
+    },
+    async release(owner, clusterIds) {
+      for (const id of [...clusterIds].sort()) await ask(id, 'release', { owner });
+    },
+  };
+}
+
+/** Names of the custom search attributes that the namespace knows. */
+export async function registeredSearchAttributes(client: Client): Promise<readonly string[]> {
+  const { customAttributes } = await client.connection.operatorService.listSearchAttributes({ namespace: client.options.namespace });
+  return Object.keys(customAttributes ?? {}).sort();
+}
