@@ -1,0 +1,33 @@
+/** Runs node:test files and counts; the closing line is `N passed, N failed`. */
+import { glob } from 'node:fs/promises';
+import { run } from 'node:test';
+import { spec } from 'node:test/reporters';
+
+export interface Counts { passed: number; failed: number; skipped: number }
+
+export async function files(kind: 'fast' | 'stack'): Promise<string[]> {
+  const all: string[] = [];
+  for await (const file of glob('test/**/*.test.ts')) all.push(file);
+  return all.filter((f) => f.endsWith('.stack.test.ts') === (kind === 'stack')).sort();
+}
+
+/** `concurrency`: files at a time. A file that hangs ends as failed after `timeoutMs`. */
+export async function runFiles(names: readonly string[], options: { concurrency: number; timeoutMs: number }): Promise<Counts> {
+  const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
+  const failures: string[] = [];
+  const stream = run({ files: [...names], concurrency: options.concurrency, timeout: options.timeoutMs });
+  stream.on('test:summary', (summary) => {
+    if (summary.file !== undefined) return;
+    counts.passed = summary.counts.passed;
+    counts.failed = summary.counts.tests - summary.counts.passed - summary.counts.skipped - summary.counts.todo;
+    counts.skipped = summary.counts.skipped;
+  });
+  stream.on('test:fail', (fail) => { failures.push(`${fail.file ?? ''}: ${fail.name}`); });
+  const reported = stream.compose(spec);
+  for await (const chunk of reported) process.stdout.write(chunk as string);
+  if (failures.length > 0) {
+    counts.failed = Math.max(counts.failed, 1);
+    console.log(`\nFailed:\n${failures.map((f) => `  ${f}`).join('\n')}`);
+  }
+  return counts;
+}
