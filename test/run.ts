@@ -1,10 +1,10 @@
 /** `npm test`: the check, then every test on the real stack. Sets up what it needs by itself. */
-import { ensureAll } from '../stack/cache.ts';
+import { ensureTools } from '../stack/tools.ts';
 import { files, runFiles } from './suite.ts';
 import { staticSteps } from './steps.ts';
 
 const from = performance.now();
-const [steps] = await Promise.all([staticSteps(), ensureAll()]);
+const [steps] = await Promise.all([staticSteps(), ensureTools()]);
 const fast = await runFiles(await files('fast'), { concurrency: 2, timeoutMs: 120_000 });
 const stack = await runFiles(await files('stack'), { concurrency: 1, timeoutMs: 900_000 });
 const failed = fast.failed + stack.failed + steps.filter((s) => !s.ok).length;
