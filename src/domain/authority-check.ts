@@ -1,7 +1,7 @@
 /** Walks every prefix of a plan, and from each the whole rollback, over the effects of its steps; says every rule that breaks. */
 import type { Breach, Effect, Rule } from './authority.ts';
 import { rules } from './authority.ts';
-import type { Found, Way } from './authority-rules.ts';
+import type { Found } from './authority-rules.ts';
 import { apply, atTheEnd } from './authority-rules.ts';
 import { Ground, State, spoken } from './authority-state.ts';
 import type { Migration } from './migration.ts';
@@ -81,7 +81,7 @@ class Walk {
     // Undo entries are recorded before the write: the write may not have begun, or be half done, when the undo runs.
     this.#rollbackFrom(id);
     for (const e of step.effects ?? []) {
-      this.#effect(e, 'forward', id);
+      this.#effect(e, id);
       this.#rollbackFrom(id);
     }
   }
@@ -107,32 +107,26 @@ class Walk {
     const reversible = step.kind === 'change' && this.#back.length > 0;
     this.#undos = reversible ? [...this.#undos.slice(0, mark), { step: id, undoes: 'reverse' }] : [];
     this.#walked = new Set();
-    for (const e of step.effects ?? []) this.#effect(e, 'forward', id);
+    for (const e of step.effects ?? []) this.#effect(e, id);
     if (reversible) this.#rollbackFrom(id);
     else this.#base = this.state.clone();
   }
 
-  #rollbackFrom(id: string): void {
-    const at = `rollback from ${id}`;
-    let state = this.state.clone();
+  #rollbackFrom(id: string): void { this.state.attempt(() => this.#undoAll(id, `rollback from ${id}`)); }
+
+  #undoAll(id: string, at: string): void {
     for (let i = this.#undos.length - 1; i >= 0; i--) {
-      const met = `${i} ${state.key()}`;
-      if (this.#walked.has(met)) return;
-      this.#walked.add(met);
       const entry = this.#undos[i];
       if (entry === undefined) return;
-      if (entry.undoes === 'reverse') state = this.#reverse(state, at);
-      else for (const e of entry.undoes) this.#book.note(apply(state, e, 'undo'), { step: entry.step, at });
+      const met = `${i} ${this.state.key()}`;
+      if (this.#walked.has(met)) return;
+      this.#walked.add(met);
+      if (entry.undoes === 'reverse') new Walk({ state: this.state, back: [], book: this.#book, at }).run(this.#back);
+      else for (const e of entry.undoes) this.#book.note(apply(this.state, e, 'undo'), { step: entry.step, at });
     }
-    this.#book.note(state.differences(this.#base).map((d) => ({ rule: 'undo-restores' as const, ...d, why: `After the rollback: ${d.why}` })), { step: id, at });
+    this.#book.note(this.state.differences(this.#base).map((d) => ({ rule: 'undo-restores' as const, ...d, why: `After the rollback: ${d.why}` })), { step: id, at });
   }
 
-  #reverse(state: State, at: string): State {
-    const walk = new Walk({ state, back: [], book: this.#book, at });
-    walk.run(this.#back);
-    return walk.state;
-  }
-
-  #effect(e: Effect, way: Way, step: string): void { this.#note(apply(this.state, e, way), step); }
+  #effect(e: Effect, step: string): void { this.#note(apply(this.state, e, 'forward'), step); }
   #note(found: readonly Found[], step: string): void { this.#book.note(found, { step, at: this.#at }); }
 }

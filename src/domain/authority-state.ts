@@ -45,16 +45,20 @@ export class State {
   readonly ground: Ground;
   readonly #facts: Map<string, string>;
   readonly #mirrors: Map<string, MirrorSeen>;
+  readonly #mirrorsByTopic: Map<string, readonly MirrorSeen[]>;
   #sums: readonly [number, number];
-  private constructor(ground: Ground, facts: Map<string, string>, mirrors: Map<string, MirrorSeen>, sums: readonly [number, number]) {
+  /** Every change since an attempt began, so that it can be taken back without copying the state. */
+  #trail: { readonly key: string; readonly before: string | null }[] | null = null;
+  private constructor(ground: Ground, from: State | null) {
     this.ground = ground;
-    this.#facts = facts;
-    this.#mirrors = mirrors;
-    this.#sums = sums;
+    this.#facts = new Map(from ? from.#facts : []);
+    this.#mirrors = new Map(from ? from.#mirrors : []);
+    this.#mirrorsByTopic = new Map(from ? from.#mirrorsByTopic : []);
+    this.#sums = from ? from.#sums : [0, 0];
   }
   /** Before anything was done: everything runs on the source, with positions there, and nothing is mirrored. */
   static start(ground: Ground): State {
-    const s = new State(ground, new Map(), new Map(), [0, 0]);
+    const s = new State(ground, null);
     for (const t of ground.topics) s.setExists('source', t, true);
     for (const a of ground.applications) {
       s.setPlace(a.name, 'source');
@@ -62,7 +66,17 @@ export class State {
     }
     return s;
   }
-  clone(): State { return new State(this.ground, new Map(this.#facts), new Map(this.#mirrors), this.#sums); }
+  /** Runs `body`, then takes back whatever it changed. */
+  attempt(body: () => void): void {
+    const outer = this.#trail;
+    const trail: { readonly key: string; readonly before: string | null }[] = [];
+    this.#trail = trail;
+    body();
+    this.#trail = null;
+    for (const { key, before } of trail.reverse()) this.#set(key, before);
+    this.#trail = outer;
+  }
+  clone(): State { return new State(this.ground, this); }
   /** Equal for equal facts, whatever the order in which they came about. */
   key(): string { return this.#sums.map((n) => n.toString(36)).join('.'); }
 
@@ -70,6 +84,7 @@ export class State {
   #set(key: string, value: string | null): void {
     const before = this.#facts.get(key);
     if (before === (value ?? undefined)) return;
+    this.#trail?.push({ key, before: before ?? null });
     const toggle = (v: string): void => { this.#sums = [(this.#sums[0] ^ hashed(`${key}=${v}`, 0x811c9dc5)) >>> 0, (this.#sums[1] ^ hashed(`${v}=${key}`, 0x1b873593)) >>> 0]; };
     if (before !== undefined) toggle(before);
     if (value === null) this.#facts.delete(key);
@@ -108,6 +123,7 @@ export class State {
 
   mirror(name: string): 'running' | 'silent' | 'gone' { return (this.#facts.get(`mirror/${name}`) ?? 'gone') as 'running' | 'silent' | 'gone'; }
   setMirror(mirror: MirrorSeen, state: 'running' | 'silent' | 'gone'): void {
+    if (!this.#mirrors.has(mirror.name)) for (const t of mirror.topics) this.#mirrorsByTopic.set(t, [...(this.#mirrorsByTopic.get(t) ?? []), mirror]);
     this.#mirrors.set(mirror.name, mirror);
     this.#set(`mirror/${mirror.name}`, state === 'gone' ? null : state);
   }
@@ -118,7 +134,7 @@ export class State {
   setSpent(mirror: string): void { this.#mark(`spent/${mirror}`, true); }
   /** Every mirror that was ever named, also those that are gone. */
   mirrors(): readonly MirrorSeen[] { return [...this.#mirrors.values()]; }
-  mirrorsOf(topic: string): readonly MirrorSeen[] { return this.mirrors().filter((x) => x.topics.includes(topic)); }
+  mirrorsOf(topic: string): readonly MirrorSeen[] { return this.#mirrorsByTopic.get(topic) ?? []; }
   fed(topic: string, on: Side): boolean {
     return this.mirrorsOf(topic).some((x) => x.toward === on && (this.mirror(x.name) === 'running' || (this.mirror(x.name) === 'silent' && this.drained(x.name))));
   }
@@ -135,7 +151,8 @@ export class State {
     for (const t of this.ground.topics) {
       if (this.authority(t) !== base.authority(t)) found.push({ application: null, why: `${t} had its authority on ${base.authority(t)} and is left on ${this.authority(t)}.` });
       for (const on of ['source', 'target'] as const)
-        if (this.fenced(on, t) !== base.fenced(on, t)) found.push({ application: null, why: `The fence of ${t} on ${on} was ${base.fenced(on, t) ? 'up' : 'down'} and is left ${this.fenced(on, t) ? 'up' : 'down'}.` });
+        // A fence that guards a log nobody returns to may be down: it was lifted at the finish.
+        if (this.fenced(on, t) !== base.fenced(on, t) && (this.fenced(on, t) || this.authority(t) === on)) found.push({ application: null, why: `The fence of ${t} on ${on} was ${base.fenced(on, t) ? 'up' : 'down'} and is left ${this.fenced(on, t) ? 'up' : 'down'}.` });
     }
     return found;
   }

@@ -47,3 +47,5 @@ export interface Breach {
   readonly at: string;
   readonly why: string;
 }
+
+export { checkPlan, explainBreaches } from './authority-check.ts';
