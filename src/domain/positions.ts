@@ -1,0 +1,304 @@
+/**
+ * Where a group continues on the other half of a mirror, proven record by record; and whether a mirror has drained.
+ * Pure arithmetic over two lazy record sources; the same code answers both directions.
+ *
+ * A mirror has two halves: the `origin` it reads and the `copy` it writes. An anchor pairs a record on both. From the
+ * nearest anchor the records up to the group's position are counted off one by one on both halves, fingerprints compared;
+ * the next visible record must be the same on both. Nothing else counts as exact, and no answer is ever ahead: the answer
+ * lies at or before the last copy of every record the group has not read.
+ */
+import type { Anchor } from './ports.ts';
+
+export type Half = 'origin' | 'copy';
+/** A visible record, as far as positions need it. `SeenRecord` fits. */
+export interface Mark { readonly offset: bigint; readonly fingerprint: string }
+/** `LogEnds` fits. */
+export interface Log { readonly logStart: bigint; readonly lso: bigint; readonly hw: bigint }
+/** Visible records of one half in `[from, to)`, in order, read as lazily as possible: reading stops early. */
+export type Between = (half: Half, from: bigint, to: bigint) => AsyncIterable<Mark>;
+
+export interface Question {
+  /** The half the group is on now. */
+  readonly on: Half;
+  /** The next offset it would read there. */
+  readonly position: bigint;
+  /** Ends of both logs. The copy's must have been read *before* the origin's. */
+  readonly copy: Log;
+  readonly origin: Log;
+  /** In log order, as `Mirrors.anchors` gives them. */
+  readonly anchors: readonly Anchor[];
+  /** `drained`: the caller has proven that the copy holds everything and neither half moves (see `drained`). */
+  readonly state?: 'drained' | 'flowing';
+  /** A mirror without exactly-once may repeat runs: then exact also needs equal counts up to the newest anchor. Default `once`. */
+  readonly copies?: 'once' | 'at-least-once';
+  /** Most records walked on one half. Default 1,000,000. */
+  readonly limitRecords?: number;
+}
+
+export interface Proof {
+  readonly by: 'anchor-below' | 'anchor-above' | 'both-ends' | 'nothing-to-read';
+  /** The pair the count began (below) or ended (above) at. */
+  readonly anchor: Anchor | null;
+  /** Records matched one by one. */
+  readonly matched: number;
+  /** Fingerprint of the next visible record, equal on both halves; `end`: nothing further to read. */
+  readonly next: string;
+}
+export type Answer =
+  | { readonly kind: 'exact'; readonly offset: bigint; readonly proof: Proof }
+  /** Safe, but up to `repeats` records would be read again. */
+  | { readonly kind: 'conservative'; readonly offset: bigint; readonly repeats: number | 'unknown'; readonly why: string }
+  /** `behind`: ask again when the mirror has moved on, or its offset syncs have arrived. The others do not heal by waiting. */
+  | { readonly kind: 'refused'; readonly cause: 'behind' | 'open-transaction' | 'no-anchor' | 'mismatch' | 'too-far'; readonly why: string };
+
+const other = (half: Half): Half => (half === 'origin' ? 'copy' : 'origin');
+const refused = (cause: (Answer & { kind: 'refused' })['cause'], why: string): Answer => ({ kind: 'refused', cause, why });
+const defaultLimit = 1_000_000;
+
+/** An anchor seen from the half the group is on: `here` on that half, `there` on the other. */
+interface Pin { readonly here: bigint; readonly there: bigint; readonly anchor: Anchor }
+const pinned = (q: Question, anchor: Anchor): Pin =>
+  q.on === 'origin' ? { here: anchor.from, there: anchor.to, anchor } : { here: anchor.to, there: anchor.from, anchor };
+
+/**
+ * Anchors cut into runs in which both offsets only rise, newest run first. A mirror that replays, or a copy that was
+ * re-created, begins a new run; anchors of an older run may point at records that are repeated or no longer there.
+ */
+export function generations(anchors: readonly Anchor[]): readonly (readonly Anchor[])[] {
+  const known = generationsOf.get(anchors);
+  if (known) return known;
+  const runs: Anchor[][] = [];
+  let last: Anchor | undefined;
+  for (const a of anchors) {
+    if (last && a.from === last.from && a.to === last.to) continue;
+    if (!last || a.from <= last.from || a.to <= last.to) runs.push([]);
+    runs.at(-1)?.push(a);
+    last = a;
+  }
+  runs.reverse();
+  generationsOf.set(anchors, runs);
+  return runs;
+}
+/** A hundred groups ask about the same list. */
+const generationsOf = new WeakMap<readonly Anchor[], readonly (readonly Anchor[])[]>();
+
+/** The nearest anchors around a position whose records both halves may still hold. */
+interface Reference { readonly below: Pin | null; readonly above: Pin | null; readonly floor: bigint }
+function referenceIn(q: Question, run: readonly Anchor[]): Reference {
+  const logs = { here: q[q.on], there: q[other(q.on)] };
+  const at = (i: number): Pin | undefined => (run[i] ? pinned(q, run[i]) : undefined);
+  const split = firstWhere(run, (a) => pinned(q, a).here > q.position);
+  const usable = (p: Pin | undefined): p is Pin =>
+    p !== undefined && p.here >= logs.here.logStart && p.there >= logs.there.logStart && p.here < logs.here.lso && p.there < logs.there.lso;
+  const [under, over] = [at(split - 1), at(split)];
+  const floor = under && under.there >= logs.there.logStart ? under.there + 1n : logs.there.logStart;
+  return { below: usable(under) ? under : null, above: usable(over) ? over : null, floor };
+}
+function firstWhere<T>(sorted: readonly T[], is: (x: T) => boolean): number {
+  let [low, high] = [0, sorted.length];
+  while (low < high) {
+    const mid = (low + high) >> 1;
+    const x = sorted[mid];
+    if (x !== undefined && is(x)) high = mid;
+    else low = mid + 1;
+  }
+  return low;
+}
+
+/** Which stretch of each log `translate` will read, at most: for forecasts and for reading ahead. `null`: only the ends, or no answer. */
+export interface Reach { readonly half: Half; readonly from: bigint; readonly to: bigint }
+export function reach(q: Question): readonly Reach[] | null {
+  const run = generations(q.anchors)[0];
+  const { below, above, floor } = run ? referenceIn(q, run) : { below: null, above: null, floor: 0n };
+  const there = other(q.on);
+  if (below) {
+    const end = above ? above.there + 1n : q[there].lso;
+    return [{ half: q.on, from: below.here, to: above ? above.here + 1n : q[q.on].lso }, { half: there, from: below.there, to: end }];
+  }
+  return above ? [{ half: q.on, from: q.position, to: above.here + 1n }, { half: there, from: floor, to: above.there + 1n }] : null;
+}
+
+/** What one way of counting led to. `lost`: this anchor proves nothing, another may. */
+type Walk = Answer | { readonly kind: 'lost'; readonly why: string; readonly differs?: true; readonly safe?: { readonly offset: bigint } };
+
+/** The position on the other half. Throws only what `between` throws. */
+export async function translate(q: Question, between: Between): Promise<Answer> {
+  const here = q[q.on];
+  if (q.position > here.lso)
+    return q.position > here.hw
+      ? refused('mismatch', `Position ${q.position} lies beyond the end of the log (${here.hw}).`)
+      : refused('open-transaction', `Position ${q.position} lies above the last stable offset ${here.lso}: a transaction is still open below it.`);
+  const runs = generations(q.anchors);
+  let safe: { readonly offset: bigint } | undefined;
+  let why = runs.length === 0 ? 'no offset sync of this partition is known' : 'no offset sync points at records both logs still hold';
+  for (const [age, run] of runs.entries()) {
+    const reference = referenceIn(q, run);
+    for (const way of ['below', 'above'] as const) {
+      const pin = reference[way];
+      if (!pin) continue;
+      const walk = way === 'below' ? await fromBelow(q, pin, between) : await fromAbove(q, pin, reference.floor, between);
+      if (walk.kind === 'exact') return age === 0 ? counted(q, walk, between) : olderRun(walk);
+      if (walk.kind !== 'lost') return walk;
+      why = walk.why;
+      safe ??= walk.safe;
+      // A pair that holds while the records after it differ: the copy is not faithful here, and no other pair makes it so.
+      if (walk.differs && (q.copies ?? 'once') === 'once') return safe ? cautious(q, safe.offset, between, why) : refused('mismatch', `The copy is not faithful: ${why}.`);
+    }
+  }
+  const ends = await fromEnds(q, between);
+  if (ends) return ends;
+  if (safe) return cautious(q, safe.offset, between, why);
+  return refused(runs.length === 0 ? 'no-anchor' : 'mismatch', `The position cannot be counted off: ${why}.`);
+}
+
+const olderRun = (walk: Answer & { kind: 'exact' }): Answer => ({
+  kind: 'conservative', offset: walk.offset, repeats: 'unknown',
+  why: 'it was counted from an offset sync older than a replay of the mirror, which may have repeated later records',
+});
+
+/** Counts forward from a pair at or below the position. */
+async function fromBelow(q: Question, pin: Pin, between: Between): Promise<Walk> {
+  const here = cursor(between(q.on, pin.here, q[q.on].lso));
+  const there = cursor(between(other(q.on), pin.there, q[other(q.on)].lso));
+  try {
+    for (let matched = 0; ; matched += 1) {
+      const h = await here.next();
+      if (matched === 0 && h?.offset !== pin.here) return { kind: 'lost', why: `the record of offset sync ${pin.anchor.from} is gone` };
+      const t = await there.next();
+      if (matched === 0 && t?.offset !== pin.there) return { kind: 'lost', why: `the copy at ${pin.anchor.to} of record ${pin.anchor.from} is gone` };
+      if (h === null || h.offset >= q.position) return meet(q, pin, { matched, h, t });
+      if (t === null) return shortfall(q, h);
+      if (h.fingerprint !== t.fingerprint)
+        return differ(pin, matched, `records ${h.offset} and ${t.offset} should be the same and differ`);
+      if (matched >= (q.limitRecords ?? defaultLimit)) return refused('too-far', `More than ${matched} records lie between the nearest offset sync and position ${q.position}.`);
+    }
+  } finally {
+    await Promise.all([here.close(), there.close()]);
+  }
+}
+
+/** Everything below the position is matched; now the next visible record decides. */
+function meet(q: Question, pin: Pin, at: { readonly matched: number; readonly h: Mark | null; readonly t: Mark | null }): Walk {
+  const { matched, h, t } = at;
+  const exact = (offset: bigint, next: string): Answer => ({ kind: 'exact', offset, proof: { by: 'anchor-below', anchor: pin.anchor, matched, next } });
+  if (h && t)
+    return h.fingerprint === t.fingerprint
+      ? exact(t.offset, h.fingerprint)
+      : differ(pin, matched, `the next records, ${h.offset} and ${t.offset}, should be the same and differ`);
+  if (!h && !t) return exact(q[other(q.on)].lso, 'end');
+  if (h) return shortfall(q, h);
+  // The origin may be further on than the copy the group has finished reading: the count alone places it.
+  if (q.on === 'copy' && t) return exact(t.offset, 'end');
+  return differ(pin, matched, `the copy goes on at ${t?.offset} where the origin has nothing`);
+}
+
+/** Right after a pair that holds is a safe place; a pair that does not hold gives none. */
+const differ = (pin: Pin, matched: number, why: string): Walk => ({ kind: 'lost', why, differs: true, ...(matched > 0 && { safe: { offset: pin.there + 1n } }) });
+
+const shortfall = (q: Question, h: Mark): Walk =>
+  q.on === 'origin'
+    ? refused('behind', `The mirror has not yet copied record ${h.offset}.`)
+    : { kind: 'lost', differs: true, why: `the copy holds record ${h.offset} which the origin lacks` };
+
+/** Counts backward from a pair above the position: `[position, pair]` here must be the records right up to the pair there. */
+async function fromAbove(q: Question, pin: Pin, floor: bigint, between: Between): Promise<Walk> {
+  const window = await take(between(q.on, q.position, pin.here + 1n), q.limitRecords ?? defaultLimit);
+  if (window === 'too-many') return { kind: 'lost', why: `the nearest usable offset sync, ${pin.anchor.from}, is too far above position ${q.position}` };
+  if (window.at(-1)?.offset !== pin.here) return { kind: 'lost', why: `the record of offset sync ${pin.anchor.from} is gone` };
+  const copies = await lastBelow(other(q.on), { floor, end: pin.there + 1n }, window.length, between);
+  if (copies.at(-1)?.offset !== pin.there) return { kind: 'lost', why: `the copy at ${pin.anchor.to} of record ${pin.anchor.from} is gone` };
+  return backward(window, copies, { by: 'anchor-above', anchor: pin.anchor });
+}
+
+function backward(window: readonly Mark[], copies: readonly Mark[], how: Pick<Proof, 'by' | 'anchor'>): Walk {
+  if (copies.length < window.length) return { kind: 'lost', why: `${window.length} records here face ${copies.length} on the other side` };
+  const off = window.findIndex((w, i) => w.fingerprint !== copies[i]?.fingerprint);
+  if (off >= 0) return { kind: 'lost', why: `records ${window[off]?.offset} and ${copies[off]?.offset} should be the same and differ` };
+  const [first, next] = [copies[0], window[0]];
+  if (!first || !next) return { kind: 'lost', why: 'there is nothing to count' };
+  return { kind: 'exact', offset: first.offset, proof: { ...how, matched: window.length, next: next.fingerprint } };
+}
+
+/** Without any usable pair: both ends are one when the mirror is proven drained, or when there is nothing to read. */
+async function fromEnds(q: Question, between: Between): Promise<Answer | null> {
+  const [here, there] = [q[q.on], q[other(q.on)]];
+  const nothing: Answer = { kind: 'exact', offset: there.lso, proof: { by: 'nothing-to-read', anchor: null, matched: 0, next: 'end' } };
+  if (q.state === 'drained') {
+    const window = await take(between(q.on, q.position, here.lso), q.limitRecords ?? defaultLimit);
+    if (window === 'too-many') return refused('too-far', `Position ${q.position} is too far from the end, and no offset sync is near.`);
+    if (window.length === 0) return { ...nothing, proof: { ...nothing.proof, by: 'both-ends' } };
+    const copies = await lastBelow(other(q.on), { floor: there.logStart, end: there.lso }, window.length, between);
+    const walk = backward(window, copies, { by: 'both-ends', anchor: null });
+    return walk.kind === 'lost' ? null : walk;
+  }
+  if (await first(between(q.on, here.logStart, here.lso))) return null;
+  // An empty half: nothing left to copy (origin), or nothing copied yet (copy), where the origin must be empty too.
+  const idle = there.hw === there.lso && here.hw === here.lso;
+  if (!idle) return refused('behind', 'The partition is empty here and a transaction is open.');
+  if (q.on === 'origin') return nothing;
+  return (await first(between('origin', there.logStart, there.lso))) ? refused('behind', 'The mirror has not copied anything yet.') : nothing;
+}
+
+/** For mirrors that may repeat runs: no more records on the copy than on the origin up to the newest pair, or it is not exact. */
+async function counted(q: Question, exact: Answer & { kind: 'exact' }, between: Between): Promise<Answer> {
+  if ((q.copies ?? 'once') === 'once' || exact.proof.next === 'end') return exact;
+  const newest = q.anchors.at(-1);
+  const pin = newest && pinned(q, newest);
+  if (!pin || pin.here < q.position || pin.there < exact.offset)
+    return { kind: 'conservative', offset: exact.offset, repeats: 'unknown', why: 'the mirror may repeat records and no offset sync lies above the position' };
+  const limit = q.limitRecords ?? defaultLimit;
+  const [a, b] = [await take(between(q.on, q.position, pin.here + 1n), limit), await take(between(other(q.on), exact.offset, pin.there + 1n), limit)];
+  if (a === 'too-many' || b === 'too-many') return { kind: 'conservative', offset: exact.offset, repeats: 'unknown', why: 'too many records to count the repeats' };
+  const repeats = b.length - a.length;
+  // Repeats on the copy do not matter to a group that goes back to the origin.
+  if (repeats === 0 || (q.on === 'copy' && repeats < 0)) return exact;
+  if (repeats < 0 || q.on === 'copy') return refused('mismatch', `Up to record ${newest.from} the copy lacks ${Math.abs(repeats)} of ${q.on === 'origin' ? a.length : b.length} records.`);
+  return { kind: 'conservative', offset: exact.offset, repeats, why: 'the mirror has repeated records above the position' };
+}
+
+/** The safe position right after the pair, with the number of records read again where the next one can be found. */
+async function cautious(q: Question, offset: bigint, between: Between, why: string): Promise<Answer> {
+  const next = await first(between(q.on, q.position, q[q.on].lso));
+  let repeats = 0;
+  for await (const t of between(other(q.on), offset, q[other(q.on)].lso)) {
+    if (next && t.fingerprint === next.fingerprint) return { kind: 'conservative', offset, repeats, why };
+    if ((repeats += 1) >= (q.limitRecords ?? defaultLimit)) break;
+  }
+  return { kind: 'conservative', offset, repeats: next ? 'unknown' : repeats, why };
+}
+
+interface Cursor { next(): Promise<Mark | null>; close(): Promise<void> }
+function cursor(source: AsyncIterable<Mark>): Cursor {
+  const it = source[Symbol.asyncIterator]();
+  return {
+    next: async () => {
+      const r = await it.next();
+      return r.done ? null : r.value;
+    },
+    close: async () => void (await it.return?.()),
+  };
+}
+async function first(source: AsyncIterable<Mark>): Promise<Mark | null> {
+  for await (const m of source) return m;
+  return null;
+}
+async function take(source: AsyncIterable<Mark>, limit: number): Promise<readonly Mark[] | 'too-many'> {
+  const out: Mark[] = [];
+  for await (const m of source) {
+    if (out.length >= limit) return 'too-many';
+    out.push(m);
+  }
+  return out;
+}
+/** The last `count` visible records in `[floor, end)`: reads back in growing steps, because offsets have gaps. */
+async function lastBelow(half: Half, of: { readonly floor: bigint; readonly end: bigint }, count: number, between: Between): Promise<readonly Mark[]> {
+  for (let span = BigInt(count) * 2n + 64n; ; span *= 4n) {
+    const from = of.end - span > of.floor ? of.end - span : of.floor;
+    const ring: Mark[] = [];
+    for await (const m of between(half, from, of.end)) {
+      ring.push(m);
+      if (ring.length > 2 * count + 64) ring.splice(0, ring.length - count);
+    }
+    if (ring.length >= count || from === of.floor) return ring.slice(-count);
+  }
+}
