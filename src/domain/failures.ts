@@ -33,7 +33,7 @@ const longestMessage = 3_500;
 export class Failure extends Error {
   readonly type: FailureType;
   constructor(type: FailureType, message: string, next?: string) {
-    super(`${message} ${next ?? failures[type].advice}`.slice(0, longestMessage));
+    super(`${message}${message.endsWith('\n') ? '' : ' '}${next ?? failures[type].advice}`.slice(0, longestMessage));
     this.name = type;
     this.type = type;
   }

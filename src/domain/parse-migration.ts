@@ -1,0 +1,199 @@
+/** From whatever a person typed into Temporal's form to a `Migration`, or to one message that tells every fault in it. */
+import { Failure } from './failures.ts';
+import { limitBounds, type Application, type GroupPolicy, type Limits, type Migration, type Reading } from './migration.ts';
+import { choice, entries, Faults, fields, list, show, text, twice, whole, type At } from './shape.ts';
+import { covering, isPattern, topicFault } from './topic-names.ts';
+
+export { expand, isInternal, isPattern, matches, topicFault } from './topic-names.ts';
+
+/** Names of people's things: clusters, fleets, groups, applications. */
+const longestName = 200;
+/** The migration's name becomes part of connector and topic names, which Kafka limits to 249. */
+const longestMigrationName = 100;
+/** The journal carries the whole migration from run to run and stays under 256 KB. */
+const longestMigration = 131_072;
+/** Schemes that copy nothing and so need no Connect worker. */
+const copiesNothing: readonly string[] = ['producerFirst'];
+/** What stop, fence, drain, silence and mark need at the very least, ms; a budget must leave it beside the undo reserve. */
+const leastForwardMs = 500;
+const leastReserveMs = 500;
+const longestBudgetMs = 3_600_000;
+
+const secrets = 'A migration is kept in Temporal in clear: credentials belong into the catalog of the worker, as env: or file:.';
+const catalogName = { pattern: /^[A-Za-z0-9][A-Za-z0-9._-]*$/, words: 'letters, digits, ".", "_" and "-"' };
+const printable = { pattern: /^[^\p{Cc}]+$/u, words: 'without control characters' };
+
+const migrationFields = ['name', 'source', 'target', 'connect', 'topics', 'applications', 'groups', 'outage', 'limits'];
+type Fields = (key: string) => At;
+
+/**
+ * Shape and bounds; what is on the clusters is checked later by `assess`. Defaults are filled in, and the result parses
+ * to itself. Throws one `BadMigration` with all faults.
+ */
+export function parseMigration(input: unknown, scheme: string): Migration {
+  const faults = new Faults();
+  const top: At = { path: '', value: input, faults };
+  const size = sizeOf(input);
+  if (size === null) refuse(faults, 'The migration cannot be read as JSON: it refers to itself or holds a value that JSON has not.');
+  if (size !== null && size > longestMigration)
+    refuse(faults, `The migration has ${size} characters of JSON; at most ${longestMigration} are taken. Name topics by patterns such as "shop.*", or split it.`);
+  if (input === null || typeof input !== 'object' || Array.isArray(input)) refuse(faults, notAnObject(input));
+  const f = fields(top, { noun: 'a migration', known: migrationFields, secrets });
+  const migration = f ? readMigration(f, scheme) : null;
+  if (migration === null || faults.count > 0) throw new Failure('BadMigration', faults.report('The migration'));
+  return migration;
+}
+
+function refuse(faults: Faults, sentence: string): never {
+  faults.add('', sentence);
+  throw new Failure('BadMigration', faults.report('The migration'));
+}
+
+const sizeOf = (input: unknown): number | null => {
+  try {
+    return JSON.stringify(input)?.length ?? 0;
+  } catch {
+    return null; // a cycle or a BigInt: told to the operator as not being JSON
+  }
+};
+
+const notAnObject = (input: unknown): string => {
+  const wanted = `it must be one JSON object with ${migrationFields.join(', ')}`;
+  if (input === undefined) return `Nothing was given; ${wanted}.`;
+  if (typeof input === 'string' && /^\s*\{/.test(input)) return `It is a text that holds JSON; ${wanted}. Take away the quotes around it.`;
+  return `It is ${show(input)}; ${wanted}.`;
+};
+
+function readMigration(f: Fields, scheme: string): Migration {
+  const migration: Migration = {
+    name: text(f('name'), {
+      noun: 'the name of the migration', most: longestMigrationName, secrets,
+      form: { pattern: /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/, words: 'lower-case letters, digits and inner dashes' },
+    }),
+    source: text(f('source'), { noun: 'a cluster of the catalog', most: longestName, form: catalogName, secrets }),
+    target: text(f('target'), { noun: 'a cluster of the catalog', most: longestName, form: catalogName, secrets }),
+    connect: readConnect(f('connect'), scheme),
+    topics: readTopics(f('topics'), { noun: 'topics or patterns', least: 1, most: 2_000 }),
+    applications: list(f('applications'), { noun: 'applications', least: 1, most: 500 }).map(readApplication),
+    groups: readGroups(f('groups')),
+    outage: readOutage(f('outage')),
+    limits: readLimits(f('limits')),
+  };
+  checkAcross(migration, f);
+  return migration;
+}
+
+function readConnect(x: At, scheme: string): string | null {
+  const noun = 'a Connect worker of the catalog';
+  if (x.value !== undefined && x.value !== null) return text(x, { noun, most: longestName, form: catalogName, secrets });
+  if (!copiesNothing.includes(scheme)) x.faults.add(x.path, `is missing; ${scheme} copies records and needs ${noun} that runs the mirror.`);
+  return null;
+}
+
+/** Faulty names become `''`, so that positions in the list stay true for the checks that follow. */
+function readTopics(x: At, o: { readonly noun: string; readonly least?: number; readonly most: number }): readonly string[] {
+  const places = list(x, o).map((at) => {
+    const name = text(at, { noun: 'a topic or a pattern', most: 1_000, secrets });
+    const fault = name === '' ? null : topicFault(name);
+    if (fault !== null) at.faults.add(at.path, fault);
+    return { name: fault === null ? name : '', at };
+  });
+  twice(places, 'topic');
+  return places.map((p) => p.name);
+}
+
+const nothing: Application = { name: '', fleet: '', writes: [], reads: [], principals: [], transactionalIds: [] };
+function readApplication(x: At): Application {
+  const f = fields(x, { noun: 'an application', known: ['name', 'fleet', 'writes', 'reads', 'principals', 'transactionalIds'], secrets });
+  if (!f) return nothing;
+  const names = (key: string, noun: string, form = printable): readonly string[] => {
+    const places = list(f(key), { noun: `${noun}s`, most: 200 }).map((at) => ({ name: text(at, { noun: `a ${noun}`, most: longestName, form, secrets }), at }));
+    twice(places, noun);
+    return places.map((p) => p.name);
+  };
+  const application: Application = {
+    name: text(f('name'), { noun: 'the name of an application', most: longestName, form: catalogName, secrets }),
+    fleet: text(f('fleet'), { noun: 'a fleet of the catalog', most: longestName, form: catalogName, secrets }),
+    writes: readTopics(f('writes'), { noun: 'topics or patterns', most: 2_000 }),
+    reads: list(f('reads'), { noun: 'readings, each with a group and topics', most: 200 }).map(readReading),
+    principals: names('principals', 'principal', { pattern: /^[A-Za-z]+:.+$/, words: 'such as User:shop' }),
+    transactionalIds: names('transactionalIds', 'transactional id'),
+  };
+  const idle = [f('writes').value, f('reads').value].every((v) => v === undefined || (Array.isArray(v) && v.length === 0));
+  if (idle) x.faults.add(x.path, `${show(application.name || 'the application')} reads nothing and writes nothing. Say what it does in "writes" or "reads", or leave it out.`);
+  return application;
+}
+
+function readReading(x: At): Reading {
+  const f = fields(x, { noun: 'a reading', known: ['group', 'topics', 'isolation'], secrets });
+  if (!f) return { group: '', topics: [], isolation: 'read_uncommitted' };
+  return {
+    group: text(f('group'), { noun: 'a consumer group', most: longestName, form: printable, secrets }),
+    topics: readTopics(f('topics'), { noun: 'topics or patterns', least: 1, most: 2_000 }),
+    isolation: choice(f('isolation'), ['read_committed', 'read_uncommitted'], 'read_uncommitted'),
+  };
+}
+
+function readGroups(x: At): Readonly<Record<string, GroupPolicy>> {
+  return Object.fromEntries(entries(x, { noun: 'groups, each "leave" or "abandon"', most: 2_000 }).map(([group, at]) => {
+    text({ ...at, value: group }, { noun: 'a consumer group', most: longestName, form: printable, secrets });
+    return [group, choice(at, ['leave', 'abandon'])] as const;
+  }));
+}
+
+function readOutage(x: At): Migration['outage'] {
+  const missing = { budgetMs: 0, undoReserveMs: 0 };
+  if (x.value === undefined) {
+    x.faults.add(x.path, 'is missing; it must say the longest write outage you accept, such as {"budgetMs": 10000}.');
+    return missing;
+  }
+  const f = fields(x, { noun: 'an outage', known: ['budgetMs', 'undoReserveMs'], secrets });
+  if (!f) return missing;
+  const budgetMs = whole(f('budgetMs'), { least: leastForwardMs + leastReserveMs, most: longestBudgetMs, unit: 'ms' });
+  const otherwise = Math.max(leastReserveMs, Math.round((budgetMs ?? 0) / 4));
+  const undoReserveMs = whole(f('undoReserveMs'), { least: leastReserveMs, most: longestBudgetMs, unit: 'ms', otherwise });
+  if (budgetMs !== null && undoReserveMs !== null && budgetMs - undoReserveMs < leastForwardMs)
+    x.faults.add(x.path, `a budget of ${budgetMs} ms less the undo reserve of ${undoReserveMs} ms leaves ${budgetMs - undoReserveMs} ms for the cut; at least ${leastForwardMs} ms are needed. Raise budgetMs or lower undoReserveMs.`);
+  return { budgetMs: budgetMs ?? 0, undoReserveMs: undoReserveMs ?? 0 };
+}
+
+const unitOf = (limit: string): string => (limit.endsWith('Ms') ? 'ms' : limit.endsWith('Records') ? 'records' : 'events');
+function readLimits(x: At): Limits {
+  const names = Object.keys(limitBounds) as (keyof Limits)[];
+  const f = x.value === undefined ? (key: string): At => ({ ...x, path: key }) : fields(x, { noun: 'limits', known: names, secrets });
+  const limit = (name: keyof Limits): number => {
+    const { default: otherwise, min, max } = limitBounds[name];
+    return (f ? whole(f(name), { least: min, most: max, unit: unitOf(name), otherwise }) : null) ?? otherwise;
+  };
+  return Object.fromEntries(names.map((name) => [name, limit(name)])) as unknown as Limits;
+}
+
+/** What only shows when several fields are looked at together. Fields with a fault of their own are empty and left out. */
+function checkAcross(m: Migration, f: Fields): void {
+  const { faults, path } = f('target');
+  if (m.source !== '' && m.source === m.target) faults.add(path, `source and target are both ${show(m.source)}; a migration needs two clusters.`);
+  const application = (i: number, key: string): At => ({ path: `applications[${i}].${key}`, value: undefined, faults });
+  twice(m.applications.map((a, i) => ({ name: a.name, at: application(i, 'name') })), 'application');
+  const readings = m.applications.flatMap((a, i) => a.reads.map((r, j) => ({ name: r.group, at: application(i, `reads[${j}].group`) })));
+  twice(readings, 'group');
+  const reading = new Map(readings.map((r) => [r.name, r.at.path]));
+  for (const group of Object.keys(m.groups)) {
+    const where = reading.get(group);
+    if (where !== undefined) faults.add(`groups[${JSON.stringify(group)}]`, `the group moves with its application (${where}); it cannot also be left or abandoned. Take it out here.`);
+  }
+  checkCovered(m, application);
+}
+
+function checkCovered(m: Migration, application: (i: number, key: string) => At): void {
+  if (m.topics.every((t) => t === '')) return; // reported already; everything would count as not covered
+  const covered = covering(m.topics.filter((t) => t !== ''));
+  m.applications.forEach((a, i) => {
+    const uses = [
+      ...a.writes.map((topic, k) => ({ topic, at: application(i, `writes[${k}]`) })),
+      ...a.reads.flatMap((r, j) => r.topics.map((topic, k) => ({ topic, at: application(i, `reads[${j}].topics[${k}]`) }))),
+    ];
+    for (const { topic, at } of uses)
+      if (topic !== '' && !covered(topic))
+        at.faults.add(at.path, `${isPattern(topic) ? 'the pattern ' : ''}${show(topic)} is not covered by "topics". Add it there: an application moves with all topics it uses.`);
+  });
+}
