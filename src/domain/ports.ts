@@ -139,6 +139,8 @@ export interface MirrorHealth {
 }
 export interface Anchor { readonly from: bigint; readonly to: bigint }
 export interface Mirrors {
+  /** Names of the connectors on this Connect worker that begin with `prefix`, whatever their state, sorted. */
+  list(connect: string, prefix: string): Promise<readonly string[]>;
   /** Validates config with the worker; alive group; returns faults as sentences, empty when fine. */
   check(spec: MirrorSpec): Promise<readonly string[]>;
   /** Syncs topic pre-created, connector created STOPPED, seeded, seeds read back entry by entry, resumed, RUNNING with every partition assigned. Idempotent. */
