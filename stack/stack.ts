@@ -126,25 +126,25 @@ export const startStack = async (options: StackOptions = {}): Promise<Stack> => 
   try {
     return stackFrom(building, await startParts(building), life);
   } catch (error) {
-    // The log that the error points to must outlive the clean-up, so its last lines are already in the message.
-    await life.stop();
+    // The folder stays: the error points to a log in it.
+    await life.stop('keep-folder');
     throw error;
   }
 };
 
-interface Life { stop(): Promise<void>; detach(parts: BuiltParts, catalogFile: string): string }
+interface Life { stop(folder?: 'keep-folder'): Promise<void>; detach(parts: BuiltParts, catalogFile: string): string }
 
 const lifeOf = (of: { readonly building: Building; readonly ports: PortReservation; readonly keepFolder: boolean }): Life => {
   const { building, ports, keepFolder } = of;
   let over: Promise<void> | null = null;
-  const end = async (): Promise<void> => {
+  const end = async (folder?: 'keep-folder'): Promise<void> => {
     await building.stopAll();
     building.household.close();
     ports.release();
-    if (!keepFolder) rmSync(building.folder, { recursive: true, force: true, maxRetries: 5 });
+    if (!keepFolder && folder === undefined) rmSync(building.folder, { recursive: true, force: true, maxRetries: 5 });
   };
   return {
-    stop: () => (over ??= end()),
+    stop: (folder) => (over ??= end(folder)),
     detach: (parts, catalogFile) => {
       const running = building.parts.flatMap(({ part, kind }) => (part.id === null ? [] : [{ ...part.id, name: part.name, logFile: part.logFile, kind }]));
       const file = writeState({
@@ -186,8 +186,8 @@ const stackFrom = (b: Building, parts: BuiltParts, life: Life): Stack => {
     startWorker: (choices = {}) => startProcess(workerProcess(choices, catalogFile)),
     get parts() { return b.parts.map(({ part }) => part); },
     detach: () => life.detach(parts, catalogFile),
-    stop: life.stop,
-    [Symbol.asyncDispose]: life.stop,
+    stop: () => life.stop(),
+    [Symbol.asyncDispose]: () => life.stop(),
   };
 };
 
