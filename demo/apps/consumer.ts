@@ -1,0 +1,75 @@
+/**
+ * A consumer group that commits exactly what it processed. With `--behind-ms` it processes a record only when it is that old,
+ * and so always lags.
+ */
+import type { Consumer, EachBatchPayload, TopicPartitionOffsetAndMetadata } from 'kafkajs';
+import type { Line } from '../journal.ts';
+import { kafka, openJournal, seqOf, Stopping, tellReady, told } from './process.ts';
+
+/** A commit per batch would be hundreds a second; a graceful stop commits the exact position anyway. */
+const commitEveryMs = 200;
+const sliceMs = 25;
+
+const t = told();
+const stopping = new Stopping();
+const journal = openJournal(t);
+const group = t.option('group');
+const topics = t.option('topics').split(',');
+const behindMs = Number(t.option('behind-ms'));
+/** Processed and not yet committed: the next offset per partition. */
+const positions = new Map<string, TopicPartitionOffsetAndMetadata>();
+let committedMs = Date.now();
+let working: Promise<void> | undefined;
+
+const consumer: Consumer = kafka(t).consumer({
+  groupId: group, readUncommitted: false, allowAutoTopicCreation: false,
+  // A stop waits for the fetch in flight: it must be short.
+  maxWaitTimeInMs: 100, minBytes: 8 * 1024, sessionTimeout: 30_000, heartbeatInterval: 2_000,
+});
+consumer.on(consumer.events.CRASH, ({ payload }) => {
+  console.error(`${t.application}: ${payload.error.message}${payload.restart ? ', starting again' : ''}`);
+  if (!payload.restart) process.exit(1);
+});
+const joined = new Promise<void>((resolve) => consumer.on(consumer.events.GROUP_JOIN, () => resolve()));
+await consumer.connect();
+await consumer.subscribe({ topics, fromBeginning: true });
+await consumer.run({ autoCommit: false, eachBatchAutoResolve: false, eachBatch: process_ });
+await Promise.race([joined, stopping.wish]);
+if (!stopping.asked) tellReady(journal);
+await stopping.wish;
+await idle();
+await commit(); // no batch is at work any more, and none begins
+await consumer.disconnect();
+journal.write([{ is: 'end', atMs: Date.now() }]);
+journal.close();
+process.exit(0);
+
+async function idle(): Promise<void> {
+  await working?.catch(() => undefined); // its error is kafkajs' to handle; what it processed is in `positions`
+}
+function process_(x: EachBatchPayload): Promise<void> {
+  working = batch(x);
+  return working;
+}
+
+async function batch({ batch: b, resolveOffset, heartbeat, isRunning, isStale }: EachBatchPayload): Promise<void> {
+  const done: Line[] = [];
+  for (const message of b.messages) {
+    if (stopping.asked || !isRunning() || isStale() || Date.now() - Number(message.timestamp) < behindMs) break;
+    done.push({ is: 'consumed', group, topic: b.topic, partition: b.partition, offset: message.offset, key: message.key?.toString() ?? '', seq: seqOf(message.value), atMs: Date.now() });
+    resolveOffset(message.offset);
+    positions.set(`${b.topic}/${b.partition}`, { topic: b.topic, partition: b.partition, offset: String(BigInt(message.offset) + 1n) });
+  }
+  journal.write(done);
+  if (done.length === 0) await stopping.pause(sliceMs); // all too young: look again soon
+  if (Date.now() - committedMs >= commitEveryMs) await commit();
+  await heartbeat();
+}
+
+async function commit(): Promise<void> {
+  committedMs = Date.now();
+  const all = [...positions.values()];
+  if (all.length === 0) return;
+  await consumer.commitOffsets(all);
+  for (const p of all) if (positions.get(`${p.topic}/${p.partition}`) === p) positions.delete(`${p.topic}/${p.partition}`);
+}
