@@ -1,0 +1,169 @@
+/** `npm start`: a whole stack, live applications, one real migration, and an independent count of what became of every record. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { ApplicationFailure, WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
+import type { Migration } from '../src/domain/migration.ts';
+import { workflowIdOf } from '../src/domain/migration.ts';
+import { derived, duties, migration, writers } from './applications.ts';
+import { follow } from './follow.ts';
+import { reportOf, summary, table, type Ended, type Report } from './report.ts';
+import { names, setStage, type Stage } from './stage.ts';
+
+const usage = `npm start [-- options]
+  --yes              approve every hold by itself
+  --scheme NAME      stopRestartRepeat (default) or producerFirst
+  --rollback         roll back from inside the first write outage, before opening
+  --records N        at least so many orders (default 20000)
+  --sasl             clusters with logins and rights
+  --keep             leave the stack running
+  --json             last line: one JSON object`;
+
+const flag = { type: 'boolean', default: false } as const;
+interface Choices { readonly yes: boolean; readonly scheme: 'stopRestartRepeat' | 'producerFirst'; readonly rollback: boolean; readonly keep: boolean; readonly json: boolean; readonly records: number; readonly sasl: boolean }
+/** Longest write outage of one cut set, ms. */
+const budgetMs = 10_000;
+const warmUpOrders = 1_000;
+const drainWithinMs = 60_000;
+
+function choices(): Choices {
+  const { values } = parseArgs({ options: { yes: flag, scheme: { type: 'string', default: 'stopRestartRepeat' }, rollback: flag, keep: flag, json: flag, records: { type: 'string', default: '20000' }, sasl: flag, help: flag } });
+  if (values.help) { console.log(usage); process.exit(0); }
+  const { scheme } = values;
+  if (scheme !== 'stopRestartRepeat' && scheme !== 'producerFirst') throw new Error(`--scheme is ${scheme}; wanted stopRestartRepeat or producerFirst.`);
+  const records = Number(values.records);
+  if (!Number.isSafeInteger(records) || records < 1) throw new Error(`--records is ${values.records}; wanted a whole number above 0.`);
+  return { ...values, scheme, records };
+}
+
+/** With `--json` people read standard error, so that the last line of standard output is the object. */
+const say = (out: NodeJS.WriteStream, line: string): void => { out.write(`${line}\n`); };
+const until = async (what: string, withinMs: number, done: () => Promise<boolean>): Promise<void> => {
+  for (const end = Date.now() + withinMs; !(await done()); await new Promise((r) => setTimeout(r, 200)))
+    if (Date.now() > end) throw new Error(`Not within ${withinMs / 1_000} s: ${what}.`);
+};
+
+async function run(c: Choices, resources: AsyncDisposableStack): Promise<Report> {
+  const out = c.json ? process.stderr : process.stdout;
+  const input = migration({ copies: c.scheme === 'stopRestartRepeat', principals: c.sasl, budgetMs });
+  const id = workflowIdOf(input);
+  let stage: Stage | null = null;
+  let rolledBack = false;
+  say(out, 'Cutover demo: two Kafka clusters, Connect, Temporal, four applications; the first run fetches and builds them.');
+  stage = await setStage({
+    variant: c.sasl ? 'sasl' : 'plain', keep: c.keep, resources, say: (line) => say(out, `  ${line}`),
+    stopped: async (application) => {
+      // Inside the outage and before its stop is confirmed: the rollback arrives before anything could open.
+      if (!c.rollback || rolledBack || stage === null || !Object.values(writers).flat().includes(application)) return;
+      rolledBack = true;
+      await stage.client.workflow.getHandle(id).signal('rollback', { by: 'demo', reason: `asked for with --rollback, while ${application} was stopped` });
+    },
+  });
+  const { books } = stage;
+  await until('the first orders flow', 30_000, async () => { await books.refresh(); return books.acknowledged('orders') >= warmUpOrders; });
+  const before = books.acknowledged('orders');
+  const { handle, link } = await start(stage, c, input, out);
+  await follow({
+    handle, out, approve: c.yes ? 'by itself' : 'a person', temporal: { binary: stage.stack.temporal.binary, address: stage.stack.temporal.address, link },
+    traffic: () => traffic(stage),
+    // The last hold stays open until enough traffic has gone through the migration.
+    ripe: (q) => !q.name.startsWith('finish/') || books.acknowledged('orders') - before >= c.records,
+  });
+  const ended = await ending(handle);
+  await books.refresh();
+  const duringMigration = books.acknowledged('orders') - before;
+  const running = Object.fromEntries(names.map((name) => [name, stage.supervisor.count(name)]));
+  say(out, `  the migration has ended (${ended.outcome}); traffic runs on, then everything is drained and counted`);
+  await settle(stage, c.records + before);
+  const findings = {
+    scheme: c.scheme, wanted: c.rollback ? 'rolled-back' as const : 'completed' as const, ended, count: books.count(duties, derived), duringMigration, running,
+    events: stage.supervisor.events, temporal: { workflowId: id, address: stage.stack.temporal.address, ui: link },
+  };
+  const report = reportOf(findings);
+  for (const line of table(report, findings)) say(out, line);
+  if (c.keep) keep(stage, out);
+  return report;
+}
+
+async function start(stage: Stage, c: Choices, input: Omit<Migration, 'limits'>, out: NodeJS.WriteStream): Promise<{ handle: WorkflowHandle; link: string }> {
+  const id = workflowIdOf(input);
+  writeFileSync(join(stage.stack.folder, 'migration.json'), `${JSON.stringify(input, null, 2)}\n`);
+  const handle = await stage.client.workflow.start(c.scheme, {
+    workflowId: id, taskQueue: stage.taskQueue, args: [input],
+    workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY', workflowIdConflictPolicy: 'FAIL',
+    staticSummary: `Demo: ${input.source} → ${input.target}, ${input.topics.join(', ')}`,
+  });
+  const { temporal } = stage.stack;
+  const link = `${temporal.uiUrl ?? ''}/namespaces/${temporal.namespace}/workflows/${encodeURIComponent(id)}/${handle.firstExecutionRunId}`;
+  say(out, `  migration ${id} started (${c.scheme})\n  watch it: ${link}\n  input: ${join(stage.stack.folder, 'migration.json')}, catalog: ${stage.stack.catalogFile}`);
+  return { handle, link };
+}
+
+async function traffic({ books }: Stage): Promise<string> {
+  await books.refresh();
+  return `${books.acknowledged('orders').toLocaleString('en')} orders`;
+}
+
+/** How the workflow ended, in its own words. */
+async function ending(handle: WorkflowHandle): Promise<Ended> {
+  type Result = Pick<Ended, 'outages' | 'proven'>;
+  try {
+    const { outages, proven } = await handle.result() as Result;
+    return { outcome: 'completed', why: '', outages, proven };
+  } catch (e) {
+    if (!(e instanceof WorkflowFailedError)) throw e;
+    const cause = e.cause;
+    const why = cause?.message ?? e.message;
+    if (!(cause instanceof ApplicationFailure) || cause.type !== 'RolledBack') return { outcome: 'failed', why, outages: [], proven: [] };
+    const result = cause.details?.[0] as Result | undefined;
+    return { outcome: 'rolled-back', why, outages: result?.outages ?? [], proven: result?.proven ?? [] };
+  }
+}
+
+/** Traffic on the new side for a moment; then the writers stop, the readers drain, and all stop. */
+async function settle({ books, supervisor }: Stage, orders: number): Promise<void> {
+  const least = Math.max(orders, books.acknowledged('orders') + 2_000);
+  const alive = supervisor.count('shop');
+  if (alive.source + alive.target > 0)
+    await until(`${least} orders`, 120_000, async () => { await books.refresh(); return books.acknowledged('orders') >= least; });
+  await supervisor.stop('shop');
+  // What is still missing after this time is counted as lost.
+  await until('drained', drainWithinMs, async () => { await books.refresh(); return books.outstanding(duties).every((d) => d.records === 0); }).catch(() => undefined);
+  await Promise.all(names.map((name) => supervisor.stop(name)));
+  await books.refresh();
+}
+
+function keep({ stack }: Stage, out: NodeJS.WriteStream): void {
+  stack.detach();
+  say(out, [
+    '  left running (the applications are stopped):',
+    `    Temporal ${stack.temporal.address}, UI ${stack.temporal.uiUrl ?? 'off'}`,
+    `    Kafka old ${stack.source.bootstrap.join(',')}, new ${stack.target.bootstrap.join(',')}`,
+    `    Connect forward ${stack.connect.forward.url}, back ${stack.connect.back.url}`,
+    `    catalog ${stack.catalogFile}`,
+    `  stop it: npm run stack -- down --folder ${stack.folder}`,
+  ].join('\n'));
+}
+
+const resources = new AsyncDisposableStack();
+let interrupted = false;
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+  process.on(signal, () => {
+    if (interrupted) process.exit(130); // whatever is left is ended by the stack's reaper, which sees us go
+    interrupted = true;
+    process.stderr.write('\nstopping everything that was started …\n');
+    void resources.disposeAsync().catch((e: unknown) => { console.error(e); }).finally(() => process.exit(130));
+  });
+try {
+  const c = choices();
+  const report = await run(c, resources);
+  await resources.disposeAsync();
+  if (c.json) console.log(JSON.stringify(summary(report)));
+  process.exitCode = report.faults.length === 0 ? 0 : 1;
+} catch (e) {
+  if (!interrupted) {
+    console.error(e instanceof Error ? e.message : String(e));
+    await resources.disposeAsync();
+    process.exitCode = 1;
+  }
+}

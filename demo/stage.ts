@@ -1,0 +1,86 @@
+/** Sets the stage: the stack, topics on the source, the applications with live traffic, the Cutover worker, and a client of Temporal. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Client, Connection } from '@temporalio/client';
+import { Kafka, logLevel, type SASLOptions } from 'kafkajs';
+import type { Side } from '../src/domain/authority.ts';
+import { startStack, type Stack, type StackCluster, type Variant } from '../stack/stack.ts';
+import { apps, fleets, topics } from './applications.ts';
+import { Books } from './books.ts';
+import { Supervisor } from './supervisor.ts';
+
+export const names = ['billing', 'audit', 'enricher', 'shop'] as const;
+const taskQueue = 'cutover-demo';
+/** Orders a second of the whole shop: enough to hurt when something is wrong, little enough for a laptop. */
+const ratePerSecond = 1_000;
+
+export interface Stage {
+  readonly stack: Stack;
+  readonly supervisor: Supervisor;
+  readonly books: Books;
+  readonly client: Client;
+  readonly taskQueue: string;
+}
+export interface StageChoices {
+  readonly variant: Variant;
+  readonly keep: boolean;
+  readonly say: (line: string) => void;
+  readonly stopped: (application: string) => Promise<void>;
+  /** Everything that must be closed is put here as soon as it exists. */
+  readonly resources: AsyncDisposableStack;
+}
+
+export async function setStage(x: StageChoices): Promise<Stage> {
+  const stack = await startStack({ variant: x.variant, say: x.say, keepFolder: x.keep });
+  x.resources.defer(async () => { if (!x.keep) await stack.stop(); });
+  await createTopics(stack.source);
+  const supervisor = x.resources.use(new Supervisor({
+    apps: apps(ratePerSecond, (application, side) => credentials(clusterOn(stack, side), application)),
+    bootstrap: { source: stack.source.bootstrap, target: stack.target.bootstrap },
+    journalFolder: join(stack.folder, 'journal'), logFolder: join(stack.folder, 'applications'), env: stack.env, stopped: x.stopped,
+  }));
+  const url = await supervisor.listen();
+  stack.writeCatalog({ fleets: fleets(url, tokenFile(stack.folder, supervisor.token)), taskQueue });
+  const [connection] = await Promise.all([Connection.connect({ address: stack.temporal.address }), stack.startWorker(), startTraffic(supervisor, x.say)]);
+  x.resources.defer(() => connection.close());
+  return { stack, supervisor, books: new Books(join(stack.folder, 'journal')), client: new Client({ connection, namespace: stack.temporal.namespace }), taskQueue };
+}
+
+const clusterOn = (stack: Stack, side: Side): StackCluster => (side === 'source' ? stack.source : stack.target);
+
+/** In a file, because the catalog takes credentials as references only. */
+function tokenFile(folder: string, token: string): string {
+  mkdirSync(join(folder, 'secrets'), { recursive: true });
+  const file = join(folder, 'secrets', 'fleet-token');
+  writeFileSync(file, token, { mode: 0o600 });
+  return file;
+}
+
+/** Each application logs in as itself; nothing on the plain stack. */
+function credentials(cluster: StackCluster, application: string): Readonly<Record<string, string>> {
+  const user = names.find((n) => n === application);
+  const login = user === undefined ? null : cluster.login(user);
+  return login === null ? {} : { KAFKA_USERNAME: login.username, KAFKA_PASSWORD: login.password, KAFKA_MECHANISM: login.mechanism };
+}
+
+async function createTopics(cluster: StackCluster): Promise<void> {
+  const login = cluster.login('admin');
+  const sasl = login === null ? {} : { sasl: { mechanism: login.mechanism.toLowerCase(), username: login.username, password: login.password } as SASLOptions };
+  const admin = new Kafka({ clientId: 'demo', brokers: [...cluster.bootstrap], logLevel: logLevel.NOTHING, ...sasl }).admin();
+  await admin.connect();
+  try {
+    await admin.createTopics({
+      waitForLeaders: true,
+      topics: topics.map((t) => ({ topic: t.name, numPartitions: t.partitions, replicationFactor: 1, configEntries: Object.entries(t.configs).map(([name, value]) => ({ name, value })) })),
+    });
+  } finally {
+    await admin.disconnect();
+  }
+}
+
+/** Consumers first, as anybody would. */
+async function startTraffic(supervisor: Supervisor, say: (line: string) => void): Promise<void> {
+  for (const name of names) await supervisor.start(name, 'source');
+  await Promise.all(names.map((name) => supervisor.ready(name)));
+  say(`applications at work on the source: ${names.join(', ')}`);
+}
