@@ -1,0 +1,60 @@
+/** `cutover plan`: prints what a scheme would do with a migration, with no cluster and no Temporal at hand. */
+import type { Command } from 'commander';
+import { checkPlan, explainBreaches } from '../domain/authority-check.ts';
+import { cutSets } from '../domain/cutsets.ts';
+import { workflowIdOf, type Migration } from '../domain/migration.ts';
+import { expand, isPattern } from '../domain/parse-migration.ts';
+import { describePlan, type PlanView } from '../domain/plan.ts';
+import { bind, unbound } from '../workflows/resources/use.ts';
+import { schemes, type SchemeName } from '../workflows/schemes/schemes.ts';
+import { print, type ExitCode, type Io } from './io.ts';
+import { readMigration, schemeNamed, schemeNames } from './migration-file.ts';
+import type { Run } from './program.ts';
+import { planText } from './render-plan.ts';
+
+export interface PlanOptions { readonly scheme: string; readonly json?: boolean }
+
+export function planCommand(program: Command, run: Run): void {
+  program.command('plan').description('print the plan of a migration; asks no cluster')
+    .argument('<file>', 'migration, JSON or YAML')
+    .requiredOption('-s, --scheme <name>', `one of ${schemeNames.join(', ')}`)
+    .option('--json', 'one JSON document')
+    .action((file: string, options: PlanOptions) => run((io) => plan(io, file, options)));
+}
+
+async function plan(io: Io, file: string, options: PlanOptions): Promise<ExitCode> {
+  const scheme = schemeNamed(options.scheme);
+  const { migration, view, faults } = planOffline(await readMigration(file, scheme), scheme);
+  print(io, options.json === true, { json: { migration, plan: view, planHash: null, faults }, text: planText({ migration, plan: view, planHash: null }) });
+  if (faults.length > 0) io.err(`This plan would be refused.\n${faults.join('\n')}\n`);
+  return faults.length > 0 ? 1 : 0;
+}
+
+export interface OfflinePlan { readonly migration: Migration; readonly view: PlanView; readonly faults: readonly string[] }
+/** Patterns mean, as long as no cluster is asked, the names that the migration itself says. */
+export function planOffline(given: Migration, scheme: SchemeName): OfflinePlan {
+  const migration = withNamesSaid(given);
+  const made = schemes[scheme](migration, () => true, bind({ work: unbound, m: migration, inventory: null, owner: workflowIdOf(migration) }));
+  return { migration, view: describePlan(made), faults: [...orphans(migration), ...breaches(migration, made)] };
+}
+
+function withNamesSaid(m: Migration): Migration {
+  const names = new Set([...m.topics, ...m.applications.flatMap((a) => [...a.writes, ...a.reads.flatMap((r) => r.topics)])].filter((t) => !isPattern(t)));
+  const resolve = (patterns: readonly string[]): readonly string[] => {
+    const { names: found, unmatched } = expand(patterns, names);
+    return [...new Set([...found, ...unmatched])].sort();
+  };
+  return {
+    ...m, topics: resolve(m.topics),
+    applications: m.applications.map((a) => ({ ...a, writes: resolve(a.writes), reads: a.reads.map((r) => ({ ...r, topics: resolve(r.topics) })) })),
+  };
+}
+
+function orphans(m: Migration): readonly string[] {
+  const topics = cutSets(m).filter((s) => s.writers.length === 0).flatMap((s) => s.topics);
+  return topics.length === 0 ? [] : [`No declared application writes ${topics.join(', ')}: declare the writers, or leave these topics out.`];
+}
+function breaches(m: Migration, made: Parameters<typeof checkPlan>[1]): readonly string[] {
+  const found = checkPlan(m, made);
+  return found.length === 0 ? [] : [explainBreaches(found)];
+}

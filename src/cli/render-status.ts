@@ -1,0 +1,72 @@
+/** Where a migration stands, as one line for logs and as a few lines for a terminal. */
+import type { Json } from '../domain/json.ts';
+import { oneLine, type OutageRecord, type Progress, type Question } from '../domain/progress.ts';
+import { plain, seconds } from './render-plan.ts';
+import type { Standing } from './status.ts';
+
+/** `1:05`, `2:03:04`: hours only when there are any. */
+export function clock(ms: number): string {
+  const s = Math.max(0, Math.round(ms / 1_000));
+  const two = (n: number): string => String(n).padStart(2, '0');
+  return s >= 3_600 ? `${Math.floor(s / 3_600)}:${two(Math.floor(s / 60) % 60)}:${two(s % 60)}` : `${Math.floor(s / 60)}:${two(s % 60)}`;
+}
+
+/** Figures of a step: the names known here in their own words, other plain values as `name value`. */
+const spoken: Readonly<Record<string, (value: number) => string>> = {
+  lagRecords: (n) => `lag ${plain(n)} records`,
+  lag: (n) => `lag ${plain(n)} records`,
+  recordsPerSecond: (n) => `${plain(Math.round(n))} records/s`,
+  etaMs: (n) => `ETA ${clock(n)}`,
+};
+export function figuresLine(figures: Json): string {
+  if (figures === null || typeof figures !== 'object' || Array.isArray(figures)) return '';
+  return Object.entries(figures).flatMap(([name, value]) => {
+    if (typeof value === 'number') return [spoken[name]?.(value) ?? `${name} ${plain(Math.round(value * 100) / 100)}`];
+    return typeof value === 'string' || typeof value === 'boolean' ? [`${name} ${String(value)}`] : [];
+  }).join(' · ');
+}
+
+export function bar(done: number, total: number, width: number): string {
+  const full = total === 0 ? 0 : Math.floor((width * done) / total);
+  return `[${'█'.repeat(full)}${'░'.repeat(width - full)}] ${done}/${total}`;
+}
+
+const outageLine = (o: OutageRecord): string =>
+  `outage      ${o.name}: ${o.outcome}${o.addedMs === null ? ` (${o.why})` : `, added write outage ${seconds(o.addedMs)}`}, ${seconds(o.endedMs - o.startedMs)} in all`;
+
+export function questionLines(q: Question): readonly string[] {
+  return [
+    `asks        ${q.text}`,
+    ...q.claims.map((c) => `  ${c.holds ? '✔' : '✘'} ${c.text}`),
+    ...q.figures.map((f) => `    ${f}`),
+  ];
+}
+const howToAnswer = (p: Progress, q: Question): string => `answer      cutover decide ${p.workflowId} ${q.answers.join('|')}`;
+
+/** One line, stable enough to grep. */
+export function lineOf(s: Standing): string {
+  if (s.progress === null) return `${s.workflowId} · ${s.status.toLowerCase()} · ${s.failure ?? s.unknown ?? ''}`;
+  const figures = figuresLine(s.progress.figures);
+  const ended = s.status === 'RUNNING' ? '' : ` · ${s.status}${s.failure === null ? '' : `: ${s.failure}`}`;
+  return `${oneLine(s.progress)}${figures === '' ? '' : ` · ${figures}`}${ended}`.replaceAll('\n', ' ');
+}
+
+/** A few lines for people; each cut to the width of the terminal. */
+export function linesOf(s: Standing, columns: number, now: number): readonly string[] {
+  const p = s.progress;
+  const head = `${s.workflowId}  ${s.scheme}  ${p === null || s.status !== 'RUNNING' ? s.status.toLowerCase() : p.state}`;
+  const lines = p === null
+    ? [head, ...(s.failure === null ? [] : [`failure     ${s.failure}`]), ...(s.unknown === null ? [] : [`progress    unknown: ${s.unknown}`])]
+    : [
+      head,
+      `${bar(p.done, p.total, Math.min(30, Math.max(10, columns - 30)))}  ${p.unit}`,
+      ...(p.say === '' ? [] : [`now         ${p.say}`]),
+      ...(figuresLine(p.figures) === '' ? [] : [`figures     ${figuresLine(p.figures)}`]),
+      `way back    ${p.wayBack}${s.status === 'RUNNING' ? ` · running for ${clock(now - p.startedMs)}` : ''}`,
+      ...p.outages.map(outageLine),
+      ...(p.refused === null ? [] : [`refused     ${p.refused}`]),
+      ...(p.question === null ? [] : [...questionLines(p.question), howToAnswer(p, p.question)]),
+      ...(s.failure === null ? [] : [`ended       ${s.failure}`]),
+    ];
+  return lines.flatMap((l) => l.split('\n')).map((l) => (l.length > columns ? `${l.slice(0, Math.max(1, columns - 1))}…` : l));
+}
