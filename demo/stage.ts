@@ -2,8 +2,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
-import { Kafka, logLevel, type SASLOptions } from 'kafkajs';
 import type { Side } from '../src/domain/authority.ts';
+import { withAdmin } from '../stack/access.ts';
 import { startStack, type Stack, type StackCluster, type Variant } from '../stack/stack.ts';
 import { apps, fleets, topics } from './applications.ts';
 import { Books } from './books.ts';
@@ -63,20 +63,11 @@ function credentials(cluster: StackCluster, application: string): Readonly<Recor
   return login === null ? {} : { KAFKA_USERNAME: login.username, KAFKA_PASSWORD: login.password, KAFKA_MECHANISM: login.mechanism };
 }
 
-async function createTopics(cluster: StackCluster): Promise<void> {
-  const login = cluster.login('admin');
-  const sasl = login === null ? {} : { sasl: { mechanism: login.mechanism.toLowerCase(), username: login.username, password: login.password } as SASLOptions };
-  const admin = new Kafka({ clientId: 'demo', brokers: [...cluster.bootstrap], logLevel: logLevel.NOTHING, ...sasl }).admin();
-  await admin.connect();
-  try {
-    await admin.createTopics({
-      waitForLeaders: true,
-      topics: topics.map((t) => ({ topic: t.name, numPartitions: t.partitions, replicationFactor: 1, configEntries: Object.entries(t.configs).map(([name, value]) => ({ name, value })) })),
-    });
-  } finally {
-    await admin.disconnect();
-  }
-}
+const createTopics = (cluster: StackCluster): Promise<void> =>
+  withAdmin({ bootstrap: cluster.bootstrap, login: cluster.login('admin') }, async (admin) => {
+    for (const { name, partitions, configs } of topics)
+      await admin.createTopics({ topics: [name], partitions, replicas: 1, configs: Object.entries(configs).map(([key, value]) => ({ name: key, value })) });
+  });
 
 /** Consumers first, as anybody would. */
 async function startTraffic(supervisor: Supervisor, say: (line: string) => void): Promise<void> {

@@ -35,6 +35,7 @@ export interface FleetEvent { readonly application: string; readonly what: 'told
 interface Running { readonly child: ChildProcess; readonly side: Side; readonly ready: Promise<void>; readonly gone: Promise<void> }
 
 const stopWithinMs = 10_000;
+const restartAfterMs = 300;
 /** A refusal that an operator sees; `status` as docs/fleets.md says. */
 class Refused extends Error {
   readonly status: number;
@@ -51,6 +52,8 @@ export class Supervisor implements AsyncDisposable {
   readonly #running = new Map<string, Running[]>();
   /** One call at a time per application: a repeated call must see what the first one did. */
   readonly #turns = new Map<string, Promise<unknown>>();
+  /** Where each application is meant to run; absent: nowhere. */
+  readonly #wanted = new Map<string, Side>();
   #server: Server | null = null;
 
   constructor(choices: SupervisorChoices) {
@@ -83,6 +86,7 @@ export class Supervisor implements AsyncDisposable {
       if (now[side === 'source' ? 'target' : 'source'] > 0) throw new Refused(409, `${application} still runs on the other side; stop it first.`);
       if (now[side] === spec.instances) return;
       this.#note(application, 'told to start', side);
+      this.#wanted.set(application, side);
       const missing = Array.from({ length: spec.instances }, (_, i) => i).filter((i) => !this.#has(application, i));
       await Promise.all(missing.map((i) => this.#spawn(spec, i, side)));
     });
@@ -93,6 +97,7 @@ export class Supervisor implements AsyncDisposable {
     return this.#inTurn(application, async () => {
       refuseLate(untilMs);
       this.#spec(application);
+      this.#wanted.delete(application);
       const all = [...(this.#running.get(application) ?? [])];
       const side = all[0]?.side;
       if (side === undefined) return;
@@ -167,8 +172,16 @@ export class Supervisor implements AsyncDisposable {
     void gone.then(() => {
       this.#running.set(spec.application, (this.#running.get(spec.application) ?? []).filter((r) => r !== running));
       if (child.exitCode !== 0) this.#note(spec.application, 'died', side);
+      if (this.#wanted.get(spec.application) === side) setTimeout(() => void this.#again(spec, instance, side), restartAfterMs);
     });
     await new Promise<void>((resolve, reject) => { child.once('spawn', resolve); child.once('error', reject); });
+  }
+
+  /** As a service manager would: what ended by itself is started again, unless it was stopped meanwhile. */
+  async #again(spec: AppSpec, instance: number, side: Side): Promise<void> {
+    await this.#inTurn(spec.application, async () => {
+      if (this.#wanted.get(spec.application) === side && !this.#has(spec.application, instance)) await this.#spawn(spec, instance, side);
+    });
   }
 
   async #serve(q: IncomingMessage, s: ServerResponse): Promise<void> {

@@ -102,6 +102,22 @@ test('demo supervisor: refuses what comes too late, with a wrong token, or for a
   assert.deepEqual(supervisor.count('shop'), { source: 0, target: 0 });
 });
 
+test('demo supervisor: an application that dies is started again where it was, one that was stopped is not', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'cutover-supervisor-'));
+  t.after(() => rm(folder, { recursive: true }));
+  // A process that refuses its arguments ends at once, again and again.
+  const [spec] = apps(10, () => ({}));
+  await using supervisor = new Supervisor({ apps: [{ ...spec ?? assert.fail(), instances: 1, args: ['--no-such-option'] }], bootstrap: { source: ['127.0.0.1:1'], target: ['127.0.0.1:1'] }, journalFolder: folder, logFolder: folder });
+  const deaths = () => supervisor.events.filter((e) => e.what === 'died').length;
+  await supervisor.start('shop', 'target');
+  await eventually('it died three times', () => deaths() >= 3, 20_000);
+  await supervisor.stop('shop');
+  const seen = deaths();
+  await new Promise((r) => setTimeout(r, 800)); // longer than the pause before a restart
+  assert.ok(deaths() <= seen + 1);
+  assert.deepEqual(supervisor.count('shop'), { source: 0, target: 0 });
+});
+
 for (const scheme of ['stopRestartRepeat', 'producerFirst'])
   test(`demo migration: is accepted by ${scheme} as it is`, () => {
     const m = migration({ copies: scheme === 'stopRestartRepeat', principals: true, budgetMs: 10_000 });
