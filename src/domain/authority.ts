@@ -47,5 +47,3 @@ export interface Breach {
   readonly at: string;
   readonly why: string;
 }
-
-export { checkPlan, explainBreaches } from './authority-check.ts';

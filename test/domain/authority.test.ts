@@ -1,7 +1,8 @@
 /** Hand-made plans, each with one planted mistake, and what the checker says of it. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { checkPlan, explainBreaches, type Breach, type Effect, type Rule, type Side } from '../../src/domain/authority.ts';
+import { checkPlan, explainBreaches } from '../../src/domain/authority-check.ts';
+import type { Breach, Effect, Rule, Side } from '../../src/domain/authority.ts';
 import { change, hold, irreversible, observe, outage, phase, type Change, type Observe, type Outage, type Phase, type Plan, type Step } from '../../src/domain/scheme.ts';
 import { application, demo, migration } from '../fakes/migrations.ts';
 
@@ -235,6 +236,11 @@ describe('nothing copied: the closed remainder', () => {
   test('a proof of drained that was taken while producers ran does not count', () => {
     const early: Plan = { scheme: 'test', promises: [], back: [], forward: [phase('p', created, hasDrained, ask(), opening, stop('r'), quiet('r'), atStart, start('r'))] };
     expectFirst(checkPlan(m, early), 'reads-what-comes', 'p/start r', 'r');
+  });
+  test('a group cannot drain what was written until it stopped itself', () => {
+    const own = migration('own', [application('w', { writes: ['x'], reads: { g: ['x'] } })]);
+    const steps: Plan = { scheme: 'test', promises: [], back: [], forward: [phase('p', created, ask(), outage('o', { budgetMs: 1, undoReserveMs: 0, open: opens('w'), until: [stop('w'), quiet('w'), hasDrained, atStart, mark('x')] }))] };
+    expectFirst(checkPlan(own, steps), 'reads-what-comes', 'p/o/drained g', 'w');
   });
   test('a translation needs a copy', () => {
     expectFirst(checkPlan(m, plan(hasDrained, stop('r'), quiet('r'), move('g', ['x']), start('r'))), 'positions-first', 'p/position g', 'r');

@@ -1,0 +1,192 @@
+/**
+ * The engine without Temporal: virtual time, cancellable scopes, retries as the activity options give them, continue-as-new
+ * through the journal's own JSON, and an operator who answers questions. One trial runs one migration in one world.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { Ask, Work } from '../../src/activities/work.ts';
+import type { Decision, Kind } from '../../src/domain/decisions.ts';
+import { Failure, failures } from '../../src/domain/failures.ts';
+import type { Migration } from '../../src/domain/migration.ts';
+import { hashOf, planHash } from '../../src/domain/plan.ts';
+import type { Question } from '../../src/domain/progress.ts';
+import type { Plan } from '../../src/domain/scheme.ts';
+import { Run } from '../../src/workflows/engine.ts';
+import { openJournal, parseJournal, type Journal } from '../../src/workflows/journal.ts';
+import { bind } from '../../src/workflows/resources/use.ts';
+import type { Runtime, Scope } from '../../src/workflows/runtime.ts';
+import { schemes, type SchemeName } from '../../src/workflows/schemes/schemes.ts';
+import type { Clock } from './clock.ts';
+import { World, type Snapshot, type Verdict, type WorldOptions } from './world.ts';
+import { Activities, workOn, type Faults } from './world-work.ts';
+
+class Cancelled extends Error {}
+class ContinuedAsNew extends Error {
+  readonly journal: string;
+  constructor(journal: unknown) {
+    super('continued as new');
+    this.journal = JSON.stringify(journal);
+  }
+}
+const inScope = new AsyncLocalStorage<FakeScope | null>();
+class FakeScope implements Scope {
+  cancelled = false;
+  run<T>(body: () => Promise<T>): Promise<T> { return inScope.run(this, body); }
+  cancel(): void { this.cancelled = true; }
+}
+const interrupted = (): Error | null => (inScope.getStore()?.cancelled === true ? new Cancelled('cancelled') : null);
+
+class FakeRuntime implements Runtime {
+  readonly workflowId = 'cutover/old/new/test';
+  readonly firstRunId = 'run-0001-of-the-test';
+  readonly #clock: Clock;
+  readonly #renewEvery: number;
+  #turns = 0;
+  #waiting: { readonly test: () => boolean; readonly go: (met: boolean) => void }[] = [];
+  constructor(clock: Clock, renewEvery: number) {
+    this.#clock = clock;
+    this.#renewEvery = renewEvery;
+  }
+  now(): number { return this.#clock.nowMs; }
+  condition(test: () => boolean, timeoutMs?: number): Promise<boolean> {
+    if (test()) return Promise.resolve(true);
+    return new Promise((resolve) => {
+      const waiter = { test, go: (met: boolean) => { this.#waiting = this.#waiting.filter((w) => w !== waiter); resolve(met); } };
+      this.#waiting.push(waiter);
+      if (timeoutMs !== undefined) void this.#clock.sleep(timeoutMs).then(() => { waiter.go(test()); });
+    });
+  }
+  /** Lets every condition that holds go on; false when none did. */
+  wake(): boolean {
+    const ready = this.#waiting.filter((w) => w.test());
+    for (const w of ready) w.go(true);
+    return ready.length > 0;
+  }
+  scope(): Scope { return new FakeScope(); }
+  patched(): boolean { return true; }
+  historyLength(): number { return 0; }
+  continueAsNewSuggested(): boolean { return ++this.#turns > this.#renewEvery; }
+  handlersFinished(): boolean { return true; }
+  continueAsNew(journal: unknown): Promise<never> { return Promise.reject(new ContinuedAsNew(journal)); }
+  tell(): void {}
+  isCancellation(error: unknown): boolean { return error instanceof Cancelled; }
+}
+
+/** As `workflows/temporal.ts` sets it: what may succeed later is tried again, what asks a person is not. */
+function retrying(work: Work, a: Activities): Work {
+  const again = (error: unknown): boolean => !(error instanceof Cancelled) && !(error instanceof Failure && failures[error.type].retry === 'ask');
+  return new Proxy(work, {
+    get: (target, name) => async (ask: Partial<Ask>) => {
+      const call = Reflect.get(target, name) as (x: Partial<Ask>) => Promise<unknown>;
+      const outage = ask.c?.mode === 'outage';
+      for (let attempt = 1; ; attempt++) {
+        const stopped = interrupted();
+        if (stopped) throw stopped;
+        try { return await call(ask); } catch (error) {
+          if (!again(error) || (!outage && attempt >= 10)) throw error;
+          await a.w.clock.sleep(outage ? 50 : 300);
+        }
+      }
+    },
+  });
+}
+
+/** What the operator says when asked; `null`: nothing (yet). */
+export type Operator = (q: Question, journal: Journal) => { readonly kind: Kind; readonly to?: string; readonly reason?: string } | null;
+/** Approves what is planned and retries what failed. */
+export const willing: Operator = (q) => (q.kind === 'hold' ? { kind: 'approve' } : { kind: 'retry' });
+/** Approves what is planned; rolls back what failed, where that is still an answer. */
+export const careful: Operator = (q) => (q.kind === 'hold' ? { kind: 'approve' } : q.answers.includes('rollback') ? { kind: 'rollback' } : { kind: 'retry' });
+
+export interface Trial {
+  readonly outcome: 'completed' | 'rolled-back';
+  readonly world: World;
+  readonly activities: Activities;
+  readonly journal: Journal;
+  readonly start: Snapshot;
+  readonly end: Snapshot;
+  readonly verdict: Verdict;
+  readonly questions: readonly string[];
+  readonly runs: number;
+}
+export interface TrialOptions {
+  readonly scheme: SchemeName;
+  readonly m: Migration;
+  readonly world?: WorldOptions;
+  readonly faults?: (trial: { readonly run: () => Run; readonly activities: Activities }) => Faults;
+  readonly operator?: Operator;
+  /** Continue-as-new after so many turns of the engine's loop. */
+  readonly renewEvery?: number;
+  /** Plants a mistake in the scheme. */
+  readonly plan?: (plan: Plan) => Plan;
+  /** Plants a mistake in the engine. */
+  readonly engine?: new (runtime: Runtime, work: Pick<Work, 'remember'>) => Run;
+}
+
+/** Virtual time after which a migration of the fakes is taken for stuck. */
+const longestMs = 6 * 3_600_000;
+
+export async function trial(x: TrialOptions): Promise<Trial> {
+  const world = new World(x.m, x.world);
+  const activities = new Activities(world);
+  activities.interrupted = interrupted;
+  const work = retrying(workOn(activities), activities);
+  const start = world.snapshot();
+  const questions: string[] = [];
+  let run: Run | null = null;
+  let runtime = new FakeRuntime(world.clock, x.renewEvery ?? Infinity);
+  const current = (): Run => { if (!run) throw new Error('not begun'); return run; };
+  const Engine = x.engine ?? Run;
+  if (x.faults) activities.faults = x.faults({ run: current, activities });
+
+  const begin = async (carried: string | null): Promise<Run> => {
+    const r = new Engine(runtime, work);
+    const kept = carried === null ? null : parseJournal(JSON.parse(carried));
+    const { migration, inventory } = kept ?? (await work.assess({ m: x.m, scheme: x.scheme }));
+    const made = schemes[x.scheme](migration, () => true, bind({ work, m: migration, inventory, owner: runtime.workflowId }));
+    const plan = x.plan ? x.plan(made) : made;
+    const hash = planHash(migration, inventory, plan);
+    r.begin(kept ?? openJournal({ scheme: x.scheme, run: runtime.firstRunId, migration, inventory, planHash: hash, inventoryHash: hashOf(inventory), has: {}, searchAttributes: [], at: null, startedMs: runtime.now() }), plan, hash);
+    return r;
+  };
+  const toTheEnd = async (): Promise<Trial['outcome']> => {
+    for (let carried: string | null = null; ;) {
+      run = await begin(carried);
+      try { return await run.toTheEnd(); } catch (error) {
+        if (!(error instanceof ContinuedAsNew)) throw error;
+        carried = error.journal;
+        runtime = new FakeRuntime(world.clock, x.renewEvery ?? Infinity);
+      }
+    }
+  };
+
+  let asked = '';
+  const operator = x.operator ?? willing;
+  const answer = (): boolean => {
+    const q = run?.journal?.question;
+    const name = q ? `${q.kind} ${q.name} ${q.sinceMs} ${q.hash}` : '';
+    if (!q || !run?.journal || name === asked) return false;
+    const said = operator(q, run.journal);
+    if (said === null) return false;
+    asked = name;
+    questions.push(`${q.kind}: ${q.text} -> ${said.kind}`);
+    say(run, said.kind, { ...(q.hash === null ? {} : { hash: q.hash }), ...(said.to === undefined ? {} : { to: said.to }), reason: said.reason ?? 'test' });
+    return true;
+  };
+
+  const ended: { outcome: Trial['outcome'] | null; error: unknown } = { outcome: null, error: null };
+  toTheEnd().then((outcome) => { ended.outcome = outcome; }, (error: unknown) => { ended.error = error ?? new Error('unknown'); });
+  const deadline = world.nowMs + longestMs;
+  await world.clock.run(() => {
+    if (world.nowMs > deadline) throw new Error(`stuck at ${String(run?.journal?.at)}: ${run?.journal?.audit.slice(-8).join('\n')}`);
+    return ended.outcome !== null || ended.error !== null;
+  }, () => runtime.wake() || answer());
+  if (ended.outcome === null) throw ended.error;
+  const end = world.snapshot();
+  world.settle();
+  return { outcome: ended.outcome, world, activities, journal: current().j, start, end, verdict: world.verdict(), questions, runs: current().j.runs };
+}
+
+/** A signal from the operator. */
+export function say(run: Run, kind: Decision['kind'], more: Readonly<Record<string, unknown>> = {}): void {
+  run.inbox.signal(kind, { by: 'test', ...more });
+}

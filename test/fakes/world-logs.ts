@@ -1,0 +1,124 @@
+/** Two clusters as logs of small records with gaps in their offsets, mirrors that copy when ticked, and translation by what was really copied. */
+import type { Side } from '../../src/domain/authority.ts';
+import { otherSide } from '../../src/domain/authority.ts';
+
+/** `marker`: an offset no consumer sees, as a transaction marker is. */
+export interface Rec { readonly kind: 'data' | 'marker'; readonly id: string; readonly key: string; readonly seq: number }
+const marker: Rec = { kind: 'marker', id: '', key: '', seq: 0 };
+
+/** One partition. */
+export class Log {
+  start: number;
+  readonly #records: Rec[] = [];
+  constructor(start = 0) { this.start = start; }
+  get end(): number { return this.start + this.#records.length; }
+  append(r: Rec): number { return this.start + this.#records.push(r) - 1; }
+  at(offset: number): Rec | undefined { return this.#records[offset - this.start]; }
+  /** First visible record at or after `from`; `null`: none yet. */
+  next(from: number): number | null {
+    for (let o = Math.max(from, this.start); o < this.end; o++) if (this.at(o)?.kind === 'data') return o;
+    return null;
+  }
+  /** Last visible record below `before`; `null`: none. */
+  previous(before: number): number | null {
+    for (let o = Math.min(before, this.end) - 1; o >= this.start; o--) if (this.at(o)?.kind === 'data') return o;
+    return null;
+  }
+}
+
+export const tp = (topic: string, partition: number): string => `${topic}/${partition}`;
+export const topicOf = (key: string): string => key.slice(0, key.lastIndexOf('/'));
+
+export class ClusterFake {
+  readonly logs = new Map<string, Log>();
+  readonly committed = new Map<string, Map<string, number>>();
+  /** `principal|topic` that may not write. */
+  readonly denied = new Set<string>();
+  readonly configs = new Map<string, Record<string, string>>();
+  has(topic: string): boolean { return this.logs.has(tp(topic, 0)); }
+  create(topic: string, partitions: number, start = 0): void {
+    for (let p = 0; p < partitions; p++) this.logs.set(tp(topic, p), new Log(start));
+    this.configs.set(topic, {});
+  }
+  remove(topic: string): void {
+    for (const key of [...this.logs.keys()]) if (topicOf(key) === topic) this.logs.delete(key);
+    for (const [group, positions] of this.committed) {
+      for (const key of [...positions.keys()]) if (topicOf(key) === topic) positions.delete(key);
+      if (positions.size === 0) this.committed.delete(group);
+    }
+    this.configs.delete(topic);
+  }
+  partitionsOf(topics: readonly string[]): readonly string[] { return [...this.logs.keys()].filter((key) => topics.includes(topicOf(key))); }
+  log(key: string): Log {
+    const log = this.logs.get(key);
+    if (!log) throw new Error(`${key} does not exist`);
+    return log;
+  }
+  position(group: string, key: string): number | undefined { return this.committed.get(group)?.get(key); }
+  commit(group: string, key: string, offset: number | null): void {
+    const positions = this.committed.get(group) ?? new Map<string, number>();
+    if (offset === null) positions.delete(key); else positions.set(key, offset);
+    if (positions.size === 0) this.committed.delete(group); else this.committed.set(group, positions);
+  }
+}
+
+export class MirrorFake {
+  readonly name: string;
+  readonly set: string;
+  readonly topics: readonly string[];
+  readonly toward: Side;
+  state: 'running' | 'silent' | 'gone' = 'running';
+  /** Next offset it will read, per partition. */
+  readonly next = new Map<string, number>();
+  /** What it really copied where: the ground truth of every translation. */
+  readonly pairs = new Map<string, { readonly from: number; readonly to: number }[]>();
+  constructor(x: { readonly name: string; readonly set: string; readonly topics: readonly string[]; readonly toward: Side }) {
+    this.name = x.name;
+    this.set = x.set;
+    this.topics = x.topics;
+    this.toward = x.toward;
+  }
+  /** Copies up to `rate` records per partition; now and then leaves an offset to a transaction marker. */
+  tick(clusters: Readonly<Record<Side, ClusterFake>>, rate: number): void {
+    if (this.state !== 'running') return;
+    const [from, to] = [clusters[otherSide(this.toward)], clusters[this.toward]];
+    for (const key of from.partitionsOf(this.topics)) {
+      const target = to.logs.get(key);
+      if (target) this.#copy(key, from.log(key), target, rate);
+    }
+  }
+  #copy(key: string, source: Log, target: Log, rate: number): void {
+    let next = this.next.get(key) ?? source.start;
+    const pairs = this.pairs.get(key) ?? [];
+    let copied = 0;
+    for (; copied < rate && next < source.end; next++) {
+      const record = source.at(next);
+      if (record?.kind !== 'data') continue;
+      pairs.push({ from: next, to: target.append(record) });
+      copied++;
+    }
+    if (copied > 0 && pairs.length % 3 === 0) target.append(marker);
+    this.next.set(key, next);
+    this.pairs.set(key, pairs);
+  }
+  lag(clusters: Readonly<Record<Side, ClusterFake>>): number {
+    const from = clusters[otherSide(this.toward)];
+    return Math.max(0, ...from.partitionsOf(this.topics).map((key) => from.log(key).end - (this.next.get(key) ?? from.log(key).start)));
+  }
+}
+
+/** Where the next record that follows `position` on one side is on the other; `null`: not copied so far, so not provable. */
+export function translate(mirror: MirrorFake, key: string, x: { readonly position: number; readonly from: Log; readonly to: Log; readonly way: 'along' | 'against' }): number | null {
+  const pairs = mirror.pairs.get(key) ?? [];
+  const other = (offset: number): number | undefined => (x.way === 'along' ? pairs.find((p) => p.from === offset)?.to : pairs.find((p) => p.to === offset)?.from);
+  const next = x.from.next(x.position);
+  const there = next === null ? undefined : other(next);
+  if (there !== undefined) return there;
+  // A record that is not in the copy on the way back was written there by an application: there is nothing to translate it to.
+  if (next !== null && x.way === 'against') return null;
+  const previous = x.from.previous(x.position);
+  if (previous === null) return x.to.start;
+  const before = other(previous);
+  return before === undefined ? null : before + 1;
+}
+export { marker };

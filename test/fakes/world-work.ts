@@ -1,0 +1,276 @@
+/** The activities, acting on the world: each reads, writes on a difference and takes virtual time; faults strike where a test wants them. */
+import type { FenceBefore, FleetBefore, PositionsBefore, Work } from '../../src/activities/work.ts';
+import { otherSide, type Side } from '../../src/domain/authority.ts';
+import type { CutSet } from '../../src/domain/cutsets.ts';
+import { Failure } from '../../src/domain/failures.ts';
+import { groupsOf, type Migration } from '../../src/domain/migration.ts';
+import type { Context, Done, Look } from '../../src/domain/scheme.ts';
+import type { World } from './world.ts';
+import { ClusterFake, MirrorFake, topicOf, translate } from './world-logs.ts';
+
+/** `hang`: never answers before its time is up. `late`: as `hang`, and its request takes effect all the same, after that time. */
+export type Fault = Error | 'hang' | 'late';
+type Strike = (name: keyof Work, n: number) => Fault | undefined;
+export interface Faults {
+  /** `n` counts writes from 1, retries included. */
+  before?: Strike;
+  /** After the first of several requests of one write. */
+  during?: Strike;
+  after?: Strike;
+  /** Any call; `n` counts calls. Strikes before it does anything. */
+  call?: Strike;
+}
+
+type Call = Pick<Context, 'untilMs'>;
+const step = (say: string, ...parts: readonly (() => void)[]): { readonly say: string; readonly parts: readonly (() => void)[] } => ({ say, parts });
+/** A look that is not done comes back after this time, so that the engine can show something. */
+const lookMs = 1_500;
+/** How late the request of a `late` call takes effect after its time was up. */
+const lateMs = 200;
+
+export class Activities {
+  faults: Faults = {};
+  /** Set by the runtime: the error with which a cancelled call ends. */
+  interrupted: () => Error | null = () => null;
+  /** Every call in order: what a failing test shows. */
+  readonly calls: string[] = [];
+  writes = 0;
+  readonly w: World;
+  constructor(world: World) { this.w = world; }
+
+  async pass(ms: number, c?: Call): Promise<void> {
+    await this.w.clock.sleep(ms);
+    const stopped = this.interrupted();
+    if (stopped) throw stopped;
+    if (c) this.permit(c);
+  }
+  permit(c: Call): void {
+    if (c.untilMs !== null && this.w.nowMs >= c.untilMs) throw new Failure('BudgetExceeded', 'The time for this write has passed; nothing was sent.');
+  }
+  async enter(name: keyof Work): Promise<void> {
+    this.calls.push(name);
+    const fault = this.faults.call?.(name, this.calls.length);
+    if (fault instanceof Error) { await this.pass(20); throw fault; }
+  }
+
+  async write(name: keyof Work, c: Call, todo: () => { readonly say: string; readonly parts: readonly (() => void)[] }): Promise<Done> {
+    await this.enter(name);
+    const n = ++this.writes;
+    const fromMs = this.w.nowMs;
+    const late = await this.#strike(this.faults.before?.(name, n), c);
+    await this.pass(10 + this.w.random(30), late ? undefined : c);
+    const { say, parts } = todo();
+    for (const [i, part] of parts.entries()) {
+      if (!late) this.permit(c);
+      part();
+      if (i === 0 && parts.length > 1) await this.#strike(this.faults.during?.(name, n), c);
+      await this.pass(10 + this.w.random(30));
+    }
+    if (late) throw new Failure('Unreachable', `${name} got no answer in time.`);
+    await this.#strike(this.faults.after?.(name, n), c);
+    return { fromMs, toMs: this.w.nowMs, say };
+  }
+  async #strike(fault: Fault | undefined, c: Call): Promise<boolean> {
+    if (fault === undefined) return false;
+    if (fault instanceof Error) { await this.pass(20); throw fault; }
+    await this.w.clock.sleep(Math.max(0, (c.untilMs ?? this.w.nowMs + 60_000) - this.w.nowMs) + (fault === 'late' ? lateMs : 0));
+    if (fault === 'hang') throw new Failure('BudgetExceeded', 'The time for this write has passed without an answer.');
+    return true;
+  }
+
+  async read<T>(name: keyof Work, value: () => T): Promise<T> {
+    await this.enter(name);
+    await this.pass(10 + this.w.random(20));
+    return value();
+  }
+
+  /** Looks again and again until done, for a while; the engine asks anew. */
+  async look(name: keyof Work, c: Call, see: () => Promise<string | null> | string | null): Promise<Look> {
+    await this.enter(name);
+    const fromMs = this.w.nowMs;
+    for (;;) {
+      await this.pass(20 + this.w.random(20), c);
+      const missing = await see();
+      const done = missing === null;
+      if (done || this.w.nowMs - fromMs > lookMs) return { fromMs, toMs: this.w.nowMs, done, say: missing ?? `${name}: yes`, picture: missing ?? 'done' };
+    }
+  }
+  /** `null` when the value stays the same over a tick. */
+  async stable(what: string, value: () => unknown): Promise<string | null> {
+    const before = JSON.stringify(value());
+    await this.pass(60);
+    return JSON.stringify(value()) === before ? null : `${what} still change`;
+  }
+}
+
+/** All of `Work` on a world. */
+export function workOn(a: Activities): Work {
+  const { w } = a;
+  return {
+    ...knowing(a), ...topicsAndConfigs(a), ...mirroring(a), ...fleets(a), ...positions(a), ...cutting(a),
+    environment: ({ names }) => a.read('environment', () => ({ searchAttributes: [...names] })),
+    evidence: ({ about }) => a.read('evidence', () => ({ claims: [{ text: `${about.kind} may go on`, holds: true }], figures: [`${w.books.produced.size} topics written`] })),
+  };
+}
+
+type Part<K extends keyof Work> = Pick<Work, K>;
+
+function knowing(a: Activities): Part<'assess' | 'reassess' | 'acquireLock' | 'releaseLock' | 'remember' | 'recall' | 'lookReady'> {
+  const { w } = a;
+  const sides: readonly Side[] = ['source', 'target'];
+  const clusterIds = { source: 'id-old', target: 'id-new' };
+  return {
+    assess: ({ m }) => a.read('assess', () => ({
+      migration: m,
+      inventory: { clusterIds, topics: m.topics.map((name) => ({ name, id: `id-${name}`, partitions: w.clusters.source.partitionsOf([name]).length })), groups: [...new Set(m.applications.flatMap(groupsOf))].sort(), authorizer: { source: 'present', target: 'present' } },
+    })),
+    reassess: () => a.read('reassess', () => []),
+    acquireLock: ({ m, c, owner }) => a.write('acquireLock', c, () => {
+      const keys = sides.flatMap((s) => m.topics.map((t) => `${s}/${t}`));
+      const others = keys.filter((k) => (w.locks.get(k) ?? owner) !== owner);
+      if (others.length > 0) throw new Failure('Drift', `${others.join(', ')} are locked by ${w.locks.get(others[0] ?? '')}.`);
+      return step('locked', ...sides.map((s) => () => { for (const t of m.topics) w.locks.set(`${s}/${t}`, owner); }));
+    }),
+    releaseLock: ({ c, owner }) => a.write('releaseLock', c, () => step('released', ...sides.map((s) => () => { for (const [k, o] of w.locks) if (o === owner && k.startsWith(s)) w.locks.delete(k); }))),
+    remember: ({ c, entries }) => a.write('remember', c, () => step('', ...sides.map((s) => () => { for (const e of entries) w.ledgers[s].set(e.key, e.value); }))),
+    recall: ({ run }) => a.read('recall', () => w.ledgers.source.get(`${run}/journal`) ?? null),
+    lookReady: ({ c }) => a.look('lookReady', c, () => null),
+  };
+}
+
+function topicsAndConfigs(a: Activities): Part<'captureTopics' | 'createTopics' | 'removeTopics' | 'captureRetention' | 'holdRetention' | 'restoreRetention' | 'releaseRetention'> {
+  const { source, target } = a.w.clusters;
+  const override = (topic: string, value: string | null): void => {
+    const configs = target.configs.get(topic);
+    if (!configs) return;
+    if (value === null) delete configs['retention.ms']; else configs['retention.ms'] = value;
+  };
+  const present = (topics: readonly string[]): readonly string[] => topics.filter((t) => target.has(t));
+  return {
+    captureTopics: ({ m }) => a.read('captureTopics', () => ({ missing: m.topics.filter((t) => !target.has(t)) })),
+    createTopics: ({ m, c }) => a.write('createTopics', c, () => step('created', ...m.topics.filter((t) => !target.has(t)).map((t) => () => { target.create(t, source.partitionsOf([t]).length); }))),
+    removeTopics: ({ c, before }) => a.write('removeTopics', c, () => step('removed', ...before.missing.map((t) => () => { target.remove(t); }))),
+    captureRetention: ({ m }) => a.read('captureRetention', () => Object.fromEntries(present(m.topics).map((t) => [t, { 'retention.ms': target.configs.get(t)?.['retention.ms'] ?? null }]))),
+    holdRetention: ({ m, c }) => a.write('holdRetention', c, () => step('held', ...present(m.topics).map((t) => () => { override(t, '-1'); }))),
+    restoreRetention: ({ c, before }) => a.write('restoreRetention', c, () => step('restored', ...Object.entries(before).map(([t, v]) => () => { override(t, v['retention.ms'] ?? null); }))),
+    releaseRetention: ({ m, c }) => a.write('releaseRetention', c, () => step('released', ...m.topics.map((t) => () => { override(t, null); }))),
+  };
+}
+
+function mirroring(a: Activities): Part<'captureMirror' | 'createMirror' | 'removeMirror' | 'lookCaughtUp' | 'captureSilence' | 'silenceMirror' | 'resumeMirror' | 'retireMirrors'> {
+  const { w } = a;
+  const named = (name: string): MirrorFake | undefined => w.mirrors.find((x) => x.name === name);
+  const turn = (name: string, to: MirrorFake['state']) => () => { const x = named(name); if (x && x.state !== 'gone') x.state = to; };
+  return {
+    captureMirror: ({ c, set, toward }) => a.read('captureMirror', () => ({ name: `${set.name} ${toward} ${c.key}` })),
+    createMirror: ({ c, set, toward, before }) => a.write('createMirror', c, () => {
+      const missing = set.topics.filter((t) => !w.clusters[toward].has(t));
+      if (missing.length > 0) throw new Failure('Drift', `${missing.join(', ')} do not exist on ${toward}.`);
+      return step('mirrors', () => { if (!named(before.name)) w.mirrors.push(new MirrorFake({ name: before.name, set: set.name, topics: set.topics, toward })); });
+    }),
+    removeMirror: ({ c, before }) => a.write('removeMirror', c, () => step('removed', turn(before.name, 'gone'))),
+    lookCaughtUp: ({ c, sets, toward }) => a.look('lookCaughtUp', c, () => {
+      const lag = Math.max(...sets.map((s) => w.mirrorOf(s.name, toward)?.lag(w.clusters) ?? Infinity));
+      return lag <= c.limits.lagRecords ? null : `lag ${lag}`;
+    }),
+    captureSilence: ({ set, toward }) => a.read('captureSilence', () => ({ name: w.mirrorOf(set.name, toward)?.name ?? 'none', writers: [] })),
+    silenceMirror: ({ c, before }) => a.write('silenceMirror', c, () => step('silent', turn(before.name, 'silent'))),
+    resumeMirror: ({ c, before }) => a.write('resumeMirror', c, () => step('resumed', turn(before.name, 'running'))),
+    retireMirrors: ({ c, sets, toward }) => a.write('retireMirrors', c, () => step('retired', ...w.mirrors.filter((x) => x.toward === toward && sets.some((s) => s.name === x.set)).map((x) => () => { x.state = 'gone'; }))),
+  };
+}
+
+function fleets(a: Activities): Part<'captureFleet' | 'stopFleet' | 'startFleet' | 'lookRunning' | 'lookQuiet'> {
+  const { w } = a;
+  const groups = (names: readonly string[]): readonly string[] => names.flatMap((n) => groupsOf(w.client(n).application));
+  return {
+    captureFleet: ({ applications }) => a.read('captureFleet', (): FleetBefore => Object.fromEntries(applications.map((n) => [n, w.client(n).sides[0] ?? 'stopped']))),
+    stopFleet: ({ c, applications }) => a.write('stopFleet', c, () => step('stopped', ...applications.map((n) => () => { w.client(n).stop(); }))),
+    startFleet: ({ c, applications, on }) => a.write('startFleet', c, () => step(`started on ${on}`, ...applications.map((n) => () => { w.client(n).start(on); }))),
+    lookRunning: ({ c, applications, on }) => a.look('lookRunning', c, () => {
+      const absent = applications.filter((n) => !w.client(n).sides.includes(on));
+      return absent.length === 0 ? null : `${absent.join(', ')} do not run on ${on}`;
+    }),
+    lookQuiet: ({ c, applications, on }) => a.look('lookQuiet', c, () => {
+      const alive = applications.filter((n) => w.client(n).sides.includes(on));
+      if (alive.length > 0) return `${alive.join(', ')} still run on ${on}`;
+      return a.stable('positions', () => groups(applications).map((g) => [...(w.clusters[on].committed.get(g) ?? [])]));
+    }),
+  };
+}
+
+function positions(a: Activities): Part<'lookGroupsDrained' | 'capturePositions' | 'setPositions' | 'returnPositions'> {
+  const { w } = a;
+  const read = (m: Migration, group: string, c: ClusterFake): readonly string[] => c.partitionsOf(m.applications.flatMap((x) => x.reads.filter((r) => r.group === group).flatMap((r) => r.topics)));
+  const idle = (m: Migration, groups: readonly string[], on: Side): void => {
+    const active = m.applications.filter((x) => groupsOf(x).some((g) => groups.includes(g)) && w.client(x.name).sides.includes(on));
+    if (active.length > 0) throw new Failure('GroupActive', `${active.map((x) => x.name).join(', ')} run on ${on}; a reset needs none.`);
+  };
+  /** Where the group continues on `to`; `null`: nothing to go by. Throws when there should be an answer and there is no proof. */
+  const there = (group: string, key: string, to: Side): number | null => {
+    const [from, log] = [w.clusters[otherSide(to)], w.clusters[to].log(key)];
+    const position = from.position(group, key);
+    const copier = w.copier(topicOf(key));
+    if (position === undefined) {
+      if (from.log(key).next(0) === null) return log.start;
+      throw new Failure('NotExact', `Group ${group} has no position for ${key} on ${otherSide(to)}, which holds records.`);
+    }
+    if (!copier) throw new Failure('NotExact', `${key} was never copied.`);
+    const at = translate(copier, key, { position, from: from.log(key), to: log, way: copier.toward === to ? 'along' : 'against' });
+    if (at === null) throw new Failure('NotExact', `The position of ${group} for ${key} is ahead of what was copied.`);
+    return at;
+  };
+  return {
+    lookGroupsDrained: ({ m, c, groups, topics, on }) => a.look('lookGroupsDrained', c, () => {
+      const cluster = w.clusters[on];
+      const unread = groups.flatMap((g) => read(m, g, cluster).filter((key) => topics.includes(topicOf(key)) && cluster.log(key).next(cluster.position(g, key) ?? 0) !== null).map((key) => `${g} ${key}`));
+      return unread.length === 0 ? null : `unread: ${unread.join(', ')}`;
+    }),
+    capturePositions: ({ m, groups, to }) => a.read('capturePositions', (): PositionsBefore => Object.fromEntries(groups.map((g) => [g, Object.fromEntries(read(m, g, w.clusters[to]).map((key) => [key, w.clusters[to].position(g, key) ?? null]))]))),
+    setPositions: ({ m, c, groups, to, how }) => a.write('setPositions', c, () => {
+      idle(m, groups, to);
+      const cluster = w.clusters[to];
+      const wanted = groups.flatMap((g) => read(m, g, cluster).map((key) => ({ g, key, at: how === 'translated' ? there(g, key, to) : (cluster.position(g, key) ?? cluster.log(key).start) })));
+      return step('set', ...wanted.map(({ g, key, at }) => () => { cluster.commit(g, key, at); }));
+    }),
+    returnPositions: ({ m, c, groups, to, how, before }) => a.write('returnPositions', c, () => {
+      idle(m, groups, to);
+      idle(m, groups, otherSide(to));
+      const [here, home] = [w.clusters[to], w.clusters[otherSide(to)]];
+      const mine = groups.flatMap((g) => read(m, g, here).filter((key) => here.position(g, key) !== undefined).map((key) => ({ g, key })));
+      const back = how === 'translated' ? mine.map(({ g, key }) => ({ g, key, at: there(g, key, otherSide(to)) })) : [];
+      // At the log start nothing was read yet; further on, the position is the only record of what was, and stays.
+      const taken = mine.filter(({ g, key }) => how === 'translated' || here.position(g, key) === here.log(key).start);
+      return step('returned', ...back.map(({ g, key, at }) => () => { home.commit(g, key, at); }), ...taken.map(({ g, key }) => () => { here.commit(g, key, before[g]?.[key] ?? null); }));
+    }),
+  };
+}
+
+function cutting(a: Activities): Part<'captureFence' | 'raiseFence' | 'lowerFence' | 'lowerFences' | 'lookMirrorDrained' | 'captureCut' | 'markCut' | 'unmarkCut' | 'lookCut'> {
+  const { w } = a;
+  const rules = (m: Migration, set: CutSet): readonly { readonly principal: string; readonly topic: string }[] =>
+    m.applications.filter((x) => set.writers.includes(x.name)).flatMap((x) => x.principals).flatMap((principal) => set.topics.map((topic) => ({ principal, topic })));
+  const spelled = (r: { readonly principal: string; readonly topic: string }): string => `${r.principal}|${r.topic}`;
+  const ends = (set: CutSet): Record<string, number> => Object.fromEntries((['source', 'target'] as const).flatMap((s) => w.clusters[s].partitionsOf(set.topics).map((key) => [`${s} ${key}`, w.clusters[s].log(key).end])));
+  return {
+    captureFence: ({ m, set, on }) => a.read('captureFence', (): FenceBefore => ({ rules: rules(m, set).filter((r) => w.clusters[on].denied.has(spelled(r))), able: rules(m, set).length > 0 ? 'yes' : 'no-principals' })),
+    raiseFence: ({ m, c, set, on }) => a.write('raiseFence', c, () => step('fenced', ...rules(m, set).map((r) => () => { w.clusters[on].denied.add(spelled(r)); }))),
+    lowerFence: ({ m, c, set, on, before }) => a.write('lowerFence', c, () => step('lowered', ...rules(m, set).filter((r) => !before.rules.some((b) => spelled(b) === spelled(r))).map((r) => () => { w.clusters[on].denied.delete(spelled(r)); }))),
+    lowerFences: ({ m, c, sets, on }) => a.write('lowerFences', c, () => step('lowered', ...sets.flatMap((s) => rules(m, s)).map((r) => () => { w.clusters[on].denied.delete(spelled(r)); }))),
+    lookMirrorDrained: ({ c, set, toward }) => a.look('lookMirrorDrained', c, () => {
+      const mirror = w.mirrorOf(set.name, toward);
+      if (!mirror) throw new Failure('MirrorStuck', `There is no mirror of ${set.name} toward ${toward}.`);
+      const lag = mirror.lag(w.clusters);
+      return lag > 0 ? `lag ${lag}` : a.stable('ends', () => ends(set));
+    }),
+    captureCut: () => a.read('captureCut', () => ({ epoch: w.epoch + 1 })),
+    markCut: ({ c, set, to, before }) => a.write('markCut', c, () => step('marked', () => { w.epoch = before.epoch; w.cuts.set(set.name, { epoch: before.epoch, to, ends: ends(set) }); })),
+    unmarkCut: ({ c, set }) => a.write('unmarkCut', c, () => step('unmarked', () => { w.cuts.delete(set.name); })),
+    lookCut: ({ c, set }) => a.look('lookCut', c, () => {
+      const cut = w.cuts.get(set.name);
+      if (!cut) throw new Failure('Drift', `No cut of ${set.name} is marked.`);
+      if (JSON.stringify(cut.ends) !== JSON.stringify(ends(set))) throw new Failure('ForgottenWriter', `Something was written to ${set.name} after its cut was marked.`);
+      return null;
+    }),
+  };
+}

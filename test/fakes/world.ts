@@ -1,0 +1,168 @@
+/**
+ * Two clusters, mirrors, applications and everything else a migration touches, in memory and in virtual time. It does what
+ * it is told, also when that is wrong: traffic flows between the calls, so a mistake in the order shows as records lost,
+ * doubled or out of order, counted by books that no activity sees.
+ */
+import type { Side } from '../../src/domain/authority.ts';
+import type { Migration } from '../../src/domain/migration.ts';
+import { Clock, seeded } from './clock.ts';
+import type { Surroundings } from './world-clients.ts';
+import { Books, ClientFake } from './world-clients.ts';
+import { ClusterFake, MirrorFake } from './world-logs.ts';
+
+const tickMs = 20;
+const partitions = 3;
+
+export interface WorldOptions {
+  readonly seed?: number;
+  /** Application → acts on every n-th tick only; readers with a high number lag. */
+  readonly slow?: Readonly<Record<string, number>>;
+  /** Records a mirror copies per partition and tick. */
+  readonly mirrorRate?: number;
+  readonly clock?: Clock;
+}
+export interface Cut { readonly epoch: number; readonly to: Side; readonly ends: Readonly<Record<string, number>> }
+
+/** What a rollback must restore, as one comparable value. */
+export interface Snapshot {
+  readonly runs: Readonly<Record<string, readonly Side[]>>;
+  readonly targetTopics: readonly string[];
+  readonly configs: Readonly<Record<Side, Readonly<Record<string, Readonly<Record<string, string>>>>>>;
+  readonly denied: Readonly<Record<Side, readonly string[]>>;
+  readonly mirrors: readonly string[];
+  readonly targetGroups: readonly string[];
+  readonly locks: readonly string[];
+  readonly cuts: readonly string[];
+}
+export interface Verdict {
+  /** `group|topic: n`; empty when nothing was lost. */
+  readonly lost: readonly string[];
+  readonly duplicated: readonly string[];
+  readonly reordered: readonly string[];
+  /** Partitions where `auto.offset.reset` decided on the target. */
+  readonly guessed: readonly string[];
+  /** Groups none of whose applications run. */
+  readonly strandedGroups: readonly string[];
+  readonly whereRuns: Readonly<Record<string, readonly Side[]>>;
+  readonly produced: number;
+}
+
+export class World {
+  readonly m: Migration;
+  readonly clock: Clock;
+  readonly random: (below: number) => number;
+  readonly clusters: Readonly<Record<Side, ClusterFake>> = { source: new ClusterFake(), target: new ClusterFake() };
+  readonly books = new Books();
+  readonly clients: ReadonlyMap<string, ClientFake>;
+  readonly mirrors: MirrorFake[] = [];
+  readonly cuts = new Map<string, Cut>();
+  /** `side/topic` → owner. */
+  readonly locks = new Map<string, string>();
+  readonly ledgers: Readonly<Record<Side, Map<string, string>>> = { source: new Map(), target: new Map() };
+  epoch = 0;
+  readonly #rate: number;
+  #settling = false;
+  #ticked: number;
+
+  constructor(m: Migration, options: WorldOptions = {}) {
+    this.m = m;
+    this.clock = options.clock ?? new Clock();
+    this.random = seeded(options.seed ?? 1);
+    this.#rate = options.mirrorRate ?? 5;
+    this.#ticked = this.clock.nowMs;
+    const around: Surroundings = { clusters: this.clusters, books: this.books, random: this.random, settling: () => this.#settling };
+    this.clients = new Map(m.applications.map((a) => [a.name, new ClientFake(a, around, options.slow?.[a.name] ?? 1)]));
+    this.#populate();
+    this.clock.onTime = (now) => { while (this.#ticked + tickMs <= now) { this.#ticked += tickMs; this.tick(); } };
+  }
+
+  /** Topics with a deleted head, groups with positions everywhere but on the idle partition, everything at work on the source. */
+  #populate(): void {
+    const { source } = this.clusters;
+    for (const topic of this.m.topics) {
+      source.create(topic, partitions, 7);
+      const written = this.m.applications.some((a) => a.writes.includes(topic));
+      for (const key of source.partitionsOf([topic]).slice(0, -1)) {
+        for (const a of this.m.applications) for (const r of a.reads) if (r.topics.includes(topic)) source.commit(r.group, key, 7);
+        if (!written) for (let i = 0; i < 10; i++) {
+          const record = { kind: 'data' as const, id: `${key}:${i}`, key, seq: i };
+          source.log(key).append(record);
+          this.books.wrote(topic, record.id);
+        }
+      }
+    }
+    for (const client of this.clients.values()) client.start('source');
+    for (let i = 0; i < 20; i++) this.tick();
+  }
+
+  get nowMs(): number { return this.clock.nowMs; }
+  client(name: string): ClientFake {
+    const client = this.clients.get(name);
+    if (!client) throw new Error(`no application ${name}`);
+    return client;
+  }
+  /** The newest mirror of a set in a direction that is not gone. */
+  mirrorOf(set: string, toward: Side): MirrorFake | undefined { return this.mirrors.findLast((x) => x.set === set && x.toward === toward && x.state !== 'gone'); }
+  /** The newest mirror that copied the topic, also when it is silent or gone. */
+  copier(topic: string): MirrorFake | undefined { return this.mirrors.findLast((x) => x.topics.includes(topic)); }
+
+  /** Everybody acts once, in an order that changes. */
+  tick(): void {
+    const actors = [...[...this.clients.values()].map((c) => () => { c.tick(); }), ...this.mirrors.map((x) => () => { x.tick(this.clusters, this.#settling ? 1_000 : this.#rate); })];
+    const first = this.random(actors.length);
+    for (let i = 0; i < actors.length; i++) actors[(first + i) % actors.length]?.();
+  }
+
+  /** Lets readers and mirrors finish what there is, without new records; what is unread afterwards is lost. */
+  settle(): void {
+    this.#settling = true;
+    for (let i = 0; i < 30; i++) this.tick();
+    this.#settling = false;
+  }
+
+  snapshot(): Snapshot {
+    const sides = <T>(of: (c: ClusterFake) => T): Record<Side, T> => ({ source: of(this.clusters.source), target: of(this.clusters.target) });
+    return {
+      runs: this.#runs(),
+      targetTopics: [...this.clusters.target.configs.keys()].sort(),
+      configs: sides((c) => Object.fromEntries([...c.configs].sort())),
+      denied: sides((c) => [...c.denied].sort()),
+      mirrors: this.mirrors.filter((x) => x.state !== 'gone').map((x) => `${x.set} toward ${x.toward}: ${x.state}`).sort(),
+      targetGroups: [...this.clusters.target.committed.keys()].sort(),
+      locks: [...this.locks].map(([key, owner]) => `${key} ${owner}`).sort(),
+      cuts: [...this.cuts.keys()].sort(),
+    };
+  }
+  #runs(): Record<string, readonly Side[]> { return Object.fromEntries([...this.clients].map(([name, c]) => [name, c.sides])); }
+
+  /** Call after `settle`. */
+  verdict(): Verdict {
+    const readings = this.m.applications.flatMap((a) => a.reads.flatMap((r) => r.topics.map((topic) => ({ group: r.group, topic }))));
+    const unique = [...new Map(readings.map((r) => [`${r.group}|${r.topic}`, r])).entries()];
+    const counts = unique.map(([name, { topic }]) => ({ name, ...this.#count(name, topic) }));
+    const told = (of: 'lost' | 'duplicated' | 'reordered'): readonly string[] => counts.filter((c) => c[of] > 0).map((c) => `${c.name}: ${c[of]}`);
+    const running = new Set(this.m.applications.filter((a) => this.client(a.name).sides.length > 0).flatMap((a) => a.reads.map((r) => r.group)));
+    return {
+      lost: told('lost'), duplicated: told('duplicated'), reordered: told('reordered'), guessed: [...this.books.guessed],
+      strandedGroups: [...new Set(readings.map((r) => r.group))].filter((g) => !running.has(g)),
+      whereRuns: this.#runs(), produced: [...this.books.produced.values()].reduce((sum, ids) => sum + ids.size, 0),
+    };
+  }
+  #count(name: string, topic: string): { readonly lost: number; readonly duplicated: number; readonly reordered: number } {
+    const processed = this.books.processed.get(name) ?? [];
+    const seen = new Set<string>();
+    const last = new Map<string, number>();
+    let [duplicated, reordered] = [0, 0];
+    for (const r of processed) {
+      if (seen.has(r.id)) { duplicated++; continue; }
+      seen.add(r.id);
+      if (r.seq < (last.get(r.key) ?? 0)) reordered++;
+      last.set(r.key, r.seq);
+    }
+    const lost = [...(this.books.produced.get(topic) ?? [])].filter((id) => !seen.has(id)).length;
+    return { lost, duplicated, reordered };
+  }
+}
+
+/** No loss, no repeats, order kept, nothing left to chance. */
+export const flawless = (v: Verdict): boolean => [v.lost, v.duplicated, v.reordered, v.guessed, v.strandedGroups].every((list) => list.length === 0);
