@@ -1,15 +1,13 @@
 /** The demo applications against real brokers: without Cutover they must neither lose, repeat nor reorder, however often restarted. */
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Kafka, logLevel } from 'kafkajs';
-import { apps, derived, duties, fleets, migration, topics } from '../../demo/applications.ts';
+import { apps, derived, duties, fleets, topics } from '../../demo/applications.ts';
 import { Books, type Count } from '../../demo/books.ts';
 import { Supervisor } from '../../demo/supervisor.ts';
 import { openFleet } from '../../src/adapters/fleet/fleet.ts';
-import { parseMigration } from '../../src/domain/parse-migration.ts';
 import { startStack } from '../../stack/stack.ts';
 import { eventually, untilIn } from '../adapters/fleet/until.ts';
 
@@ -85,42 +83,3 @@ async function plant(bootstrap: readonly string[]): Promise<void> {
   }
   await admin.disconnect();
 }
-
-test('demo supervisor: refuses what comes too late, with a wrong token, or for an application it does not know', async (t) => {
-  const folder = await mkdtemp(join(tmpdir(), 'cutover-supervisor-'));
-  t.after(() => rm(folder, { recursive: true }));
-  await using supervisor = new Supervisor({ apps: apps(10, () => ({})), bootstrap: { source: [], target: [] }, journalFolder: folder, logFolder: folder });
-  const url = await supervisor.listen();
-  const call = async (path: string, body: object | null, token = supervisor.token): Promise<number> =>
-    (await fetch(`${url}${path}`, { method: body === null ? 'GET' : 'POST', headers: { authorization: `Bearer ${token}` }, ...(body === null ? {} : { body: JSON.stringify(body) }) })).status;
-  assert.equal(await call('/start', { application: 'shop', on: 'source', untilMs: Date.now() - 1 }), 409);
-  assert.equal(await call('/stop', { application: 'shop' }, 'another'), 401);
-  assert.equal(await call('/stop', { application: 'nobody' }), 404);
-  assert.equal(await call('/start', { application: 'shop', on: 'both' }), 400);
-  assert.equal(await call('/restart', { application: 'shop' }), 404);
-  assert.equal(await call('/ask?application=shop', null), 200);
-  assert.deepEqual(supervisor.count('shop'), { source: 0, target: 0 });
-});
-
-test('demo supervisor: an application that dies is started again where it was, one that was stopped is not', async (t) => {
-  const folder = await mkdtemp(join(tmpdir(), 'cutover-supervisor-'));
-  t.after(() => rm(folder, { recursive: true }));
-  // A process that refuses its arguments ends at once, again and again.
-  const [spec] = apps(10, () => ({}));
-  await using supervisor = new Supervisor({ apps: [{ ...spec ?? assert.fail(), instances: 1, args: ['--no-such-option'] }], bootstrap: { source: ['127.0.0.1:1'], target: ['127.0.0.1:1'] }, journalFolder: folder, logFolder: folder });
-  const deaths = () => supervisor.events.filter((e) => e.what === 'died').length;
-  await supervisor.start('shop', 'target');
-  await eventually('it died three times', () => deaths() >= 3, 20_000);
-  await supervisor.stop('shop');
-  const seen = deaths();
-  await new Promise((r) => setTimeout(r, 800)); // longer than the pause before a restart
-  assert.ok(deaths() <= seen + 1);
-  assert.deepEqual(supervisor.count('shop'), { source: 0, target: 0 });
-});
-
-for (const scheme of ['stopRestartRepeat', 'producerFirst'])
-  test(`demo migration: is accepted by ${scheme} as it is`, () => {
-    const m = migration({ copies: scheme === 'stopRestartRepeat', principals: true, budgetMs: 10_000 });
-    const { limits: _defaults, ...parsed } = parseMigration(JSON.parse(JSON.stringify(m)), scheme);
-    assert.deepEqual(parsed, m);
-  });
