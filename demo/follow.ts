@@ -143,7 +143,7 @@ class Screen {
     const where = `${p.state} ${p.done}/${p.total} ${p.unit}`;
     if (this.#out.isTTY) {
       const line = `  ${bar} ${where} · ${p.say} · ${traffic}`;
-      this.#out.write(`\r\u001b[K${[...line].slice(0, (this.#out.columns || 120) - 1).join('')}`);
+      this.#out.write(`\r\u001b[K${line.slice(0, (this.#out.columns || 120) - 1)}`);
     } else if (where !== this.#last || Date.now() - this.#lastMs > plainEveryMs) {
       this.#out.write(`  ${where}${p.say === '' ? '' : ` · ${p.say}`} · ${traffic}\n`);
       this.#lastMs = Date.now();

@@ -52,18 +52,19 @@ function process_(x: EachBatchPayload): Promise<void> {
   return working;
 }
 
-async function batch({ batch: b, resolveOffset, heartbeat, isRunning, isStale }: EachBatchPayload): Promise<void> {
+async function batch(x: EachBatchPayload): Promise<void> {
+  const b = x.batch;
   const done: Line[] = [];
   for (const message of b.messages) {
-    if (stopping.asked || !isRunning() || isStale() || Date.now() - Number(message.timestamp) < behindMs) break;
+    if (stopping.asked || !x.isRunning() || x.isStale() || Date.now() - Number(message.timestamp) < behindMs) break;
     done.push({ is: 'consumed', group, topic: b.topic, partition: b.partition, offset: message.offset, key: message.key?.toString() ?? '', seq: seqOf(message.value), atMs: Date.now() });
-    resolveOffset(message.offset);
+    x.resolveOffset(message.offset);
     positions.set(`${b.topic}/${b.partition}`, { topic: b.topic, partition: b.partition, offset: String(BigInt(message.offset) + 1n) });
   }
   journal.write(done);
   if (done.length === 0) await stopping.pause(sliceMs); // all too young: look again soon
   if (Date.now() - committedMs >= commitEveryMs) await commit();
-  await heartbeat();
+  await x.heartbeat();
 }
 
 async function commit(): Promise<void> {

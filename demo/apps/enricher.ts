@@ -47,19 +47,19 @@ journal.write([{ is: 'end', atMs: Date.now() }]);
 journal.close();
 process.exit(0);
 
-async function eachBatch({ batch, resolveOffset, heartbeat, isRunning, isStale }: EachBatchPayload): Promise<void> {
-  if (stopping.asked || !isRunning() || isStale()) return;
-  const messages = batch.messages.slice(0, largestBatch);
+async function eachBatch(x: EachBatchPayload): Promise<void> {
+  if (stopping.asked || !x.isRunning() || x.isStale()) return;
+  const messages = x.batch.messages.slice(0, largestBatch);
   const last = messages.at(-1);
   if (!last) return;
   const error = await new Promise<Error | null>((settle) => {
-    waiting.push({ partition: batch.partition, messages, settle });
+    waiting.push({ partition: x.batch.partition, messages, settle });
     working ??= transactions().finally(() => { working = undefined; });
   });
   if (error instanceof Stopped) return;
   if (error) throw error;
-  resolveOffset(last.offset);
-  await heartbeat();
+  x.resolveOffset(last.offset);
+  await x.heartbeat();
 }
 
 async function transactions(): Promise<void> {
