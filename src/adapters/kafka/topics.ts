@@ -2,6 +2,7 @@
 import { createTopicsV7, deleteTopicsV6, describeConfigsV4, incrementalAlterConfigsV1 } from '@platformatic/kafka';
 import type { Cluster, NewTopic, TopicFacts, Until } from '../../domain/ports.ts';
 import { Failure } from '../../domain/failures.ts';
+import { readEnds } from './ends.ts';
 import { codeFailure } from './faults.ts';
 import { chunks, listing, read } from './read.ts';
 import { settle, write } from './write.ts';
@@ -14,6 +15,7 @@ const deleteOperation = 1;
 const brokerTimeoutMs = 9_000;
 /** A controller answers before every broker shows the effect. */
 const visibleMs = 10_000;
+const usableMs = 60_000;
 const configsPerRequest = 500;
 const unknownTopic = 3;
 const topicExists = 36;
@@ -65,7 +67,7 @@ export async function createTopics(wire: ClusterWire, topics: readonly NewTopic[
   const missing = topics.filter((topic) => !has(topic.name));
   const doing = { what: `create topic ${listing(missing.map((topic) => topic.name))}` };
   if (missing.length > 0) await sendCreate(wire, missing, until);
-  await settle(until, { cluster: wire.name, ...doing }, visibleMs, () => allVisible(wire, names));
+  if (missing.length > 0) await settle(until, { cluster: wire.name, ...doing }, usableMs, () => allUsable(wire, names));
   refuseDifferent(wire, topics, await describeTopics(wire, names));
 }
 
@@ -80,11 +82,15 @@ async function sendCreate(wire: ClusterWire, missing: readonly NewTopic[], until
   }
 }
 
-/** Every partition has a leader: clients can use it. */
-async function allVisible(wire: ClusterWire, names: readonly string[]): Promise<{ done: boolean; seen: string }> {
-  const leaders = await wire.leaders(names, true);
-  const waiting = names.filter((name) => !leaders.has(name) || leaders.get(name)?.partitions.some((p) => p.leader < 0));
-  return { done: waiting.length === 0, seen: `no leader for ${listing(waiting)}` };
+/** Metadata names leaders before those have opened their logs (1,000 partitions: seconds on a busy broker); usable is what answers for its ends. */
+async function allUsable(wire: ClusterWire, names: readonly string[]): Promise<{ done: boolean; seen: string }> {
+  try {
+    await readEnds(wire, names);
+    return { done: true, seen: '' };
+  } catch (error) {
+    if (error instanceof Failure && error.type === 'Unreachable') return { done: false, seen: error.message };
+    throw error;
+  }
 }
 
 function refuseDifferent(wire: ClusterWire, wanted: readonly NewTopic[], seen: readonly TopicFacts[]): void {

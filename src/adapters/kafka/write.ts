@@ -17,9 +17,9 @@ export async function write<T>(wire: ClusterWire, nodeId: number, doing: Omit<Do
   return within(until, { ...known, at: `${to.host}:${to.port}` }, itemized(send(to)));
 }
 
-/** The answer, or the reason for not waiting any longer: `BudgetExceeded`, the abort, or a broker that does not answer. */
-export async function within<T>(until: Until, doing: Doing, work: Promise<T>): Promise<T> {
-  const limitMs = until.timeoutMs(writeCapMs);
+/** The answer, or the reason for not waiting any longer: `BudgetExceeded`, the abort, or a broker that does not answer within `capMs`. */
+export async function within<T>(until: Until, doing: Doing, work: Promise<T>, capMs = writeCapMs): Promise<T> {
+  const limitMs = until.timeoutMs(capMs);
   let timer: NodeJS.Timeout | undefined;
   let onAbort: (() => void) | undefined;
   const stopped = new Promise<never>((_resolve, reject) => {
@@ -79,7 +79,7 @@ function timedOut(until: Until, doing: Doing, limitMs: number): unknown {
 export async function settle(until: Until, doing: Doing, capMs: number, look: () => Promise<{ readonly done: boolean; readonly seen: string }>): Promise<void> {
   const deadline = Date.now() + capMs;
   for (let waitMs = 5; ; waitMs = Math.min(waitMs * 2, 250)) {
-    const { done, seen } = await within(until, doing, look());
+    const { done, seen } = await within(until, doing, look(), capMs);
     if (done) return;
     if (Date.now() > deadline) throw new Failure('Unreachable', `Cluster ${doing.cluster} accepted to ${doing.what}, but ${capMs} ms later it still shows ${seen}.`, 'It is read again and retried.');
     await pause(waitMs, until, doing);
