@@ -94,6 +94,11 @@ function referenceIn(q: Question, run: readonly Anchor[]): Reference {
   const floor = under && under.there >= logs.there.logStart ? under.there + 1n : logs.there.logStart;
   return { below: usable(under) ? under : null, above: usable(over) ? over : null, floor };
 }
+/** Both prove the same; the shorter way first, which for groups near the end is the pair above. */
+function nearestFirst(q: Question, { below, above }: Reference): readonly { readonly way: 'below' | 'above'; readonly pin: Pin }[] {
+  const ways = [...(below ? [{ way: 'below' as const, pin: below }] : []), ...(above ? [{ way: 'above' as const, pin: above }] : [])];
+  return below && above && above.here - q.position < q.position - below.here ? ways.reverse() : ways;
+}
 function firstWhere<T>(sorted: readonly T[], is: (x: T) => boolean): number {
   let [low, high] = [0, sorted.length];
   while (low < high) {
@@ -103,19 +108,6 @@ function firstWhere<T>(sorted: readonly T[], is: (x: T) => boolean): number {
     else low = mid + 1;
   }
   return low;
-}
-
-/** Which stretch of each log `translate` will read, at most: for forecasts and for reading ahead. `null`: only the ends, or no answer. */
-export interface Reach { readonly half: Half; readonly from: bigint; readonly to: bigint }
-export function reach(q: Question): readonly Reach[] | null {
-  const run = generations(q.anchors)[0];
-  const { below, above, floor } = run ? referenceIn(q, run) : { below: null, above: null, floor: 0n };
-  const there = other(q.on);
-  if (below) {
-    const end = above ? above.there + 1n : q[there].lso;
-    return [{ half: q.on, from: below.here, to: above ? above.here + 1n : q[q.on].lso }, { half: there, from: below.there, to: end }];
-  }
-  return above ? [{ half: q.on, from: q.position, to: above.here + 1n }, { half: there, from: floor, to: above.there + 1n }] : null;
 }
 
 /** What one way of counting led to. `lost`: this anchor proves nothing, another may. */
@@ -133,9 +125,7 @@ export async function translate(q: Question, between: Between): Promise<Answer> 
   let why = runs.length === 0 ? 'no offset sync of this partition is known' : 'no offset sync points at records both logs still hold';
   for (const [age, run] of runs.entries()) {
     const reference = referenceIn(q, run);
-    for (const way of ['below', 'above'] as const) {
-      const pin = reference[way];
-      if (!pin) continue;
+    for (const { way, pin } of nearestFirst(q, reference)) {
       const walk = way === 'below' ? await fromBelow(q, pin, between) : await fromAbove(q, pin, reference.floor, between);
       if (walk.kind === 'exact') return age === 0 ? counted(q, walk, between) : olderRun(walk);
       if (walk.kind !== 'lost') return walk;
@@ -207,7 +197,17 @@ async function fromAbove(q: Question, pin: Pin, floor: bigint, between: Between)
   if (window.at(-1)?.offset !== pin.here) return { kind: 'lost', why: `the record of offset sync ${pin.anchor.from} is gone` };
   const copies = await lastBelow(other(q.on), { floor, end: pin.there + 1n }, window.length, between);
   if (copies.at(-1)?.offset !== pin.there) return { kind: 'lost', why: `the copy at ${pin.anchor.to} of record ${pin.anchor.from} is gone` };
-  return backward(window, copies, { by: 'anchor-above', anchor: pin.anchor });
+  const walk = backward(window, copies, { by: 'anchor-above', anchor: pin.anchor });
+  return walk.kind === 'exact' && (await precededAlike(q, walk.offset, between)) === 'no'
+    ? { kind: 'lost', differs: true, why: `the records before ${q.position} and before ${walk.offset} should be the same and differ` }
+    : walk;
+}
+
+/** Counting back says nothing of what stands in front: the records before the position must be the same one too, if both logs still have one. */
+async function precededAlike(q: Question, offset: bigint, between: Between): Promise<'yes' | 'no'> {
+  const [a] = await lastBelow(q.on, { floor: q[q.on].logStart, end: q.position }, 1, between);
+  const [b] = await lastBelow(other(q.on), { floor: q[other(q.on)].logStart, end: offset }, 1, between);
+  return a && b && a.fingerprint !== b.fingerprint ? 'no' : 'yes';
 }
 
 function backward(window: readonly Mark[], copies: readonly Mark[], how: Pick<Proof, 'by' | 'anchor'>): Walk {

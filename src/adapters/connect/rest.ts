@@ -1,0 +1,197 @@
+/**
+ * Kafka Connect's REST interface, typed. Absence is a value (`null`), a rebalance is waited out, and no error carries what a
+ * connector's configuration says: Connect hands passwords out in clear.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import axios from 'axios';
+import { z } from 'zod';
+import { Failure } from '../../domain/failures.ts';
+import { redact } from '../secrets/secrets.ts';
+
+/** How long a call may take altogether, retries included, and what ends it early. `before` runs right before each request. */
+export interface Patience { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined; readonly before?: (() => void) | undefined }
+
+const states = ['RUNNING', 'PAUSED', 'STOPPED', 'FAILED', 'UNASSIGNED', 'RESTARTING'] as const;
+const state = z.enum(states).catch('UNASSIGNED');
+const rootShape = z.object({ version: z.string(), kafka_cluster_id: z.string() });
+const pluginsShape = z.array(z.object({ class: z.string(), version: z.string().nullish() }));
+const statusShape = z.object({
+  connector: z.object({ state, trace: z.string().nullish() }),
+  tasks: z.array(z.object({ id: z.number(), state, trace: z.string().nullish() })),
+});
+const tasksShape = z.array(z.object({ id: z.object({ connector: z.string(), task: z.number() }), config: z.record(z.string(), z.string().nullable()) }));
+const configShape = z.record(z.string(), z.string().nullable());
+const offsetsShape = z.object({ offsets: z.array(z.object({ partition: z.record(z.string(), z.unknown()), offset: z.record(z.string(), z.unknown()).nullable() })) });
+const validationShape = z.object({
+  error_count: z.number(),
+  configs: z.array(z.object({ value: z.object({ name: z.string(), errors: z.array(z.string()) }) })),
+});
+const listShape = z.record(z.string(), z.object({ info: z.object({ config: configShape }).nullish(), status: statusShape.nullish() }));
+
+export type Root = z.infer<typeof rootShape>;
+export type ConnectorStatus = z.infer<typeof statusShape>;
+export type ConnectorConfig = Readonly<Record<string, string>>;
+export type ConnectorTask = { readonly id: number; readonly config: Readonly<Record<string, string | null>> };
+export interface StoredOffset { readonly partition: Readonly<Record<string, unknown>>; readonly offset: Readonly<Record<string, unknown>> | null }
+export interface ListedConnector { readonly name: string; readonly config: Readonly<Record<string, string | null>>; readonly state: ConnectorStatus['connector']['state'] | 'unknown'; readonly tasks: number }
+
+/** Every call throws `Unreachable`, `Unauthorized`, `BadCatalog` or `Unsupported`; 404 of a connector is `null` or `absent`. */
+export interface ConnectRest {
+  readonly url: string;
+  root(p: Patience): Promise<Root>;
+  plugins(p: Patience): Promise<readonly string[]>;
+  /** One sentence per fault, values left out. */
+  validate(config: ConnectorConfig, p: Patience): Promise<readonly string[]>;
+  list(p: Patience): Promise<readonly ListedConnector[]>;
+  createStopped(name: string, config: ConnectorConfig, p: Patience): Promise<'created' | 'exists'>;
+  config(name: string, p: Patience): Promise<Readonly<Record<string, string | null>> | null>;
+  status(name: string, p: Patience): Promise<ConnectorStatus | null>;
+  tasks(name: string, p: Patience): Promise<readonly ConnectorTask[] | null>;
+  stop(name: string, p: Patience): Promise<'accepted' | 'absent'>;
+  resume(name: string, p: Patience): Promise<'accepted' | 'absent'>;
+  remove(name: string, p: Patience): Promise<'accepted' | 'absent'>;
+  offsets(name: string, p: Patience): Promise<readonly StoredOffset[] | null>;
+  /** The connector must be STOPPED without tasks. */
+  patchOffsets(name: string, offsets: readonly StoredOffset[], p: Patience): Promise<void>;
+  resetOffsets(name: string, p: Patience): Promise<void>;
+}
+
+interface Request {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  readonly path: string;
+  readonly body?: unknown;
+  /** Completes "could not …" */
+  readonly what: string;
+  /** The body carries a configuration: Connect's answer may repeat its values and is not quoted. */
+  readonly quiet?: true;
+}
+interface Answer { readonly status: number; readonly body: unknown }
+
+const longestRequestMs = 90_000;
+const retryMs = 100;
+
+export function createConnectRest(url: string): ConnectRest {
+  const base = url.replace(/\/+$/, '');
+  const ask = (r: Request, p: Patience): Promise<Answer> => settled(base, r, p);
+  const of = (name: string, tail = ''): string => `/connectors/${encodeURIComponent(name)}${tail}`;
+  const read = async <T>(r: Request, shape: z.ZodType<T>, p: Patience): Promise<T | null> => {
+    const answer = await ask(r, p);
+    return answer.status === 404 ? null : parsed(base, r, shape, answer);
+  };
+  const must = async <T>(r: Request, shape: z.ZodType<T>, p: Patience): Promise<T> => {
+    const value = await read(r, shape, p);
+    if (value === null) throw notConnect(base, r);
+    return value;
+  };
+  const act = async (r: Request, p: Patience): Promise<'accepted' | 'absent'> => ((await ask(r, p)).status === 404 ? 'absent' : 'accepted');
+  return {
+    url: base,
+    root: (p) => must({ method: 'GET', path: '/', what: 'ask who it is' }, rootShape, p),
+    plugins: async (p) => (await must({ method: 'GET', path: '/connector-plugins', what: 'list its plugins' }, pluginsShape, p)).map((x) => x.class),
+    validate: async (config, p) => {
+      const plugin = (config['connector.class'] ?? '').split('.').at(-1) ?? '';
+      const v = await must({ method: 'PUT', path: `/connector-plugins/${plugin}/config/validate`, body: config, what: 'validate a connector configuration', quiet: true }, validationShape, p);
+      return v.error_count === 0 ? [] : v.configs.flatMap((c) => c.value.errors.map((e) => validationFault(c.value.name, e)));
+    },
+    list: async (p) => Object.entries(await must({ method: 'GET', path: '/connectors?expand=info&expand=status', what: 'list its connectors' }, listShape, p))
+      .map(([name, c]) => ({ name, config: c.info?.config ?? {}, state: c.status?.connector.state ?? 'unknown', tasks: c.status?.tasks.length ?? 0 })),
+    createStopped: async (name, config, p) => {
+      const answer = await ask({ method: 'POST', path: '/connectors', body: { name, config, initial_state: 'STOPPED' }, what: `create connector ${name}`, quiet: true }, p);
+      return answer.status === 409 ? 'exists' : 'created';
+    },
+    config: (name, p) => read({ method: 'GET', path: of(name, '/config'), what: `read the configuration of connector ${name}`, quiet: true }, configShape, p),
+    status: (name, p) => read({ method: 'GET', path: of(name, '/status'), what: `read the status of connector ${name}` }, statusShape, p),
+    tasks: async (name, p) => (await read({ method: 'GET', path: of(name, '/tasks'), what: `read the tasks of connector ${name}`, quiet: true }, tasksShape, p))?.map((t) => ({ id: t.id.task, config: t.config })) ?? null,
+    stop: (name, p) => act({ method: 'PUT', path: of(name, '/stop'), what: `stop connector ${name}` }, p),
+    resume: (name, p) => act({ method: 'PUT', path: of(name, '/resume'), what: `resume connector ${name}` }, p),
+    remove: (name, p) => act({ method: 'DELETE', path: of(name), what: `delete connector ${name}` }, p),
+    offsets: async (name, p) => (await read({ method: 'GET', path: of(name, '/offsets'), what: `read the stored offsets of connector ${name}` }, offsetsShape, p))?.offsets ?? null,
+    patchOffsets: async (name, offsets, p) => {
+      if ((await act({ method: 'PATCH', path: of(name, '/offsets'), body: { offsets }, what: `set the stored offsets of connector ${name}` }, p)) === 'absent')
+        throw new Failure('Drift', `Connector ${name} is gone from Connect at ${base}; its offsets could not be set.`);
+    },
+    resetOffsets: async (name, p) => void (await act({ method: 'DELETE', path: of(name, '/offsets'), what: `reset the stored offsets of connector ${name}` }, p)),
+  };
+}
+
+/** Repeats a request that met a rebalance, a missing leader or a stale configuration, as long as the patience lasts. */
+async function settled(base: string, r: Request, p: Patience): Promise<Answer> {
+  const endMs = Date.now() + p.timeoutMs;
+  for (;;) {
+    p.before?.();
+    const answer = await once(base, r, { ...p, timeoutMs: Math.max(1, Math.min(longestRequestMs, endMs - Date.now())) });
+    if (answer.status < 400 || answer.status === 404 || (answer.status === 409 && nameTaken(answer))) return answer;
+    if (!passing(answer) || Date.now() + retryMs >= endMs) throw refused(base, r, answer);
+    await pause(retryMs, p.signal);
+  }
+}
+
+async function once(base: string, r: Request, p: Patience): Promise<Answer> {
+  const limits = [AbortSignal.timeout(p.timeoutMs), ...(p.signal ? [p.signal] : [])];
+  try {
+    const response = await axios.request<string>({
+      method: r.method, url: `${base}${r.path}`, ...(r.body !== undefined && { data: r.body }),
+      // axios' own timeout does not cover a hanging connect: the signal does.
+      signal: AbortSignal.any(limits),
+      headers: { accept: 'application/json', 'content-type': 'application/json' },
+      responseType: 'text', transformResponse: (x: string) => x, maxRedirects: 5, proxy: false, validateStatus: () => true,
+    });
+    return { status: response.status, body: json(response.data) };
+  } catch (e) {
+    if (p.signal?.aborted) throw p.signal.reason;
+    // The AxiosError carries the request with its configuration: only its words go on.
+    const said = limits[0]?.aborted ? `no answer within ${p.timeoutMs} ms` : redact(e instanceof Error ? e.message : 'unknown error');
+    throw new Failure('Unreachable', `Connect at ${base} could not ${r.what}: ${said}.`);
+  }
+}
+
+const json = (text: string): unknown => {
+  try {
+    return text === '' ? null : (JSON.parse(text) as unknown);
+  } catch {
+    return null;
+  }
+};
+const messageOf = (answer: Answer): string => {
+  const m = z.object({ message: z.string() }).safeParse(answer.body);
+  return m.success ? m.data.message : '';
+};
+const nameTaken = (answer: Answer): boolean => /already exists/i.test(messageOf(answer));
+/** 409: rebalance, no leader, stale configuration. 503: starting. 400 with these words: tasks of a stopped connector still end. */
+const passing = (answer: Answer): boolean =>
+  answer.status === 409 || answer.status === 503 || (answer.status === 400 && /must be in the STOPPED state|no tasks|still running/i.test(messageOf(answer)));
+
+function refused(base: string, r: Request, answer: Answer): Failure {
+  const said = r.quiet ? '' : `, "${firstLine(messageOf(answer))}"`;
+  const text = `Connect at ${base} could not ${r.what}: HTTP ${answer.status}${said}.`;
+  if (answer.status === 401 || answer.status === 403) return new Failure('Unauthorized', text);
+  if (answer.status === 409 || answer.status >= 500) return new Failure('Unreachable', text, 'Read the log of the Connect worker; the call is retried.');
+  return new Failure('Unsupported', text, 'Read the log of the Connect worker, which names the setting; then retry.');
+}
+
+const notConnect = (base: string, r: Request): Failure =>
+  new Failure('BadCatalog', `${base} answered 404 when asked to ${r.what}: it is not a Kafka Connect worker, or lacks the plugin.`);
+
+function parsed<T>(base: string, r: Request, shape: z.ZodType<T>, answer: Answer): T {
+  const result = shape.safeParse(answer.body);
+  if (result.success) return result.data;
+  // Paths only: a message of the parser may quote values.
+  const where = result.error.issues.slice(0, 3).map((i) => i.path.join('.') || 'the whole answer').join(', ');
+  throw new Failure('BadCatalog', `Connect at ${base}, asked to ${r.what}, gave an answer of another shape (${where}).`, 'Check that the URL is that of a Kafka Connect 3.7 or newer.');
+}
+
+/** Keys and what is wrong with them; values are cut out where Kafka's messages quote them. */
+const validationFault = (key: string, error: string): string =>
+  /jaas|password|secret|keystore|truststore/i.test(key) ? `${key} is refused` : `${key}: ${firstLine(error).replace(/Invalid value .* for configuration/i, 'invalid value for')}`;
+
+/** First line of a message from Connect, secrets and login configurations taken out, at most 300 characters. */
+export const firstLine = (text: string): string =>
+  redact(text.split('\n')[0] ?? '').replace(/(password|secret|token)(\s*[=:]\s*)("[^"]*"|\S+)/gi, '$1$2[secret]').slice(0, 300);
+
+export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
+  try {
+    await sleep(ms, undefined, signal ? { signal } : {});
+  } catch (e) {
+    throw signal?.aborted ? signal.reason : e;
+  }
+}

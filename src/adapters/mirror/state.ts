@@ -1,0 +1,67 @@
+/** What a connector is doing, and waiting until it does what it was told. RUNNING alone proves nothing: partitions do. */
+import type { MirrorHealth, Until } from '../../domain/ports.ts';
+import { Failure } from '../../domain/failures.ts';
+import type { ConnectorStatus, Patience } from '../connect/rest.ts';
+import { firstLine } from '../connect/rest.ts';
+import type { Place } from './place.ts';
+import { absent, patience, poll } from './place.ts';
+
+/** Connect's own limit for ending tasks is 10 s; a hanging one takes as long. */
+const stopCapMs = 60_000;
+/** On a loaded worker a start takes several times its usual 2 s. */
+const startCapMs = 90_000;
+
+export async function health(p: Place, how: Patience): Promise<MirrorHealth> {
+  const [status, tasks] = await Promise.all([p.rest.status(p.spec.name, how), p.rest.tasks(p.spec.name, how)]);
+  if (!status || !tasks) return { connector: 'absent', assigned: [], tasks: 0, traces: [] };
+  const running = new Set(status.tasks.filter((t) => t.state === 'RUNNING').map((t) => t.id));
+  const failed = [status.connector, ...status.tasks].filter((x) => x.state === 'FAILED');
+  return {
+    connector: status.connector.state,
+    assigned: tasks.filter((t) => running.has(t.id)).flatMap((t) => partitionsIn(t.config['task.assigned.partitions'] ?? '')).sort(),
+    tasks: status.tasks.length,
+    traces: failed.map((x) => firstLine(x.trace ?? 'no trace')),
+  };
+}
+
+/** `orders-0,orders-1` as MirrorMaker writes it. */
+const partitionsIn = (list: string): readonly string[] =>
+  list.split(',').filter((x) => x !== '').map((x) => x.replace(/-(\d+)$/, '/$1'));
+
+/** The status; waits for one where a connector was just created. */
+export function statusNow(p: Place, until: Until): Promise<ConnectorStatus> {
+  return poll({ p, until, capMs: 15_000, wanted: 'known' }, async () => {
+    const status = await p.rest.status(p.spec.name, patience(until));
+    return status ? { done: status } : { seen: 'it has no status yet' };
+  });
+}
+
+/** STOPPED, no task in the status and none configured. */
+export function awaitStopped(p: Place, until: Until): Promise<void> {
+  return poll({ p, until, capMs: stopCapMs, wanted: 'stopped' }, async () => {
+    const [status, tasks] = await Promise.all([p.rest.status(p.spec.name, patience(until)), p.rest.tasks(p.spec.name, patience(until))]);
+    if (!status || !tasks) throw absent(p);
+    const left = Math.max(status.tasks.length, tasks.length);
+    return status.connector.state === 'STOPPED' && left === 0 ? { done: undefined } : { seen: `it is ${status.connector.state} with ${left} tasks` };
+  });
+}
+
+/** RUNNING, and every partition held by a running task. A failed task does not come back by itself. */
+export function awaitRunning(p: Place, partitions: readonly string[], until: Until): Promise<void> {
+  const sinceMs = Date.now();
+  return poll({ p, until, capMs: startCapMs, wanted: 'running with every partition assigned' }, async () => {
+    const now = await health(p, patience(until));
+    if (now.connector === 'absent') throw absent(p);
+    // Just after a resume the status may still be that of an earlier life.
+    if (now.traces.length > 0 && Date.now() - sinceMs > 5_000)
+      throw new Failure('MirrorStuck', `Connector ${p.spec.name} on Connect at ${p.rest.url} has failed: ${now.traces.join('; ')}`);
+    const assigned = new Set(now.assigned);
+    const missing = partitions.filter((x) => !assigned.has(x));
+    if (now.connector === 'RUNNING' && missing.length === 0) return { done: undefined };
+    return { seen: `it is ${now.connector} with ${now.tasks} tasks, and ${missing.length} of ${partitions.length} partitions are not assigned (${missing.slice(0, 5).join(', ')})` };
+  });
+}
+
+export const awaitGone = (p: Place, until: Until): Promise<void> =>
+  poll({ p, until, capMs: 15_000, wanted: 'deleted' }, async () =>
+    (await p.rest.config(p.spec.name, patience(until))) === null ? { done: undefined } : { seen: 'it is still listed' });
