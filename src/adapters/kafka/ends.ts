@@ -64,7 +64,7 @@ async function sweep(wire: ClusterWire, of: readonly TopicPartition[]): Promise<
   return { ends: parts.flatMap((part) => part.ends), moved: parts.flatMap((part) => part.moved) };
 }
 
-const leaderless = (tps: readonly TopicPartition[]): Sweep => ({ ends: [], moved: tps.map((tp) => ({ tp, code: 5 })) });
+const leaderless = async (tps: readonly TopicPartition[]): Promise<Sweep> => ({ ends: [], moved: tps.map((tp) => ({ tp, code: 5 })) });
 
 /** In this order on one connection, so that log start <= lso <= hw holds in the answer. */
 async function sweepNode(wire: ClusterWire, node: number, tps: readonly TopicPartition[]): Promise<Sweep> {

@@ -74,13 +74,13 @@ function chain(error: unknown): Cause[] {
   while (queue.length > 0 && found.length < 10) {
     const next = queue.shift();
     if (!(next instanceof Error)) {
-      if (next !== undefined && next !== null) found.push({ said: String(next), code: undefined, apiId: undefined, apiCode: undefined, serverErrorMessage: null });
+      if (typeof next === 'string') found.push({ said: next, code: undefined, apiId: undefined, apiCode: undefined, serverErrorMessage: null });
       continue;
     }
     const fields: Readonly<Record<string, unknown>> = Object.fromEntries(Object.entries(next));
-    const code = 'code' in next ? next.code : undefined;
+    const code = 'code' in next && typeof next.code === 'string' ? next.code : undefined;
     const message = fields['serverErrorMessage'];
-    found.push({ said: next.message || String(code ?? next.name), code, apiId: fields['apiId'], apiCode: fields['apiCode'], serverErrorMessage: typeof message === 'string' ? message : null });
+    found.push({ said: next.message || (code ?? next.name), code, apiId: fields['apiId'], apiCode: fields['apiCode'], serverErrorMessage: typeof message === 'string' ? message : null });
     if (next.cause !== undefined) queue.push(next.cause);
     if (next instanceof AggregateError) queue.push(...next.errors);
   }

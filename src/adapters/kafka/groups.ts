@@ -22,10 +22,18 @@ export async function describeGroups(wire: ClusterWire, names: readonly string[]
   for (let waitMs = 25; ; waitMs = Math.min(waitMs * 2, 400)) {
     const listed = (await listAll(wire)).filter((one) => wanted === null || wanted.has(one.group));
     const facts = await describeListed(wire, listed);
-    if (facts !== 'moved') return answer(names, facts);
+    if (facts !== 'moved') {
+      if (names !== 'all') await refuseHidden(wire, names.filter((group) => !facts.some((one) => one.group === group)));
+      return answer(names, facts);
+    }
     if (Date.now() > deadline) throw codeFailure(16, { cluster: wire.name, what: `describe groups ${listing(listed.map((one) => one.group))}` });
     await sleep(waitMs);
   }
+}
+
+/** A broker leaves out of its list what we may not see, which must not pass for "there is no such group"; asking for the coordinator tells. */
+async function refuseHidden(wire: ClusterWire, missing: readonly string[]): Promise<void> {
+  if (missing.length > 0) await wire.coordinators('group', missing);
 }
 
 function answer(names: readonly string[] | 'all', facts: readonly GroupFacts[]): readonly GroupFacts[] {

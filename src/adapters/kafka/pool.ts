@@ -1,5 +1,6 @@
 /** Authenticated connections to the brokers of one cluster: one per address, opened on first use, replaced when broken. */
 import { readFile } from 'node:fs/promises';
+import { isIP } from 'node:net';
 import { Connection, ConnectionStatuses } from '@platformatic/kafka';
 import type { ConnectionOptions } from '@platformatic/kafka';
 import { resolveSecret } from '../secrets/secrets.ts';
@@ -30,7 +31,7 @@ export function openPool(login: Login): Pool {
   let closed = false;
 
   async function connect(address: Address): Promise<Connection> {
-    const connection = new Connection(login.clientId ?? 'cutover', await connectionOptions(login));
+    const connection = new Connection(login.clientId ?? 'cutover', await connectionOptions(login, address));
     // Without a listener Node would end the process on the first broken connection; the waiting requests get the error anyway.
     connection.on('error', () => {});
     try {
@@ -64,20 +65,20 @@ export function openPool(login: Login): Pool {
     closed = true;
     const all = await Promise.allSettled(open.values());
     open.clear();
-    await Promise.all(all.map((one) => (one.status === 'fulfilled' ? one.value.close() : undefined)));
+    await Promise.all(all.flatMap((one) => (one.status === 'fulfilled' ? [one.value.close()] : [])));
   }
 
   return { to, close };
 }
 
-async function connectionOptions(login: Login): Promise<ConnectionOptions> {
+async function connectionOptions(login: Login, address: Address): Promise<ConnectionOptions> {
   const { sasl, tls } = login;
   return {
     connectTimeout: connectTimeoutMs,
     requestTimeout: requestTimeoutMs,
     maxInflights,
     ...(sasl === undefined ? {} : { sasl: { mechanism: sasl.mechanism, username: sasl.username, password: await resolveSecret(sasl.password) } }),
-    ...(tls === undefined || tls === false ? {} : { tls: await tlsOptions(login.name, tls), tlsServerName: true }),
+    ...(tls === undefined || tls === false ? {} : { tls: await tlsOptions(login.name, tls), tlsServerName: isIP(address.host) === 0 }),
   };
 }
 

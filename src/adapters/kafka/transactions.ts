@@ -23,7 +23,7 @@ export async function readProducers(wire: ClusterWire, of: readonly TopicPartiti
   for (let waitMs = 20; open.length > 0; waitMs = Math.min(waitMs * 2, 400)) {
     const leaders = await wire.leaders([...new Set(open.map((tp) => tp.topic))], found.size === 0 ? undefined : true);
     const leaderOf = (tp: TopicPartition): number => leaders.get(tp.topic)?.partitions.find((p) => p.partition === tp.partition)?.leader ?? -1;
-    const parts = await Promise.all([...groupBy(open, leaderOf)].map(([node, tps]) => (node < 0 ? tps.map((tp) => ({ tp, code: 5, producers: [] })) : producersOn(wire, node, tps))));
+    const parts = await Promise.all([...groupBy(open, leaderOf)].map(([node, tps]) => (node < 0 ? leaderless(tps) : producersOn(wire, node, tps))));
     const answers = parts.flat();
     for (const one of answers) if (one.code === 0) found.set(tpKey(one.tp), one.producers);
     const moved = answers.filter((one) => one.code !== 0);
@@ -36,6 +36,8 @@ export async function readProducers(wire: ClusterWire, of: readonly TopicPartiti
   }
   return of.flatMap((tp) => found.get(tpKey(tp)) ?? []);
 }
+
+const leaderless = async (tps: readonly TopicPartition[]): Promise<readonly { tp: TopicPartition; code: number; producers: readonly ProducerFacts[] }[]> => tps.map((tp) => ({ tp, code: 5, producers: [] }));
 
 async function producersOn(wire: ClusterWire, node: number, tps: readonly TopicPartition[]): Promise<readonly { tp: TopicPartition; code: number; producers: readonly ProducerFacts[] }[]> {
   await wire.version(node, 61, [0, 0]);

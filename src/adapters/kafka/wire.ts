@@ -98,13 +98,23 @@ export function openWire(config: WireConfig): ClusterWire {
   async function connection(nodeId: number): Promise<Connection> {
     if (!nodes.has(nodeId)) await metadata([]);
     const address = nodes.get(nodeId);
-    if (address === undefined) throw new Failure('Unreachable', `Broker ${nodeId} of cluster ${config.name} is not among its brokers ${[...nodes.keys()].join(', ')}.`, 'It may be restarting; the call is retried.');
+    if (address === undefined) {
+      forget(nodeId);
+      throw new Failure('Unreachable', `Broker ${nodeId} of cluster ${config.name} is not among its brokers ${[...nodes.keys()].join(', ')}.`, 'It may be restarting; the call is retried.');
+    }
     try {
       return await pool.to(address);
     } catch (error) {
-      nodes.delete(nodeId); // it may come back at another address
+      forget(nodeId);
       throw error;
     }
+  }
+
+  /** A broker that is gone neither leads nor coordinates, and may come back at another address: everything about it is asked again. */
+  function forget(nodeId: number): void {
+    nodes.delete(nodeId);
+    for (const cache of Object.values(coordinatorCache)) for (const [key, node] of cache) if (node === nodeId) cache.delete(key);
+    for (const [topic, { leaders: known }] of leaderCache) if (known.partitions.some((p) => p.leader === nodeId)) leaderCache.delete(topic);
   }
 
   async function anyNode(): Promise<number> {
@@ -150,9 +160,14 @@ export function openWire(config: WireConfig): ClusterWire {
       if (missing.length === 0) return byNode(keys, cache);
       const refused = await findCoordinators(kind, missing, cache);
       if (refused === null) continue;
-      if (!coordinatorCodes.has(refused.code) || Date.now() > deadline) throw codeFailure(refused.code, { ...doing(`find the coordinator of ${kind === 'group' ? 'group' : 'transactional id'} ${refused.key}`) }, refused.said);
+      if (!coordinatorCodes.has(refused.code) || Date.now() > deadline) throw notFound(kind, refused);
       await new Promise((resolve) => setTimeout(resolve, waitMs));
     }
+  }
+
+  function notFound(kind: 'group' | 'transaction', { key, code, said }: { key: string; code: number; said: string | null }): Failure {
+    const [what, right] = kind === 'group' ? [`find the coordinator of group ${key}`, `READ on group ${key}`] : [`find the coordinator of transactional id ${key}`, `WRITE on transactional id ${key}`];
+    return codeFailure(code, { ...doing(what), right }, said);
   }
 
   /** Fills the cache; answers the first key that was refused, if any. */
