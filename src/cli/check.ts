@@ -9,7 +9,7 @@ import { profileOf, withTemporalFlags, type TemporalFlags } from './options.ts';
 import { planOffline } from './plan.ts';
 import type { Run } from './program.ts';
 import { plain, planText } from './render-plan.ts';
-import { asking, noWorker, pollers, withTemporal } from './temporal.ts';
+import { asking, awaitPollers, noWorker, withTemporal } from './temporal.ts';
 
 interface CheckOptions extends TemporalFlags { readonly scheme: string }
 /** Reads only, so a limit does no harm. */
@@ -27,7 +27,7 @@ async function check(io: Io, file: string, options: CheckOptions): Promise<ExitC
   const migration = await readMigration(file, scheme);
   const { source, target, name } = migration;
   return withTemporal<ExitCode>(profileOf(options), async (t) => {
-    if ((await pollers(t, options.taskQueue)).workflows.length === 0) throw new Stop(1, noWorker(options.taskQueue));
+    if ((await awaitPollers(t, options.taskQueue)).workflows.length === 0) throw new Stop(1, noWorker(options.taskQueue));
     const assessed = await asking(t, () => t.client.workflow.execute<typeof assess>('assess', {
       workflowId: `cutover-check/${source}/${target}/${name}/${randomUUID().slice(0, 8)}`, taskQueue: options.taskQueue, args: [scheme, migration],
       workflowExecutionTimeout: longestMs, staticSummary: `check ${name}: ${source} → ${target}`,

@@ -5,7 +5,7 @@ import { searchAttributes } from '../workflows/migrate.ts';
 import { Stop, print, type ExitCode, type Io } from './io.ts';
 import { profileOf, withTemporalFlags, type TemporalFlags } from './options.ts';
 import type { Run } from './program.ts';
-import { asking, explain, noWorker, pollers, withTemporal, type Temporal } from './temporal.ts';
+import { asking, awaitPollers, explain, noWorker, withTemporal, type Temporal } from './temporal.ts';
 
 /** `skipped`: could not be looked at; never counts as well. */
 export interface Finding { readonly about: string; readonly state: 'ok' | 'warning' | 'fault' | 'skipped'; readonly say: string }
@@ -84,7 +84,7 @@ async function attributes(t: Temporal, fix: boolean): Promise<readonly Finding[]
 }
 
 async function workers(t: Temporal, taskQueue: string): Promise<readonly Finding[]> {
-  const { workflows, activities } = await pollers(t, taskQueue);
+  const { workflows, activities } = await awaitPollers(t, taskQueue);
   const both = workflows.filter((w) => activities.includes(w));
   if (both.length === 0) return [{ about: 'workers', state: 'fault', say: noWorker(taskQueue) }];
   const names = both.join(', ');

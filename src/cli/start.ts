@@ -10,7 +10,7 @@ import { planOffline } from './plan.ts';
 import type { Run } from './program.ts';
 import { planMarkdown } from './render-plan.ts';
 import { watch } from './status.ts';
-import { asking, noWorker, pollers, uiLink, withTemporal, type Temporal } from './temporal.ts';
+import { asking, awaitPollers, noWorker, uiLink, withTemporal, type Temporal } from './temporal.ts';
 
 interface StartOptions extends TemporalFlags { readonly scheme: string; readonly watch?: boolean }
 
@@ -30,7 +30,7 @@ async function start(io: Io, file: string, options: StartOptions): Promise<ExitC
     const runId = await startWorkflow(t, { migration, scheme, taskQueue: options.taskQueue });
     const ui = uiLink(t, workflowId);
     print(io, options.json === true, { json: { workflowId, runId, taskQueue: options.taskQueue, namespace: t.namespace, address: t.address, ui }, text: startedText({ workflowId, ui }) });
-    if ((await pollers(t, options.taskQueue)).workflows.length === 0) io.err(`${noWorker(options.taskQueue)} Until then nothing happens.\n`);
+    if ((await awaitPollers(t, options.taskQueue)).workflows.length === 0) io.err(`${noWorker(options.taskQueue)} Until then nothing happens.\n`);
     return options.watch === true ? watch(io, t, { workflowId, json: options.json === true }) : 0;
   });
 }

@@ -31,14 +31,19 @@ export function statusCommand(program: Command, run: Run): void {
   withTemporalFlags(program.command('status').description('show where a migration stands, or list all of them')
     .argument('[id]', 'workflow id, or the migration file')
     .option('-w, --watch', 'follow it until it ends (exit code 0 only if it completed)'))
-    .action((id: string | undefined, options: StatusOptions) => run((io) => withTemporal(profileOf(options), async (t) => {
-      if (id === undefined) return list(io, t, options);
-      const workflowId = await workflowIdFor(id);
-      if (options.watch === true) return watch(io, t, { workflowId, json: options.json === true });
-      const s = await standing(t, workflowId);
-      print(io, options.json === true, { json: s, text: io.columns === null ? lineOf(s) : linesOf(s, io.columns, Date.now()).join('\n') });
-      return 0;
-    })));
+    .action((id: string | undefined, options: StatusOptions) => run((io) => show(io, id, options)));
+}
+
+async function show(io: Io, id: string | undefined, options: StatusOptions): Promise<ExitCode> {
+  const workflowId = id === undefined ? null : await workflowIdFor(id);
+  const json = options.json === true;
+  return withTemporal<ExitCode>(profileOf(options), async (t) => {
+    if (workflowId === null) return list(io, t, options);
+    if (options.watch === true) return watch(io, t, { workflowId, json });
+    const s = await standing(t, workflowId);
+    print(io, json, { json: s, text: io.columns === null ? lineOf(s) : linesOf(s, io.columns, Date.now()).join('\n') });
+    return 0;
+  });
 }
 
 export async function standing(t: Temporal, workflowId: string): Promise<Standing> {

@@ -1,4 +1,5 @@
 /** The connection to Temporal, found as the `temporal` CLI finds it (environment, profiles), and its errors in words. */
+import { setTimeout as wait } from 'node:timers/promises';
 import { Client, Connection, QueryNotRegisteredError, ServiceError, WorkflowFailedError, WorkflowNotFoundError, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError, isGrpcServiceError } from '@temporalio/client';
 import { ApplicationFailure, CancelledFailure, TerminatedFailure } from '@temporalio/common';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
@@ -107,13 +108,23 @@ export function uiLink(t: Temporal, workflowId: string): string | null {
 
 export interface Pollers { readonly workflows: readonly string[]; readonly activities: readonly string[] }
 /** Identities of the workers that polled this queue in the last minutes. */
-export async function pollers(t: Temporal, taskQueue: string): Promise<Pollers> {
+async function pollers(t: Temporal, taskQueue: string): Promise<Pollers> {
   const of = async (taskQueueType: 1 | 2): Promise<readonly string[]> => {
     const answer = await asking(t, () => t.connection.workflowService.describeTaskQueue({ namespace: t.namespace, taskQueue: { name: taskQueue }, taskQueueType }));
     return [...new Set((answer.pollers ?? []).map((p) => p.identity ?? 'unknown'))].sort();
   };
   const [workflows, activities] = await Promise.all([of(1), of(2)]);
   return { workflows, activities };
+}
+
+/** A worker is listed only after its first poll has been noted: one that has just started is given this long. */
+const workerWithinMs = 3_000;
+/** As `pollers`, but waits a little for a worker that polls both kinds of task; answers what there is in the end. */
+export async function awaitPollers(t: Temporal, taskQueue: string): Promise<Pollers> {
+  for (const untilMs = Date.now() + workerWithinMs; ; await wait(200)) {
+    const found = await pollers(t, taskQueue);
+    if (found.workflows.some((w) => found.activities.includes(w)) || Date.now() >= untilMs) return found;
+  }
 }
 
 export const noWorker = (taskQueue: string): string => `No worker polls the task queue "${taskQueue}". Start one (cutover worker --catalog …), or name another queue (--task-queue).`;

@@ -54,7 +54,8 @@ export function show(value: unknown): string {
   if (value === null) return 'null';
   if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list';
   if (typeof value === 'object') return 'an object';
-  if (typeof value !== 'string') return String(value).slice(0, longestShown);
+  if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint') return `${value}`.slice(0, longestShown);
+  if (typeof value !== 'string') return `a ${typeof value}`;
   if (value.trim() === '') return 'an empty text';
   if (looksSecret(value)) return 'a text that looks like a login';
   return value.length > longestShown ? `"${value.slice(0, longestShown)}…" (${value.length} characters)` : JSON.stringify(value);

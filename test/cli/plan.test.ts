@@ -1,0 +1,91 @@
+/** What `cutover plan` prints for the example, and what the command line says to mistakes. */
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { schemes } from '../../src/workflows/schemes/schemes.ts';
+import { cutover } from './terminal.ts';
+
+const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+const example = here('../../examples/migration.json');
+
+for (const scheme of Object.keys(schemes))
+  test(`plan: ${scheme} of the example reads as its golden runbook (UPDATE_GOLDEN=1 writes it anew)`, async () => {
+    const { out } = await cutover(['plan', example, '--scheme', scheme]);
+    const golden = here(`./golden/plan-${scheme}.txt`);
+    if (process.env['UPDATE_GOLDEN'] === '1') await writeFile(golden, out);
+    assert.equal(out, await readFile(golden, 'utf8'));
+  });
+
+for (const scheme of Object.keys(schemes))
+  test(`plan: ${scheme} of the example keeps every rule of the safety model`, async () => {
+    const { code, err } = await cutover(['plan', example, '--scheme', scheme]);
+    assert.deepEqual({ code, err }, { code: 0, err: '' });
+  });
+
+test('plan --json: one document with the migration as parsed, the phases, and no hash', async () => {
+  const { code, out } = await cutover(['plan', example, '--scheme', 'stopRestartRepeat', '--json']);
+  const document = JSON.parse(out) as { migration: { limits: object }; plan: { forward: { name: string }[] }; planHash: unknown; faults: unknown };
+  assert.equal(code, 0);
+  assert.equal(document.planHash, null);
+  assert.deepEqual(document.faults, []);
+  assert.equal(document.plan.forward[0]?.name, 'check');
+});
+
+async function file(t: test.TestContext, text: string): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'cutover-cli-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const path = join(folder, 'migration.json');
+  await writeFile(path, text);
+  return path;
+}
+test('plan: a faulty migration is told with every fault and exit code 2', async (t) => {
+  const path = await file(t, '{"name": "x", "source": "a", "target": "a", "connect": "c", "topics": ["t"], "applications": [{"name": "i", "fleet": "f"}], "outage": {"budgetMs": 0}}');
+  assert.deepEqual(await cutover(['plan', path, '--scheme', 'stopRestartRepeat']), {
+    code: 2, out: '', err: [
+      'The migration has 3 faults:',
+      '- applications[0]: "i" reads nothing and writes nothing. Say what it does in "writes" or "reads", or leave it out.',
+      '- outage.budgetMs: must be a whole number of ms from 1000 to 3600000; it is 0.',
+      '- target: source and target are both "a"; a migration needs two clusters.',
+      'Correct the migration and start it again.', ''].join('\n'),
+  });
+});
+test('plan: topics that nobody writes are refused as the workflow would refuse them', async (t) => {
+  const path = await file(t, '{"name": "x", "source": "a", "target": "b", "connect": "c", "topics": ["t"], "applications": [{"name": "i", "fleet": "f", "reads": [{"group": "g", "topics": ["t"]}]}], "outage": {"budgetMs": 5000}}');
+  const { code, err } = await cutover(['plan', path, '--scheme', 'stopRestartRepeat']);
+  assert.equal(code, 1);
+  assert.match(err, /^This plan would be refused\.\nNo declared application writes t: declare the writers, or leave these topics out\.\n/);
+});
+test('plan: a file with broken JSON is told by line, without its text', async (t) => {
+  const path = await file(t, '{"name": "x",\n "password": "hunter2\n}');
+  const { code, err } = await cutover(['plan', path, '--scheme', 'stopRestartRepeat']);
+  assert.equal(code, 2);
+  assert.match(err, /is neither JSON nor YAML: line \d+, column \d+: [a-z ]+\.\n$/);
+  assert.doesNotMatch(err, /hunter2/);
+});
+
+const wrong: readonly (readonly [string, readonly string[], RegExp])[] = [
+  ['an unknown scheme', ['plan', example, '-s', 'stop'], /^There is no scheme "stop"; the schemes are .*producerFirst.*\.\n$/],
+  ['no scheme', ['plan', example], /^error: required option '-s, --scheme <name>' not specified\n/],
+  ['a file that is not there', ['plan', '/nowhere/m.json', '-s', 'producerFirst'], /^The migration file \/nowhere\/m\.json cannot be read: there is no such file\.\n$/],
+  ['an unknown command', ['migrate'], /^error: unknown command 'migrate'\n/],
+  ['an unknown option', ['status', '--wach'], /^error: unknown option '--wach'\n/],
+  ['neither id nor file', ['status', 'shop'], /^"shop" is neither a workflow id \(cutover\/<source>\/<target>\/<name>\) nor a migration file\.\n$/],
+  ['a worker without a catalog', ['worker'], /^No catalog given: name it with --catalog or CUTOVER_CATALOG\./],
+];
+for (const [situation, args, wanted] of wrong)
+  test(`command line: ${situation} ends with exit code 2 and one clear message`, async (t) => {
+    const kept = process.env['CUTOVER_CATALOG'];
+    delete process.env['CUTOVER_CATALOG'];
+    t.after(() => { if (kept !== undefined) process.env['CUTOVER_CATALOG'] = kept; });
+    const { code, err } = await cutover(args);
+    assert.equal(code, 2, err);
+    assert.match(err, wanted);
+  });
+test('command line: help is not a mistake', async () => {
+  const { code, out } = await cutover(['--help']);
+  assert.equal(code, 0);
+  for (const command of ['plan', 'check', 'start', 'status', 'decide', 'worker', 'doctor']) assert.match(out, new RegExp(`^  ${command} `, 'm'));
+});
