@@ -11,8 +11,8 @@ export interface Io {
   readonly columns: number | null;
   /** Asks the person at the terminal; `null`: nobody can be asked. */
   readonly ask: ((question: string) => Promise<string>) | null;
-  /** Aborts on Ctrl-C. */
-  readonly signal: AbortSignal;
+  /** From the first call on Ctrl-C no longer ends the process: it aborts this signal, with a `Stop`. */
+  readonly interrupted: () => AbortSignal;
 }
 
 /** Ends a command with one clear message. */
@@ -29,26 +29,30 @@ export function print(io: Io, json: boolean, x: { readonly json: unknown; readon
   io.out(json ? `${JSON.stringify(x.json, null, 2)}\n` : x.text === '' || x.text.endsWith('\n') ? x.text : `${x.text}\n`);
 }
 
-export function processIo(): Io & { readonly end: () => void } {
-  const stop = new AbortController();
-  const onInterrupt = (): void => { stop.abort(new Stop(1, 'Interrupted. What was started goes on by itself: see cutover status.')); };
-  process.once('SIGINT', onInterrupt);
+export function processIo(): Io {
+  let stop: AbortController | null = null;
+  const interrupted = (): AbortSignal => {
+    if (stop !== null) return stop.signal;
+    const controller = new AbortController();
+    stop = controller;
+    process.once('SIGINT', () => { controller.abort(new Stop(1, 'No longer watching. The migration goes on by itself.')); });
+    return controller.signal;
+  };
   return {
     out: (text) => { process.stdout.write(text); },
     err: (text) => { process.stderr.write(text); },
     columns: process.stdout.isTTY ? process.stdout.columns : null,
-    ask: process.stdin.isTTY && process.stderr.isTTY ? askOnTerminal(stop.signal) : null,
-    signal: stop.signal,
-    end: () => { process.removeListener('SIGINT', onInterrupt); },
+    ask: process.stdin.isTTY && process.stderr.isTTY ? askOnTerminal : null,
+    interrupted,
   };
 }
 
 /** On stderr, so that stdout stays clean for `--json`. */
-const askOnTerminal = (signal: AbortSignal) => async (question: string): Promise<string> => {
+async function askOnTerminal(question: string): Promise<string> {
   const lines = createInterface({ input: process.stdin, output: process.stderr });
   try {
-    return await lines.question(question, { signal });
+    return await lines.question(question);
   } finally {
     lines.close();
   }
-};
+}

@@ -1,5 +1,4 @@
 /** `cutover status`: where a migration stands; with `--watch` until it ends; without an id, which migrations there are. */
-import { moveCursor, clearScreenDown } from 'node:readline';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { WorkflowExecutionStatusName } from '@temporalio/client';
 import type { Command } from 'commander';
@@ -60,9 +59,10 @@ export async function standing(t: Temporal, workflowId: string): Promise<Standin
 /** Prints what changes until the workflow ends; Ctrl-C ends only the watching. */
 export async function watch(io: Io, t: Temporal, o: { readonly workflowId: string; readonly json: boolean }): Promise<ExitCode> {
   const screen = o.json ? jsonScreen(io) : io.columns === null ? lineScreen(io) : redrawn(io);
+  const interrupted = io.interrupted();
   let unanswered = 0;
   for (;;) {
-    io.signal.throwIfAborted();
+    interrupted.throwIfAborted();
     try {
       const s = await standing(t, o.workflowId);
       unanswered = 0;
@@ -73,7 +73,7 @@ export async function watch(io: Io, t: Temporal, o: { readonly workflowId: strin
       if (unanswered === 1) io.err(`${explain(error, o.workflowId)}\n`);
       if (unanswered >= patience || isGone(error)) throw error;
     }
-    await wait(pollMs, undefined, { signal: io.signal }).catch(() => { io.signal.throwIfAborted(); });
+    await wait(pollMs, undefined, { signal: interrupted }).catch(() => { interrupted.throwIfAborted(); });
   }
 }
 const isGone = (error: unknown): boolean => error instanceof Error && error.cause instanceof Error && error.cause.name === 'WorkflowNotFoundError';
@@ -100,11 +100,8 @@ function redrawn(io: Io): (s: Standing) => void {
   let height = 0;
   return (s) => {
     const lines = linesOf(s, io.columns ?? 80, Date.now());
-    if (height > 0) {
-      moveCursor(process.stdout, 0, -height);
-      clearScreenDown(process.stdout);
-    }
-    io.out(`${lines.join('\n')}\n`);
+    const back = height > 0 ? `\u001b[${height}A\u001b[0J` : ''; // cursor up, erase what is below
+    io.out(`${back}${lines.join('\n')}\n`);
     height = lines.length;
   };
 }

@@ -1,10 +1,14 @@
 /** The command line against a real Temporal, with a worker whose world is calm. */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { stripVTControlCharacters } from 'node:util';
+import { Stop } from '../../src/cli/io.ts';
 import { startServer, taskQueue, type Server } from '../workflows/server.ts';
 import { calm } from './canned-work.ts';
 import { cutover, type Ran } from './terminal.ts';
@@ -166,6 +170,29 @@ test('decisions are refused with the reason, and tune, pause and rollback work',
   await asked(c, 'approve/approve the move');
   assert.match((await cutover(['decide', c.id, 'reject', '--reason', 'clean up'])).out, /^accepted/);
   assert.equal((await server.ended(c.id)).status, 'FAILED');
+});
+
+test('a watch on a terminal draws over itself, and Ctrl-C ends only the watching', { timeout: 60_000 }, async () => {
+  const c = await migration('looked-at');
+  assert.equal((await started(c)).code, 0);
+  const asking = Promise.withResolvers<void>();
+  const ctrlC = new AbortController();
+  const watched = cutover(['status', c.id, '--watch'], { columns: 100, interrupted: ctrlC.signal, seen: (text) => { if (text.includes('asks ')) asking.resolve(); } });
+  await asking.promise;
+  ctrlC.abort(new Stop(1, 'No longer watching.'));
+  const { code, out, err } = await watched;
+  assert.deepEqual({ code, err }, { code: 1, err: 'No longer watching.\n' });
+  assert.ok(stripVTControlCharacters(out).split('\n').every((line) => line.length <= 100), 'no line is longer than the terminal is wide');
+  assert.equal((await server.progress(c.id)).state, 'asking');
+  await server.temporal('workflow', 'terminate', '--workflow-id', c.id);
+});
+test('the real command: one clear line on stderr, nothing on stdout, the exit code of the failure', async () => {
+  const child = spawn(process.execPath, ['src/cli/main.ts', 'decide', 'cutover/a/b/none', 'pause'], { cwd: fileURLToPath(new URL('../..', import.meta.url)) });
+  const [out, err] = [child.stdout, child.stderr].map((s) => s.toArray());
+  const [code] = await once(child, 'close') as [number];
+  assert.equal(code, 1);
+  assert.equal((await out ?? []).join(''), '');
+  assert.match((await err ?? []).join(''), /^There is no migration cutover\/a\/b\/none [^\n]*\n$/);
 });
 
 test('a migration that does not exist, and one that has ended, are said as such', async () => {

@@ -8,7 +8,8 @@ export interface Terminal {
   readonly columns?: number;
   /** What the person types; without it nobody can be asked. */
   readonly typed?: string;
-  readonly signal?: AbortSignal;
+  /** Ctrl-C. */
+  readonly interrupted?: AbortSignal;
   /** Told every piece of stdout as it comes. */
   readonly seen?: (text: string) => void;
 }
@@ -22,7 +23,7 @@ export async function cutover(args: readonly string[], x: Terminal = {}): Promis
     err: (text) => { err += text; },
     columns: x.columns ?? null,
     ask: typed === undefined ? null : (question) => { err += question; return Promise.resolve(typed); },
-    signal: x.signal ?? new AbortController().signal,
+    interrupted: () => x.interrupted ?? new AbortController().signal,
   };
   const code = await runCli(args, io);
   return { code, out, err };
