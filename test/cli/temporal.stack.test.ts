@@ -172,6 +172,21 @@ test('decisions are refused with the reason, and tune, pause and rollback work',
   assert.equal((await server.ended(c.id)).status, 'FAILED');
 });
 
+test('decisions sent while the workflow continues as new, run after run, are all answered', { timeout: 90_000 }, async () => {
+  const c = await migration('restless', { limits: { historyEvents: 50 } });
+  assert.equal((await started(c)).code, 0);
+  await server.until(c.id, (p) => p.state !== 'starting');
+  const answers: Ran[] = [];
+  const talk = async (): Promise<void> => {
+    for (let i = 1; i <= 25; i += 1) answers.push(await cutover(['decide', c.id, 'tune', '--limit', `lagRecords=${i}`]));
+  };
+  await Promise.all([talk(), asked(c, 'approve/approve the move')]);
+  assert.deepEqual(answers.filter((a) => a.code !== 0).map((a) => a.err), []);
+  const p = await server.progress(c.id);
+  assert.ok(p.runs > 1, `it continued as new (${p.runs} runs)`);
+  assert.equal(p.limits.lagRecords, 25);
+  await server.temporal('workflow', 'terminate', '--workflow-id', c.id);
+});
 test('a watch on a terminal draws over itself, and Ctrl-C ends only the watching', { timeout: 60_000 }, async () => {
   const c = await migration('looked-at');
   assert.equal((await started(c)).code, 0);
