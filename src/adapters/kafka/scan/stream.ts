@@ -7,9 +7,12 @@ import { createRounds } from './rounds.ts';
 import type { ScanWire } from './rounds.ts';
 import type { Bounds } from './seen.ts';
 
-/** Most ranges are short; long ones soon reach the size that is fastest. Two answers are held at once, each up to twice this. */
+/**
+ * Most ranges are short; long ones soon reach the size from which on reading gets no faster. Two answers are held at once,
+ * each while it arrives up to twice this: 8 MiB, plus one inflated batch.
+ */
 const firstFetchBytes = 256 * 1024;
-const largestFetchBytes = 4 * 1024 * 1024;
+const largestFetchBytes = 2 * 1024 * 1024;
 
 export const isolationOf = (options?: ReadOptions): Isolation => options?.isolation ?? 'read_committed';
 
