@@ -22,7 +22,7 @@ interface DecideOptions extends TemporalFlags {
   readonly to?: string;
   readonly limit: readonly string[];
 }
-const answerMs = 60_000;
+const answerMs = 30_000;
 const againMs = 250;
 
 export function decideCommand(program: Command, run: Run): void {
@@ -90,7 +90,10 @@ async function confirm(io: Io, q: Question): Promise<void> {
   if (answer !== 'yes' && answer !== 'y') throw new Stop(1, 'Not approved. Nothing was sent.');
 }
 
-/** Around a continue-as-new the server refuses updates without having applied them: the same update is sent again under its id. */
+/**
+ * Around a continue-as-new the server refuses updates without having applied them, and so does a workflow that does not know
+ * its plan yet: the same update is sent again under its id.
+ */
 async function send(t: Temporal, workflowId: string, said: Said): Promise<string> {
   const updateId = randomUUID();
   const untilMs = Date.now() + answerMs;
@@ -98,13 +101,13 @@ async function send(t: Temporal, workflowId: string, said: Said): Promise<string
     try {
       return await asking(t, () => t.client.workflow.getHandle(workflowId).executeUpdate(messages.decide, { args: [said], updateId }), untilMs - Date.now());
     } catch (error) {
-      if (!isBetweenRuns(error) || Date.now() + againMs >= untilMs) throw new Stop(1, explain(error, workflowId));
+      if (!isForAMoment(error) || Date.now() + againMs >= untilMs) throw new Stop(1, explain(error, workflowId));
     }
     await wait(againMs);
   }
 }
-export const isBetweenRuns = (error: unknown): boolean => {
+const isForAMoment = (error: unknown): boolean => {
   if (grpcCode(error) === grpc.failedPrecondition) return true;
-  for (let e: unknown = error; e instanceof Error; e = e.cause) if (/aborted by closing workflow/i.test(e.message)) return true;
+  for (let e: unknown = error; e instanceof Error; e = e.cause) if (/aborted by closing workflow|say it again in a moment/i.test(e.message)) return true;
   return false;
 };

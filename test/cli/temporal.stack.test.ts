@@ -175,7 +175,6 @@ test('decisions are refused with the reason, and tune, pause and rollback work',
 test('decisions sent while the workflow continues as new, run after run, are all answered', { timeout: 90_000 }, async () => {
   const c = await migration('restless', { limits: { historyEvents: 50 } });
   assert.equal((await started(c)).code, 0);
-  await server.until(c.id, (p) => p.state !== 'starting');
   const answers: Ran[] = [];
   const talk = async (): Promise<void> => {
     for (let i = 1; i <= 25; i += 1) answers.push(await cutover(['decide', c.id, 'tune', '--limit', `lagRecords=${i}`]));
