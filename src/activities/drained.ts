@@ -1,0 +1,158 @@
+/** Proofs that nothing is left: of a mirror, record by record on both logs; of a group, that no visible record is unread. */
+import { otherSide, type Side } from '../domain/authority.ts';
+import type { CutSet } from '../domain/cutsets.ts';
+import { drained as judge, still, type Drain } from '../domain/drained.ts';
+import { Failure } from '../domain/failures.ts';
+import type { Migration } from '../domain/migration.ts';
+import { tpKey, type Anchor, type Cluster, type LogEnds, type MirrorProgress, type MirrorSpec, type Ports, type SeenRecord } from '../domain/ports.ts';
+import type { At } from './boundary.ts';
+import { magnitude, type Glance } from './looking.ts';
+import { requireMirror } from './connect.ts';
+import { byKey, clusterOf, count, list, topicsOf } from './outside.ts';
+import type { Ask, LookAsk } from './work.ts';
+
+/** Records compared per partition. Where they are alike or too few the mirror's own word decides. */
+const windowRecords = 20;
+/** The mirror's own word costs up to 0.7 s: asked only when the windows alone stay undecided. */
+const undecidedGlances = 3;
+
+/** Both logs at one moment: read, and read again unmoved. */
+export interface Both { readonly origin: ReadonlyMap<string, LogEnds>; readonly copy: ReadonlyMap<string, LogEnds>; readonly originTails: ReadonlyMap<string, readonly SeenRecord[]>; readonly copyTails: ReadonlyMap<string, readonly SeenRecord[]>; readonly moving: readonly string[] }
+
+/**
+ * Each round is one request per side and leader. The last one asks the copy first: a record that arrives in between is then
+ * one the mirror has not copied yet, never a copy without its original.
+ */
+export async function readBoth(origin: Cluster, copy: Cluster, of: { readonly topics: readonly string[]; readonly window: number }): Promise<Both> {
+  const [a, b] = await Promise.all([origin.ends(of.topics), copy.ends(of.topics)]);
+  const [originTails, copyTails] = await Promise.all([origin.records.tails(a, of.window), copy.records.tails(b, of.window)]);
+  const b2 = await copy.ends(b);
+  const a2 = await origin.ends(a);
+  const [before, after] = [[byKey(a), byKey(b)] as const, [byKey(a2), byKey(b2)] as const];
+  const keys = [...new Set([...before[0].keys(), ...before[1].keys()])].sort();
+  const lone = keys.filter((key) => !before[0].has(key) || !before[1].has(key));
+  if (lone.length > 0) throw new Failure('Drift', `${list(lone)} ${lone.length === 1 ? 'exists' : 'exist'} on one of the clusters ${origin.name} and ${copy.name} only; wanted the same partitions on both.`);
+  const moved = (key: string, side: 0 | 1): boolean => {
+    const [x, y] = [before[side].get(key), after[side].get(key)];
+    return !x || !y || !still(x, y);
+  };
+  return { origin: after[0], copy: after[1], originTails, copyTails, moving: keys.filter((key) => moved(key, 0) || moved(key, 1)) };
+}
+
+interface Word { readonly next: MirrorProgress; readonly anchors: ReadonlyMap<string, readonly Anchor[]> }
+export function judgeAll(b: Both, window: number, word: Word | null): ReadonlyMap<string, Drain> {
+  const out = new Map<string, Drain>();
+  for (const [key, origin] of b.origin) {
+    const copy = b.copy.get(key);
+    if (!copy) continue;
+    const [next, anchors] = [word?.next.get(key), word?.anchors.get(key)];
+    out.set(key, judge({
+      origin, copy, originTail: b.originTails.get(key) ?? [], copyTail: b.copyTails.get(key) ?? [], asked: window,
+      ...(next === undefined ? {} : { next }), ...(anchors === undefined ? {} : { anchors }),
+    }));
+  }
+  return out;
+}
+
+export interface Proven { readonly done: boolean; readonly say: string; readonly left: number }
+function prove(b: Both, word: Word | null): Proven {
+  const all = judgeAll(b, windowRecords, word);
+  const open = [...all].filter(([, d]) => !d.drained);
+  const matched = [...all.values()].reduce((n, d) => n + d.matched, 0);
+  if (open.length > 0) return { done: false, left: open.length, say: `${count(open.length, 'partition')} of ${all.size} not drained: ${list(open.map(([key, d]) => `${key}: ${d.why}`), 3)}.` };
+  if (b.moving.length > 0) return { done: false, left: b.moving.length, say: `${list(b.moving, 3)} still ${b.moving.length === 1 ? 'moves' : 'move'}.` };
+  return { done: true, left: 0, say: `all ${count(all.size, 'partition')} drained, ${count(matched, 'record')} compared one by one.` };
+}
+
+async function wordOf(ports: Ports, spec: MirrorSpec): Promise<Word> {
+  const [next, anchors] = await Promise.all([ports.mirrors.progress(spec), ports.mirrors.anchors(spec)]);
+  return { next, anchors };
+}
+
+/** Once, with the mirror's own word where the windows alone do not decide. */
+export async function proveDrained(ports: Ports, x: Pick<Ask, 'm'> & { readonly set: CutSet; readonly toward: Side; readonly spec: MirrorSpec }): Promise<Proven> {
+  const [origin, copy] = [clusterOf(ports, x.m, otherSide(x.toward)), clusterOf(ports, x.m, x.toward)];
+  const read = (): Promise<Both> => readBoth(origin, copy, { topics: x.set.topics, window: windowRecords });
+  const first = prove(await read(), null);
+  return first.done ? first : prove(await read(), await wordOf(ports, x.spec));
+}
+
+export const drained = (ports: Ports) => ({
+  lookMirrorDrained(x: LookAsk & { readonly set: CutSet; readonly toward: Side }, at: At): () => Promise<Glance> {
+    const [origin, copy] = [clusterOf(ports, x.m, otherSide(x.toward)), clusterOf(ports, x.m, x.toward)];
+    let undecided = 0;
+    return async () => {
+      const both = await readBoth(origin, copy, { topics: x.set.topics, window: windowRecords });
+      let proof = prove(both, null);
+      undecided = proof.done || both.moving.length > 0 ? 0 : undecided + 1;
+      if (undecided >= undecidedGlances) {
+        at.seen(proof.say);
+        // The logs stand still: the word asked for now is about exactly these ends.
+        proof = prove(both, await wordOf(ports, await requireMirror(ports, x)));
+        undecided = 1;
+      }
+      return {
+        done: proof.done, say: proof.say, state: `${magnitude(proof.left)}`, progress: endsToken(both.copy),
+        patience: { ms: x.c.limits.stuckMs, then: () => new Failure('MirrorStuck', `The mirror of ${x.set.name} did not drain within ${x.c.limits.stuckMs} ms: ${proof.say}`) },
+      };
+    };
+  },
+
+  lookGroupsDrained(x: LookAsk & { readonly groups: readonly string[]; readonly topics: readonly string[]; readonly on: Side }): () => Promise<Glance> {
+    return async () => {
+      const left = await unreadOf(ports, x);
+      const open = left.filter((u) => u.open);
+      const records = left.reduce((n, u) => n + u.atMost, 0n);
+      const behind = left.filter((u) => u.atMost > 0n);
+      const done = behind.length === 0 && open.length === 0;
+      const say = done ? `${list(x.groups)} read every visible record of ${list(x.topics)} on the ${x.on}.`
+        : behind.length > 0 ? `at most ${count(records, 'record')} unread: ${list(behind.map((u) => `${u.group} ${u.key} at ${u.position ?? 'no position'} of ${u.end}`), 3)}.`
+          : `a transaction is open on ${list([...new Set(open.map((u) => u.key))], 3)}.`;
+      return {
+        done, say, state: `${magnitude(records)} ${open.length > 0 ? 'open' : ''}`, progress: left.map((u) => String(u.position)).join(','),
+        figures: { unreadRecords: Number(records) },
+        patience: { ms: x.c.limits.stuckMs, then: () => new Failure('ClientNotMoved', `No progress within ${x.c.limits.stuckMs} ms; ${say}`, 'Look whether these groups are reading at all, then retry.') },
+      };
+    };
+  },
+});
+
+const endsToken = (ends: ReadonlyMap<string, LogEnds>): string => String([...ends.values()].reduce((n, e) => n + e.hw, 0n));
+
+export interface Unread { readonly group: string; readonly key: string; readonly position: bigint | null; readonly end: bigint; /** Upper bound in offsets; 0: no visible record is left. */ readonly atMost: bigint; /** A transaction above is undecided. */ readonly open: boolean }
+/** What each group has not read. A partition that was never committed counts from its log start. */
+export async function unreadOf(ports: Ports, x: { readonly m: Migration; readonly groups: readonly string[]; readonly topics: readonly string[]; readonly on: Side }): Promise<readonly Unread[]> {
+  const cluster = clusterOf(ports, x.m, x.on);
+  // Positions first: a record that is written in between counts as unread, never the other way.
+  const committed = await cluster.committed(x.groups);
+  const ends = await cluster.ends(x.topics);
+  const asked = x.groups.flatMap((group) => {
+    const positions = new Map((committed.get(group) ?? []).map((p) => [tpKey(p), p.offset]));
+    const reads = topicsOf(x.m, group);
+    return ends.filter((e) => reads.includes(e.topic)).map((e) => ({ group, end: e, key: tpKey(e), position: positions.get(tpKey(e)) ?? null }));
+  });
+  const fromOf = (a: (typeof asked)[number]): bigint => (a.position === null || a.position < a.end.logStart ? a.end.logStart : a.position);
+  const unread = asked.filter((a) => fromOf(a) < a.end.lso);
+  // Groups of one partition share the lowest position's answer only when they stand at the same place.
+  const places = new Map(unread.map((a) => [`${a.key} ${fromOf(a)}`, a] as const));
+  const seen = new Map<string, boolean>();
+  for (const wave of waves([...places])) {
+    const firsts = await cluster.records.firsts(wave.map(([, a]) => ({ topic: a.end.topic, partition: a.end.partition, from: fromOf(a), to: a.end.lso })));
+    for (const [place, a] of wave) seen.set(place, firsts.get(a.key) !== null && firsts.get(a.key) !== undefined);
+  }
+  return asked.map((a) => ({
+    group: a.group, key: a.key, position: a.position, end: a.end.lso, open: a.end.hw !== a.end.lso,
+    atMost: fromOf(a) < a.end.lso && seen.get(`${a.key} ${fromOf(a)}`) === true ? a.end.lso - fromOf(a) : 0n,
+  }));
+}
+
+/** The reader answers by partition: two places of one partition need two calls. */
+function waves<T extends { readonly key: string }>(places: readonly (readonly [string, T])[]): readonly (readonly (readonly [string, T])[])[] {
+  const out: (readonly [string, T])[][] = [];
+  for (const place of places) {
+    const wave = out.find((w) => !w.some(([, a]) => a.key === place[1].key)) ?? [];
+    if (wave.length === 0) out.push(wave);
+    wave.push(place);
+  }
+  return out;
+}

@@ -1,0 +1,73 @@
+/** Fences: DENY WRITE for the writers' principals, where the cluster has an authorizer and the principals are declared. */
+import type { Side } from '../domain/authority.ts';
+import { writersOf, type CutSet } from '../domain/cutsets.ts';
+import { Failure } from '../domain/failures.ts';
+import type { Migration } from '../domain/migration.ts';
+import type { DenyRule, Ports } from '../domain/ports.ts';
+import type { At } from './boundary.ts';
+import { entry, valueOf, type LedgerBook } from './ledger.ts';
+import { clusterOf, count, list, nameOf, unique, type Said } from './outside.ts';
+import type { Ask, FenceBefore } from './work.ts';
+
+interface OfFence extends Ask { readonly set: CutSet; readonly on: Side }
+
+export const rulesOf = (m: Migration, set: CutSet): readonly DenyRule[] =>
+  unique(writersOf(m, set).flatMap((a) => a.principals)).flatMap((principal) => set.topics.map((topic) => ({ principal, topic })));
+const same = (a: DenyRule, b: DenyRule): boolean => a.principal === b.principal && a.topic === b.topic;
+const without = (rules: readonly DenyRule[], others: readonly DenyRule[]): readonly DenyRule[] => rules.filter((r) => !others.some((o) => same(r, o)));
+const spell = (rules: readonly DenyRule[]): string => list(rules.map((r) => `${r.principal} on ${r.topic}`), 5);
+/** Which rules of a fence are ours to take away at the finish, when its pre-image is long gone. */
+const oursKey = (run: string, on: Side, set: CutSet): string => `${run}/fence/${on}/${set.name}`;
+
+export const fence = (ports: Ports, record: LedgerBook) => {
+  async function takeAway(x: Ask & { readonly on: Side }, rules: readonly DenyRule[], at: At): Promise<number> {
+    const cluster = clusterOf(ports, x.m, x.on);
+    const topics = unique(rules.map((r) => r.topic));
+    if (rules.length === 0) return 0;
+    const found = (await cluster.denyRules(topics)).filter((r) => rules.some((o) => same(r, o)));
+    at.until.check();
+    await cluster.allow(rules, at.until);
+    const left = (await cluster.denyRules(topics)).filter((r) => rules.some((o) => same(r, o)));
+    if (left.length > 0) throw new Failure('Drift', `Cluster ${nameOf(x.m, x.on)} still denies WRITE to ${spell(left)} after the rules were taken away.`);
+    return found.length;
+  }
+
+  return {
+    captureFence: (x: OfFence, at: At): Promise<FenceBefore> => record.capture(x, at, async () => {
+      const wanted = rulesOf(x.m, x.set);
+      if (wanted.length === 0) return { rules: [], able: 'no-principals' };
+      const cluster = clusterOf(ports, x.m, x.on);
+      if ((await cluster.facts()).authorizer !== 'present') return { rules: [], able: 'no-authorizer' };
+      const rules = (await cluster.denyRules(x.set.topics)).filter((r) => wanted.some((w) => same(r, w)));
+      await record.write(x.m, [entry(oursKey(x.c.run, x.on, x.set), without(wanted, rules))], 'one', at);
+      return { rules, able: 'yes' };
+    }),
+
+    async raiseFence(x: OfFence & { readonly before: FenceBefore }, at: At): Promise<Said> {
+      const name = nameOf(x.m, x.on);
+      if (x.before.able === 'no-authorizer') return { say: `no fence: cluster ${name} shows no authorizer; a forgotten writer is watched for, not refused.` };
+      if (x.before.able === 'no-principals') return { say: `no fence: no principals are declared for ${list(x.set.writers)}; a forgotten writer is watched for, not refused.` };
+      const wanted = rulesOf(x.m, x.set);
+      const cluster = clusterOf(ports, x.m, x.on);
+      await cluster.deny(wanted, at.until);
+      const missing = without(wanted, await cluster.denyRules(x.set.topics));
+      if (missing.length > 0) throw new Failure('Drift', `Cluster ${name} acknowledged the fence and does not deny WRITE to ${spell(missing)}.`);
+      return { say: `cluster ${name} refuses writes of ${list(unique(wanted.map((r) => r.principal)))} to ${list(x.set.topics)} (super users excepted).` };
+    },
+
+    async lowerFence(x: OfFence & { readonly before: FenceBefore }, at: At): Promise<Said> {
+      if (x.before.able !== 'yes') return { say: 'there was no fence.' };
+      const taken = await takeAway(x, without(rulesOf(x.m, x.set), x.before.rules), at);
+      return { say: `the fence of ${x.set.name} on the ${x.on} is down: ${count(taken, 'rule')} taken away.` };
+    },
+
+    async lowerFences(x: Ask & { readonly sets: readonly CutSet[]; readonly on: Side }, at: At): Promise<Said> {
+      const kept = await Promise.all(x.sets.map(async (set) => {
+        const key = oursKey(x.c.run, x.on, set);
+        return valueOf<readonly DenyRule[]>(await record.read(x.m, key), key) ?? [];
+      }));
+      const taken = await takeAway(x, kept.flat(), at);
+      return { say: kept.flat().length === 0 ? 'no fence of ours is up.' : `${count(taken, 'rule')} of ours taken away on the ${x.on}.` };
+    },
+  };
+};

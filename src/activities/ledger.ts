@@ -1,0 +1,110 @@
+/** The record of everything, on both clusters: journals, pre-images, cuts, positions with their proofs. */
+import { Failure } from '../domain/failures.ts';
+import type { Json } from '../domain/json.ts';
+import type { Migration } from '../domain/migration.ts';
+import type { Ports } from '../domain/ports.ts';
+import type { At } from './boundary.ts';
+import { list, nameOf, both, refuse, type Fault, type Said } from './outside.ts';
+import type { Ask } from './work.ts';
+
+/** As in `docs`: one compacted topic per cluster. */
+export const ledgerTopic = '__cutover.ledger';
+export interface Entry { readonly key: string; readonly value: string }
+export const entry = (key: string, value: unknown): Entry => ({ key, value: JSON.stringify(value) });
+
+/** When one acknowledgement is enough, the other cluster is waited for this long. */
+const stragglerMs = 5_000;
+
+export function createRecord(ports: Ports) {
+  /** Clusters whose ledger topic this process has seen or made. */
+  const prepared = new Set<string>();
+
+  async function writeOne(cluster: string, entries: readonly Entry[], at: At): Promise<void> {
+    if (!prepared.has(cluster)) {
+      await ports.ledger.prepare(cluster, at.until);
+      prepared.add(cluster);
+    }
+    try {
+      await ports.ledger.write(cluster, entries, at.until);
+    } catch (error) {
+      prepared.delete(cluster); // the topic may be gone: looked at again before the next write
+      throw error;
+    }
+  }
+
+  /** Answers what is missing: empty when both have it. */
+  async function write(m: Migration, entries: readonly Entry[], need: 'both' | 'one', at: At): Promise<readonly string[]> {
+    const names = both.map((side) => nameOf(m, side));
+    const written = new Set<string>();
+    const faults = new Map<string, unknown>();
+    const writes = names.map((name) => writeOne(name, entries, at).then(() => { written.add(name); }, (error: unknown) => { faults.set(name, error); }));
+    const all = Promise.all(writes);
+    const first = Promise.race(writes);
+    await (need === 'one' ? Promise.race([all, first.then(async () => { await (written.size > 0 ? at.pause(stragglerMs) : all); })]) : all);
+    const missing = names.filter((name) => !written.has(name));
+    if (missing.length === 0) return [];
+    const said = missing.map((name): Fault => {
+      const error = faults.get(name);
+      return { type: error instanceof Failure ? error.type : 'Unreachable', text: `cluster ${name}: ${error === undefined ? `no answer within ${stragglerMs} ms` : error instanceof Error ? error.message : String(error)}` };
+    });
+    if (need === 'both' || missing.length === names.length) refuse('The ledger, which must be written on both clusters before anything can go on,', said, 'Restore the ledger topic, then retry.');
+    return said.map((f) => f.text);
+  }
+
+  /** Newest values by key. With one cluster out of reach the other answers; where both have a key, `newer` decides. */
+  async function read(m: Migration, prefix: string, newer: (a: string, b: string) => string = (a) => a): Promise<ReadonlyMap<string, string>> {
+    const answers = await Promise.allSettled(both.map((side) => ports.ledger.read(nameOf(m, side), prefix)));
+    const found = answers.flatMap((a) => (a.status === 'fulfilled' ? [a.value] : []));
+    const broken = answers.find((a) => a.status === 'rejected');
+    if (found.length === 0 && broken) throw broken.reason;
+    const out = new Map<string, string>();
+    for (const [key, value] of found.flatMap((f) => [...f])) {
+      const known = out.get(key);
+      out.set(key, known === undefined || known === value ? value : newer(known, value));
+    }
+    return out;
+  }
+
+  /**
+   * A pre-image, read once per attempt: what an earlier try of the same attempt wrote is given again, because by now the
+   * world may be half changed.
+   */
+  async function capture<T>(x: Ask, at: At, look: () => Promise<T>): Promise<T> {
+    const kept = (await read(x.m, x.c.key)).get(x.c.key);
+    if (kept !== undefined) return JSON.parse(kept) as T;
+    const before = await look();
+    await write(x.m, [entry(x.c.key, before)], 'one', at);
+    return before;
+  }
+
+  return { write, read, capture };
+}
+export type LedgerBook = ReturnType<typeof createRecord>;
+
+/** The JSON of an entry, or null where the key is missing. */
+export const valueOf = <T>(entries: ReadonlyMap<string, string>, key: string): T | null => {
+  const text = entries.get(key);
+  return text === undefined ? null : (JSON.parse(text) as T);
+};
+
+const sequenceOf = (text: string): number => {
+  try {
+    return Number((JSON.parse(text) as { sequence?: unknown }).sequence) || 0;
+  } catch {
+    return -1; // not a journal; the other copy wins
+  }
+};
+const newest = (a: string, b: string): string => (sequenceOf(b) > sequenceOf(a) ? b : a);
+
+export const ledger = (record: LedgerBook) => ({
+  async remember(x: Ask & { readonly entries: readonly Entry[]; readonly need: 'both' | 'one' }, at: At): Promise<Said> {
+    const missing = await record.write(x.m, x.entries, x.need, at);
+    // An empty sentence: nothing that an operator needs to hear.
+    return { say: missing.length === 0 ? '' : `only one ledger has ${list(x.entries.map((e) => e.key))}; missing on ${missing.join('; ')}`, figures: { entries: x.entries.length } satisfies Json };
+  },
+  async recall(x: Ask & { readonly run: string }): Promise<string | null> {
+    const found = await record.read(x.m, `${x.run}/`, newest);
+    const journals = [found.get(`${x.run}/journal`), found.get(`${x.run}/final`)].filter((t) => t !== undefined);
+    return journals.length === 0 ? null : journals.reduce(newest);
+  },
+});

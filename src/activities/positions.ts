@@ -1,0 +1,153 @@
+/** Positions of groups: computed with proof, written by simple commit while the group is empty, read back, and returned. */
+import { otherSide, type Side } from '../domain/authority.ts';
+import { Failure } from '../domain/failures.ts';
+import { tpKey, type Cluster, type Ports, type Position, type TopicPartition } from '../domain/ports.ts';
+import type { At } from './boundary.ts';
+import { entry, valueOf, type LedgerBook } from './ledger.ts';
+import { isEmpty, membersOf } from './moved.ts';
+import { byKey, clusterOf, count, list, topicsOf, unique, type Said } from './outside.ts';
+import { translateGroups, type Placed, type Places } from './translating.ts';
+import type { Ask, PositionsBefore } from './work.ts';
+
+interface OfGroups extends Ask { readonly groups: readonly string[]; readonly to: Side }
+type How = 'translated' | 'log-start';
+/** What was set, as the ledger has it: `topic/partition` → where it came from, where it went, and why that is the same place. */
+type Kept = Readonly<Record<string, { readonly from: string | null; readonly to: string; readonly by: string; readonly matched: number }>>;
+
+const setKey = (x: Ask, group: string): string => `${x.c.key}/set/${group}`;
+/** A group that read on the target what is only there: its place is kept for the next way forward. */
+const advancedKey = (x: OfGroups, group: string): string => `${x.c.run}/advanced/${x.to}/${group}`;
+
+export const positions = (ports: Ports, record: LedgerBook) => ({
+  /** A partition that is missing had no position: keeps the pre-image small. */
+  capturePositions: (x: OfGroups, at: At): Promise<PositionsBefore> => record.capture(x, at, async () => {
+    const committed = await clusterOf(ports, x.m, x.to).committed(x.groups);
+    return Object.fromEntries(x.groups.map((group) => {
+      const reads = topicsOf(x.m, group);
+      return [group, Object.fromEntries((committed.get(group) ?? []).filter((p) => reads.includes(p.topic)).map((p) => [tpKey(p), Number(p.offset)]))];
+    }));
+  }),
+
+  async setPositions(x: OfGroups & { readonly how: How; readonly before: PositionsBefore }, at: At): Promise<Said> {
+    const [here, there] = [clusterOf(ports, x.m, otherSide(x.to)), clusterOf(ports, x.m, x.to)];
+    await Promise.all([requireEmpty(here, x.groups), requireEmpty(there, x.groups)]);
+    const places = x.how === 'translated' ? await translateGroups(ports, { ...x, from: otherSide(x.to) }, at) : await logStarts(ports, record, x);
+    await requireInRange(there, places);
+    await Promise.all([
+      writeThrough(there, places, at),
+      record.write(x.m, [...places].map(([group, of]) => entry(setKey(x, group), keep(of))), 'one', at),
+    ]);
+    await requireEmpty(there, x.groups);
+    return { say: `${describePlaces(places)} on the ${x.to}, read back.`, figures: { positions: [...places.values()].flat().length, groups: places.size } };
+  },
+
+  async returnPositions(x: OfGroups & { readonly how: How; readonly before: PositionsBefore }, at: At): Promise<Said> {
+    const [here, back] = [clusterOf(ports, x.m, x.to), clusterOf(ports, x.m, otherSide(x.to))];
+    await Promise.all([requireEmpty(here, x.groups), requireEmpty(back, x.groups)]);
+    const now = await here.committed(x.groups);
+    const moved: string[] = [];
+    for (const group of x.groups) if (await movedOn(record, x, { group, now: now.get(group) ?? [] })) moved.push(group);
+    if (x.how === 'log-start') return leaveAdvanced(record, x, { here, now, moved, at });
+    const places = moved.length === 0 ? new Map<string, readonly Placed[]>() : await translateGroups(ports, { ...x, groups: moved, from: x.to }, at);
+    await requireInRange(back, places);
+    await writeThrough(back, places, at);
+    await restore(here, x, { groups: x.groups, now, at });
+    const still = x.groups.filter((g) => !moved.includes(g));
+    return { say: `${moved.length > 0 ? `${describePlaces(places)} back on the ${otherSide(x.to)}; ` : ''}${still.length > 0 ? `${list(still)} had not read on the ${x.to}; ` : ''}the ${x.to} is as before.` };
+  },
+});
+
+/** Read what is there, write only what differs, read back. */
+async function writeThrough(cluster: Cluster, places: Places, at: At): Promise<void> {
+  const groups = [...places.keys()];
+  if (groups.length === 0) return;
+  const differing = async (): Promise<ReadonlyMap<string, readonly Position[]>> => {
+    const now = await cluster.committed(groups);
+    return new Map([...places].map(([group, of]) => {
+      const known = new Map((now.get(group) ?? []).map((p) => [tpKey(p), p]));
+      return [group, of.filter((p) => known.get(tpKey(p))?.offset !== p.offset || known.get(tpKey(p))?.metadata !== p.metadata)
+        .map(({ topic, partition, offset, metadata }) => ({ topic, partition, offset, metadata }))] as const;
+    }).filter(([, of]) => of.length > 0));
+  };
+  const wanted = await differing();
+  at.until.check();
+  if (wanted.size > 0) await cluster.commit(wanted, at.until);
+  const left = wanted.size === 0 ? wanted : await differing();
+  if (left.size > 0) throw new Failure('Drift', `Cluster ${cluster.name} acknowledged positions and shows others: ${list([...left].flatMap(([group, of]) => of.map((p) => `${group} ${tpKey(p)}, wanted ${p.offset}`)), 5)}.`, 'Look for another writer of these positions, such as MirrorCheckpointConnector; then retry.');
+}
+
+async function requireEmpty(cluster: Cluster, groups: readonly string[]): Promise<void> {
+  const facts = await cluster.groups(groups);
+  const foreign = facts.filter((g) => g.type === 'share' || g.type === 'streams');
+  if (foreign.length > 0) throw new Failure('Unsupported', `${list(foreign.map((g) => `Group ${g.group} is a ${g.type} group`))} on cluster ${cluster.name}; only consumer groups have positions that can be moved.`, 'Leave these groups out of the migration.');
+  const full = facts.filter((g) => !isEmpty(g));
+  if (full.length > 0) throw new Failure('GroupActive', `${full.map((g) => `Group ${g.group} is ${g.state} with ${count(g.members.length, 'member')}${g.members.length > 0 ? ` (${membersOf(g)})` : ''} on cluster ${cluster.name}`).join('; ')}; setting its position needs 0 members.`);
+}
+
+/** OffsetCommit takes any number: whether it lies in the log is ours to look at. */
+async function requireInRange(cluster: Cluster, places: Places): Promise<void> {
+  const all = [...places].flatMap(([group, of]) => of.map((p) => ({ group, p })));
+  const parts = new Map<string, TopicPartition>(all.map(({ p }) => [tpKey(p), { topic: p.topic, partition: p.partition }]));
+  if (parts.size === 0) return;
+  const ends = byKey(await cluster.ends([...parts.values()]));
+  const off = all.filter(({ p }) => { const e = ends.get(tpKey(p)); return !e || p.offset < e.logStart || p.offset > e.hw; });
+  if (off.length > 0) throw new Failure('NotExact', `Outside the log of cluster ${cluster.name}: ${list(off.map(({ group, p }) => `${group} ${tpKey(p)} at ${p.offset} (log ${ends.get(tpKey(p))?.logStart ?? '?'} to ${ends.get(tpKey(p))?.hw ?? '?'})`), 5)}; nothing was written.`);
+}
+
+/** Nothing was copied, so the log of `to` begins with what comes after the cut: its start, or where the group already is. */
+async function logStarts(ports: Ports, record: LedgerBook, x: OfGroups): Promise<Places> {
+  const cluster = clusterOf(ports, x.m, x.to);
+  const [ends, committed] = await Promise.all([cluster.ends(unique(x.groups.flatMap((g) => topicsOf(x.m, g)))), cluster.committed(x.groups)]);
+  return new Map(await Promise.all(x.groups.map(async (group) => {
+    const advanced = (await record.read(x.m, advancedKey(x, group))).has(advancedKey(x, group));
+    const known = new Map((committed.get(group) ?? []).map((p) => [tpKey(p), p]));
+    const reads = topicsOf(x.m, group);
+    return [group, ends.filter((e) => reads.includes(e.topic)).map((e): Placed => {
+      const kept = advanced ? known.get(tpKey(e)) : undefined;
+      return { topic: e.topic, partition: e.partition, offset: kept?.offset ?? e.logStart, metadata: kept?.metadata ?? '', from: null, by: 'log-start', matched: 0 };
+    })] as const;
+  })));
+}
+
+const keep = (of: readonly Placed[]): Kept => Object.fromEntries(of.map((p) => [tpKey(p), { from: p.from === null ? null : String(p.from), to: String(p.offset), by: p.by, matched: p.matched }]));
+
+/** Whether the group read on `to` after we set it there. What we did not write down counts as moved: translating back is always right. */
+async function movedOn(record: LedgerBook, x: OfGroups, of: { readonly group: string; readonly now: readonly Position[] }): Promise<boolean> {
+  const reads = topicsOf(x.m, of.group);
+  const now = of.now.filter((p) => reads.includes(p.topic));
+  if (now.length === 0) return false; // nothing was set, or all of it has been taken back
+  const set = valueOf<Kept>(await record.read(x.m, setKey(x, of.group)), setKey(x, of.group));
+  return set === null || now.some((p) => set[tpKey(p)]?.to !== String(p.offset));
+}
+
+/** What a group read on the target alone has no place on the source: it keeps its position there for the next way forward. */
+async function leaveAdvanced(record: LedgerBook, x: OfGroups & { readonly before: PositionsBefore }, o: { readonly here: Cluster; readonly now: ReadonlyMap<string, readonly Position[]>; readonly moved: readonly string[]; readonly at: At }): Promise<Said> {
+  if (o.moved.length > 0) await record.write(x.m, o.moved.map((group) => entry(advancedKey(x, group), { atMs: o.at.now() })), 'one', o.at);
+  const rest = x.groups.filter((g) => !o.moved.includes(g));
+  await restore(o.here, x, { groups: rest, now: o.now, at: o.at });
+  const kept = o.moved.length === 0 ? '' : `${list(o.moved)} already read records that are on the ${x.to} only: their positions there are kept, and continue when they come again; `;
+  return { say: `${kept}positions of ${list(rest) || 'no group'} on the ${x.to} are as before; those on the ${otherSide(x.to)} were never touched.` };
+}
+
+/** `before` again, on the topics of the migration: set what was there, take away what was not. */
+async function restore(cluster: Cluster, x: OfGroups & { readonly before: PositionsBefore }, o: { readonly groups: readonly string[]; readonly now: ReadonlyMap<string, readonly Position[]>; readonly at: At }): Promise<void> {
+  const ours = o.groups.map((group) => ({ group, before: x.before[group] ?? {}, now: (o.now.get(group) ?? []).filter((p) => topicsOf(x.m, group).includes(p.topic)) }));
+  const away = new Map(ours.map(({ group, before, now }) => [group, now.filter((p) => (before[tpKey(p)] ?? null) === null).map(({ topic, partition }) => ({ topic, partition }))] as const).filter(([, of]) => of.length > 0));
+  const again = new Map(ours.map(({ group, before }) => [group, Object.entries(before).flatMap(([key, offset]): Placed[] =>
+    offset === null ? [] : [{ ...partitionOf(key), offset: BigInt(offset), metadata: '', from: null, by: 'log-start', matched: 0 }])] as const).filter(([, of]) => of.length > 0));
+  await writeThrough(cluster, again, o.at);
+  o.at.until.check();
+  if (away.size === 0) return;
+  await cluster.uncommit(away, o.at.until);
+  const left = [...await cluster.committed([...away.keys()])].flatMap(([group, of]) => of.filter((p) => away.get(group)?.some((w) => tpKey(w) === tpKey(p))).map((p) => `${group} ${tpKey(p)}`));
+  if (left.length > 0) throw new Failure('Drift', `Cluster ${cluster.name} still has positions of ${list(left, 5)} after they were taken away.`);
+}
+
+const partitionOf = (key: string): TopicPartition => ({ topic: key.slice(0, key.lastIndexOf('/')), partition: Number(key.slice(key.lastIndexOf('/') + 1)) });
+
+function describePlaces(places: Places): string {
+  const all = [...places.values()].flat();
+  const matched = all.reduce((n, p) => n + p.matched, 0);
+  const never = unique([...places].filter(([, of]) => of.some((p) => p.by === 'never-committed')).map(([group]) => group));
+  return `${count(all.length, 'position')} of ${list([...places.keys()])} set${matched > 0 ? `, ${count(matched, 'record')} matched one by one` : ''}${never.length > 0 ? ` (${list(never)} never committed: from the log start)` : ''}`;
+}

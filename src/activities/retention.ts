@@ -1,0 +1,98 @@
+/**
+ * Settings of the target's topics that would take records away, or refuse them, while the migration runs: copied records
+ * are old already, and a group may read them days later. Held back from creation until finish.
+ */
+import { Failure } from '../domain/failures.ts';
+import type { Migration } from '../domain/migration.ts';
+import type { Ports, TopicFacts } from '../domain/ports.ts';
+import type { At } from './boundary.ts';
+import type { LedgerBook } from './ledger.ts';
+import { clusterOf, count, list } from './outside.ts';
+import { sourceTopics } from './topics.ts';
+import type { Ask, RetentionBefore } from './work.ts';
+import type { Said } from './outside.ts';
+
+const forever = '9223372036854775807';
+type Configs = TopicFacts['configs'];
+
+/** What each setting is held at; `null`: nothing to hold on this topic. */
+const held: Readonly<Record<string, (c: Configs, copies: boolean) => string | null>> = {
+  'retention.ms': () => '-1',
+  'retention.bytes': () => '-1',
+  // A broker refuses copies of records that are older (or lie further in the future) than these allow.
+  'message.timestamp.before.max.ms': () => forever,
+  'message.timestamp.after.max.ms': () => forever,
+  'message.timestamp.difference.max.ms': () => forever,
+  // Append time would give every copy another timestamp, and no fingerprint would match.
+  'message.timestamp.type': (c, copies) => (copies && c['message.timestamp.type']?.value === 'LogAppendTime' ? 'CreateTime' : null),
+  // Compacted on both sides independently, records of an old position could be gone on one side only.
+  'min.compaction.lag.ms': (c) => (c['cleanup.policy']?.value.includes('compact') ? forever : null),
+};
+export const heldSettings = Object.keys(held);
+
+const overrideOf = (t: TopicFacts | undefined, name: string): string | null => {
+  const c = t?.configs[name];
+  return c?.source === 'topic' ? c.value : null;
+};
+
+/** Per topic, setting → wanted override; `null`: none. */
+type Wanted = ReadonlyMap<string, Readonly<Record<string, string | null>>>;
+
+export const retention = (ports: Ports, record: LedgerBook) => {
+  const onTarget = (m: Migration): Promise<readonly TopicFacts[]> => clusterOf(ports, m, 'target').topics(m.topics);
+
+  /** Writes only what differs, and reads back. */
+  async function bring(m: Migration, wanted: Wanted, at: At): Promise<number> {
+    const target = clusterOf(ports, m, 'target');
+    const changes = differing(await target.topics([...wanted.keys()]), wanted);
+    at.until.check();
+    if (changes.length > 0) await target.setTopicConfigs(changes, at.until);
+    for (const deadline = at.now() + 10_000; ; await at.pause(50)) {
+      const left = differing(await target.topics([...wanted.keys()]), wanted);
+      if (left.length === 0) return changes.length;
+      if (at.now() > deadline) throw new Failure('Drift', `Cluster ${m.target} acknowledged the retention settings of ${list(left.map((c) => c.topic))} and does not show them.`, 'Look whether something else manages these topics; then retry.');
+    }
+  }
+
+  return {
+    /** Only what is overridden is written down; a setting that is missing was not. Keeps the pre-image of many topics small. */
+    captureRetention: (x: Ask, at: At): Promise<RetentionBefore> => record.capture(x, at, async () => {
+      const found = (await onTarget(x.m)).map((t) => [t.name, Object.fromEntries(heldSettings.flatMap((name) => { const v = overrideOf(t, name); return v === null ? [] : [[name, v]]; }))] as const);
+      return Object.fromEntries(found.filter(([, settings]) => Object.keys(settings).length > 0));
+    }),
+
+    async holdRetention({ m }: Ask & { readonly before: RetentionBefore }, at: At): Promise<Said> {
+      const topics = await onTarget(m);
+      const missing = m.topics.filter((t) => !topics.some((f) => f.name === t));
+      if (missing.length > 0) throw new Failure('Drift', `Cluster ${m.target} has no topic ${list(missing)}; its retention cannot be held.`);
+      const copies = m.connect !== null;
+      const wanted = new Map(topics.map((t) => [t.name, Object.fromEntries(Object.entries(held).flatMap(([name, at_]) => {
+        const value = at_(t.configs, copies);
+        return value === null || t.configs[name] === undefined || t.configs[name].value === value ? [] : [[name, value]];
+      }))] as const));
+      const changed = await bring(m, wanted, at);
+      return { say: `nothing is deleted or compacted on ${m.target} until the finish: ${count(changed, 'topic')} changed; watch its disks.` };
+    },
+
+    async restoreRetention({ m, before }: Ask & { readonly before: RetentionBefore }, at: At): Promise<Said> {
+      const changed = await bring(m, asIn(await onTarget(m), (t, name) => before[t]?.[name] ?? null), at);
+      return { say: `retention on ${m.target} is as it was: ${count(changed, 'topic')} changed.` };
+    },
+
+    async releaseRetention({ m }: Ask & { readonly before: RetentionBefore }, at: At): Promise<Said> {
+      const source = new Map((await sourceTopics(ports, m)).map((t) => [t.name, t]));
+      const changed = await bring(m, asIn(await onTarget(m), (t, name) => overrideOf(source.get(t), name)), at);
+      return { say: `retention on ${m.target} is as on ${m.source}: ${count(changed, 'topic')} changed.` };
+    },
+  };
+};
+
+const asIn = (topics: readonly TopicFacts[], of: (topic: string, name: string) => string | null): Wanted =>
+  new Map(topics.map((t) => [t.name, Object.fromEntries(heldSettings.filter((name) => t.configs[name] !== undefined).map((name) => [name, of(t.name, name)]))]));
+
+function differing(topics: readonly TopicFacts[], wanted: Wanted): readonly { readonly topic: string; readonly set: Readonly<Record<string, string>>; readonly unset: readonly string[] }[] {
+  return topics.map((t) => {
+    const off = Object.entries(wanted.get(t.name) ?? {}).filter(([name, value]) => overrideOf(t, name) !== value);
+    return { topic: t.name, set: Object.fromEntries(off.flatMap(([name, value]) => (value === null ? [] : [[name, value]]))), unset: off.flatMap(([name, value]) => (value === null ? [name] : [])) };
+  }).filter((c) => Object.keys(c.set).length > 0 || c.unset.length > 0);
+}
