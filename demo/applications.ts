@@ -31,12 +31,12 @@ export const apps = (ratePerSecond: number, env: (application: string, side: Sid
   ];
 };
 
-/** Two kinds of fleet side by side: programs for audit and enricher, HTTP for shop and billing. */
+/** Two kinds of fleet side by side: programs for the readers, HTTP for the writers, whose stop and start are inside the write outage. */
 export function fleets(supervisor: string, tokenFile: string): Readonly<Record<string, FleetConfig>> {
   const webhook: FleetConfig = { kind: 'webhook', url: supervisor, token: `file:${tokenFile}`, timeoutMs: 15_000 };
   const program = (verb: string): [string, ...string[]] => [process.execPath, join(import.meta.dirname, 'fleet-command.ts'), supervisor, tokenFile, verb];
   const command: FleetConfig = { kind: 'command', stop: program('stop'), start: { source: program('start'), target: program('start') }, ask: program('ask'), timeoutMs: 15_000 };
-  return { shop: webhook, billing: webhook, audit: command, enricher: command };
+  return { shop: webhook, enricher: webhook, billing: command, audit: command };
 }
 
 /** The workflow input; limits stay at their defaults. `principals`: only where the clusters have an authorizer, and so can fence. */

@@ -74,7 +74,7 @@ async function run(c: Choices, resources: AsyncDisposableStack): Promise<Report>
   const duringMigration = books.acknowledged('orders') - before;
   const running = Object.fromEntries(names.map((name) => [name, stage.supervisor.count(name)]));
   say(out, `  the migration has ended (${ended.outcome}); traffic runs on, then everything is drained and counted`);
-  await settle(stage, c.records + before);
+  await settle(stage, ended.outcome === 'failed' ? 0 : c.records + before);
   const findings = {
     scheme: c.scheme, wanted: c.rollback ? 'rolled-back' as const : 'completed' as const, ended, count: books.count(duties, derived), duringMigration, running,
     events: stage.supervisor.events, temporal: { workflowId: id, address: stage.stack.temporal.address, ui: link },

@@ -96,7 +96,7 @@ const n = (x: number): string => x.toLocaleString('en');
 export function table(r: Report, f: Pick<Findings, 'count' | 'ended'>): readonly string[] {
   const rows = Object.entries(r.applications).map(([name, a]) => [name, a.runs, ms(a.writeMs), ms(a.addedWriteMs), ms(a.readMs)]);
   return [
-    '', `  ${r.scheme}: ${r.outcome}${f.ended.why === '' ? '' : ` (${f.ended.why})`}`, '',
+    '', `  ${r.scheme}: ${r.outcome}${f.ended.outcome !== 'rolled-back' ? '' : ` (${f.ended.why})`}`, '',
     `  records produced   ${n(r.records.produced)}  (${Object.entries(f.count.produced).map(([t, c]) => `${t} ${n(c)}`).join(', ')}; orders during the migration ${n(r.records.duringMigration)})`,
     `  lost               ${n(r.records.lost)}`,
     `  duplicated         ${n(r.records.duplicated)}`,
