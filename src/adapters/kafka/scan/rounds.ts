@@ -17,7 +17,7 @@ export type ScanWire = Wire & { readonly name?: string; readonly principal?: str
 /** How long one partition may give nothing before its read fails. Elections take well under this. */
 const patienceMs = 15_000;
 /** A topic that is not there is not coming back, except while its creation is still spreading over the brokers. */
-const missingPatienceMs = 3_000;
+const missingPatienceMs = 6_000;
 const firstPauseMs = 20;
 const longestPauseMs = 500;
 const listOffsetsKey = 2;
@@ -76,8 +76,11 @@ export function createRounds(wire: ScanWire): Rounds {
     stale = false;
     for (const read of reads) {
       const leader = known.get(tpKey(read));
-      if (leader !== undefined && leader >= 0) byLeader.set(leader, [...(byLeader.get(leader) ?? []), read]);
-      else {
+      if (leader !== undefined && leader >= 0) {
+        const led = byLeader.get(leader);
+        if (led === undefined) byLeader.set(leader, [read]);
+        else led.push(read);
+      } else {
         stale = true;
         if (leader === undefined) trouble(read, missing(read), missingPatienceMs);
         else trouble(read, new Failure('Unreachable', `${placeText(read.place)} has no leader.`), patienceMs);

@@ -77,14 +77,21 @@ export function cannedCluster(logs: Readonly<Record<string, CannedLog>>, options
 type Send = Connection['send'];
 
 function sender(cluster: CannedCluster, broker: number, options: CannedOptions): Send {
+  const answer = async (apiKey: number, createPayload: Parameters<Send>[2]): Promise<Reader> => {
+    const broken = cluster.breaks.shift();
+    if (broken !== undefined) throw broken;
+    const payload = (await createPayload()).buffer;
+    return Reader.from(apiKey === 1 ? fetched(cluster, broker, payload, options) : listed(cluster, payload));
+  };
   return (apiKey, apiVersion, createPayload, parser, _request, _response, callback) => {
-    void (async () => {
-      const broken = cluster.breaks.shift();
-      if (broken !== undefined) throw broken;
-      const payload = (await createPayload()).buffer;
-      const body = apiKey === 1 ? fetched(cluster, broker, payload, options) : listed(cluster, payload);
-      return parser(1, apiKey, apiVersion, Reader.from(body));
-    })().then((answer) => callback(null, answer), (error: unknown) => callback(error as Error));
+    const respond = async (): Promise<void> => {
+      try {
+        callback(null, await parser(1, apiKey, apiVersion, await answer(apiKey, createPayload)));
+      } catch (error) {
+        callback(error as Error);
+      }
+    };
+    void respond();
   };
 }
 

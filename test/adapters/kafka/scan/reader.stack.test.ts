@@ -222,7 +222,7 @@ for (const side of ['source', 'target'] as const) {
       if (side === 'target') assert.equal(fetches, 2);
       for (const { partition, lso } of ends) {
         const all = await collected(reader.range({ topic, partition, from: 0n, to: lso }));
-        assert.equal(all.length, partition === 39 ? 0 : all.length);
+          if (partition === 39) assert.equal(all.length, 0, 'an empty partition among the others');
         assert.deepEqual(tails.get(`${topic}/${partition}`), all.slice(-8));
         assert.deepEqual(firsts.get(`${topic}/${partition}`), all.find(({ offset }) => offset >= 20n) ?? null);
       }
