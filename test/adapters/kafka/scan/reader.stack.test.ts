@@ -49,8 +49,17 @@ for (const side of ['source', 'target'] as const) {
       for await (const record of reader.contents({ topic, partition: 0, from: 0n, to: isolation === 'read_committed' ? lso : hw }, { isolation })) found.push(record.value?.toString() ?? '(null)');
       return found;
     };
+    /** A producer is told of its commit before the markers are written: until then committed readers see less. */
+    const settled = async (topic: string): Promise<void> => {
+      const deadline = Date.now() + 10_000;
+      for (let ends = await cluster.ends([topic]); ends.some(({ lso, hw }) => lso < hw); ends = await cluster.ends([topic])) {
+        assert.ok(Date.now() < deadline, `a transaction on ${topic} is still open after 10 s`);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    };
     /** Every view of a one-partition topic agrees with what was made visible. */
     const agrees = async (topic: string, visible: readonly string[]): Promise<void> => {
+      await settled(topic);
       assert.deepEqual(await values(topic), visible);
       const end = await endOf(topic);
       const fingerprints: string[] = [];
@@ -214,6 +223,7 @@ for (const side of ['source', 'target'] as const) {
         await transaction.send({ topic, messages: Array.from({ length: 39 }, (_, partition) => ({ value: `t${round}`, partition })) });
         await (round % 2 === 0 ? transaction.abort() : transaction.commit());
       }
+      await settled(topic);
       const ends = await cluster.ends([topic]);
       let fetches = 0;
       const counting = createRecordReader({ ...wire, version: (node, api, ours) => { fetches += api === fetchKey ? 1 : 0; return wire.version(node, api, ours); } });
