@@ -5,6 +5,9 @@ interface Due { readonly atMs: number; readonly order: number; readonly wake: ()
 /** Lets every promise that can go on now go on. */
 const drained = (): Promise<void> => new Promise((resolve) => { setImmediate(resolve); });
 
+/** A loop that never lets time pass would hang the test. */
+const mostTurns = 2_000;
+
 export class Clock {
   nowMs = Date.UTC(2026, 0, 1);
   /** Called with every new time before those who wait for it go on. */
@@ -18,10 +21,12 @@ export class Clock {
 
   /** Drives time until `over` holds; asks `idle` before it gives up because nobody waits for anything. */
   async run(over: () => boolean, idle: () => boolean = () => false): Promise<void> {
-    for (;;) {
+    for (let still = 0; ; still++) {
       await drained();
       if (over()) return;
+      if (still > mostTurns) throw new Error(`${mostTurns} turns without any time passing`);
       if (idle()) continue;
+      still = 0;
       const next = this.#due.reduce<Due | null>((first, d) => (first === null || d.atMs < first.atMs || (d.atMs === first.atMs && d.order < first.order) ? d : first), null);
       if (next === null) throw new Error('nothing will ever happen again');
       this.#due = this.#due.filter((d) => d !== next);

@@ -40,7 +40,8 @@ class FakeRuntime implements Runtime {
   readonly firstRunId = 'run-0001-of-the-test';
   readonly #clock: Clock;
   readonly #renewEvery: number;
-  #turns = 0;
+  /** Activities in this run: what makes a history long. */
+  calls = 0;
   #waiting: { readonly test: () => boolean; readonly go: (met: boolean) => void }[] = [];
   constructor(clock: Clock, renewEvery: number) {
     this.#clock = clock;
@@ -64,7 +65,7 @@ class FakeRuntime implements Runtime {
   scope(): Scope { return new FakeScope(); }
   patched(): boolean { return true; }
   historyLength(): number { return 0; }
-  continueAsNewSuggested(): boolean { return ++this.#turns > this.#renewEvery; }
+  continueAsNewSuggested(): boolean { return this.calls >= this.#renewEvery; }
   handlersFinished(): boolean { return true; }
   continueAsNew(journal: unknown): Promise<never> { return Promise.reject(new ContinuedAsNew(journal)); }
   tell(): void {}
@@ -72,12 +73,13 @@ class FakeRuntime implements Runtime {
 }
 
 /** As `workflows/temporal.ts` sets it: what may succeed later is tried again, what asks a person is not. */
-function retrying(work: Work, a: Activities): Work {
+function retrying(work: Work, a: Activities, called: () => void): Work {
   const again = (error: unknown): boolean => !(error instanceof Cancelled) && !(error instanceof Failure && failures[error.type].retry === 'ask');
   return new Proxy(work, {
     get: (target, name) => async (ask: Partial<Ask>) => {
       const call = Reflect.get(target, name) as (x: Partial<Ask>) => Promise<unknown>;
       const outage = ask.c?.mode === 'outage';
+      called();
       for (let attempt = 1; ; attempt++) {
         const stopped = interrupted();
         if (stopped) throw stopped;
@@ -107,34 +109,38 @@ export interface Trial {
   readonly verdict: Verdict;
   readonly questions: readonly string[];
   readonly runs: number;
+  readonly phases: readonly string[];
 }
 export interface TrialOptions {
   readonly scheme: SchemeName;
   readonly m: Migration;
   readonly world?: WorldOptions;
-  readonly faults?: (trial: { readonly run: () => Run; readonly activities: Activities }) => Faults;
+  /** `run` is null until the migration has been assessed. */
+  readonly faults?: (trial: { readonly run: () => Run | null; readonly activities: Activities }) => Faults;
   readonly operator?: Operator;
-  /** Continue-as-new after so many turns of the engine's loop. */
+  /** Continue-as-new after so many activities. */
   readonly renewEvery?: number;
   /** Plants a mistake in the scheme. */
   readonly plan?: (plan: Plan) => Plan;
+  /** Plants a mistake in the activities. */
+  readonly spoil?: (work: Work, world: World) => Work;
   /** Plants a mistake in the engine. */
   readonly engine?: new (runtime: Runtime, work: Pick<Work, 'remember'>) => Run;
 }
 
 /** Virtual time after which a migration of the fakes is taken for stuck. */
-const longestMs = 6 * 3_600_000;
+const longestMs = 240_000;
 
 export async function trial(x: TrialOptions): Promise<Trial> {
   const world = new World(x.m, x.world);
   const activities = new Activities(world);
   activities.interrupted = interrupted;
-  const work = retrying(workOn(activities), activities);
+  let runtime = new FakeRuntime(world.clock, x.renewEvery ?? Infinity);
+  const work = retrying(x.spoil ? x.spoil(workOn(activities), world) : workOn(activities), activities, () => { runtime.calls++; });
   const start = world.snapshot();
   const questions: string[] = [];
   let run: Run | null = null;
-  let runtime = new FakeRuntime(world.clock, x.renewEvery ?? Infinity);
-  const current = (): Run => { if (!run) throw new Error('not begun'); return run; };
+  const current = (): Run | null => run;
   const Engine = x.engine ?? Run;
   if (x.faults) activities.faults = x.faults({ run: current, activities });
 
@@ -180,10 +186,11 @@ export async function trial(x: TrialOptions): Promise<Trial> {
     if (world.nowMs > deadline) throw new Error(`stuck at ${String(run?.journal?.at)}: ${run?.journal?.audit.slice(-8).join('\n')}`);
     return ended.outcome !== null || ended.error !== null;
   }, () => runtime.wake() || answer());
-  if (ended.outcome === null) throw ended.error;
+  const journal = current()?.journal;
+  if (ended.outcome === null || !journal) throw ended.error;
   const end = world.snapshot();
   world.settle();
-  return { outcome: ended.outcome, world, activities, journal: current().j, start, end, verdict: world.verdict(), questions, runs: current().j.runs };
+  return { outcome: ended.outcome, world, activities, journal, start, end, verdict: world.verdict(), questions, runs: journal.runs, phases: current()?.phases ?? [] };
 }
 
 /** A signal from the operator. */

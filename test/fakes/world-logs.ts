@@ -14,6 +14,7 @@ export class Log {
   get end(): number { return this.start + this.#records.length; }
   append(r: Rec): number { return this.start + this.#records.push(r) - 1; }
   at(offset: number): Rec | undefined { return this.#records[offset - this.start]; }
+  ids(): readonly string[] { return this.#records.filter((r) => r.kind === 'data').map((r) => r.id); }
   /** First visible record at or after `from`; `null`: none yet. */
   next(from: number): number | null {
     for (let o = Math.max(from, this.start); o < this.end; o++) if (this.at(o)?.kind === 'data') return o;

@@ -161,12 +161,23 @@ function mirroring(a: Activities): Part<'captureMirror' | 'createMirror' | 'remo
   const { w } = a;
   const named = (name: string): MirrorFake | undefined => w.mirrors.find((x) => x.name === name);
   const turn = (name: string, to: MirrorFake['state']) => () => { const x = named(name); if (x && x.state !== 'gone') x.state = to; };
+  /** Goes on where an earlier mirror of the set ended; a copy that nobody accounts for is refused. */
+  const begun = (mirror: MirrorFake): MirrorFake => {
+    const earlier = w.mirrors.findLast((x) => x.set === mirror.set && x.toward === mirror.toward);
+    const filled = w.clusters[mirror.toward].partitionsOf(mirror.topics).filter((key) => w.clusters[mirror.toward].log(key).next(0) !== null);
+    if (filled.length > 0 && !earlier) throw new Failure('Drift', `${filled.join(', ')} hold records already.`);
+    for (const key of earlier ? filled : []) {
+      mirror.next.set(key, earlier?.next.get(key) ?? 0);
+      mirror.pairs.set(key, [...(earlier?.pairs.get(key) ?? [])]);
+    }
+    return mirror;
+  };
   return {
     captureMirror: ({ c, set, toward }) => a.read('captureMirror', () => ({ name: `${set.name} ${toward} ${c.key}` })),
     createMirror: ({ c, set, toward, before }) => a.write('createMirror', c, () => {
       const missing = set.topics.filter((t) => !w.clusters[toward].has(t));
       if (missing.length > 0) throw new Failure('Drift', `${missing.join(', ')} do not exist on ${toward}.`);
-      return step('mirrors', () => { if (!named(before.name)) w.mirrors.push(new MirrorFake({ name: before.name, set: set.name, topics: set.topics, toward })); });
+      return step('mirrors', () => { if (!named(before.name)) w.mirrors.push(begun(new MirrorFake({ name: before.name, set: set.name, topics: set.topics, toward }))); });
     }),
     removeMirror: ({ c, before }) => a.write('removeMirror', c, () => step('removed', turn(before.name, 'gone'))),
     lookCaughtUp: ({ c, sets, toward }) => a.look('lookCaughtUp', c, () => {

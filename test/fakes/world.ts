@@ -19,6 +19,8 @@ export interface WorldOptions {
   readonly slow?: Readonly<Record<string, number>>;
   /** Records a mirror copies per partition and tick. */
   readonly mirrorRate?: number;
+  /** A mirror acts on every n-th tick only: it lags in between. */
+  readonly mirrorEvery?: number;
   readonly clock?: Clock;
 }
 export interface Cut { readonly epoch: number; readonly to: Side; readonly ends: Readonly<Record<string, number>> }
@@ -39,6 +41,8 @@ export interface Verdict {
   readonly lost: readonly string[];
   readonly duplicated: readonly string[];
   readonly reordered: readonly string[];
+  /** Records that one log of the target holds more than once. */
+  readonly doubled: readonly string[];
   /** Partitions where `auto.offset.reset` decided on the target. */
   readonly guessed: readonly string[];
   /** Groups none of whose applications run. */
@@ -61,6 +65,8 @@ export class World {
   readonly ledgers: Readonly<Record<Side, Map<string, string>>> = { source: new Map(), target: new Map() };
   epoch = 0;
   readonly #rate: number;
+  readonly #mirrorEvery: number;
+  #ticks = 0;
   #settling = false;
   #ticked: number;
 
@@ -69,6 +75,7 @@ export class World {
     this.clock = options.clock ?? new Clock();
     this.random = seeded(options.seed ?? 1);
     this.#rate = options.mirrorRate ?? 5;
+    this.#mirrorEvery = options.mirrorEvery ?? 1;
     this.#ticked = this.clock.nowMs;
     const around: Surroundings = { clusters: this.clusters, books: this.books, random: this.random, settling: () => this.#settling };
     this.clients = new Map(m.applications.map((a) => [a.name, new ClientFake(a, around, options.slow?.[a.name] ?? 1)]));
@@ -108,7 +115,11 @@ export class World {
 
   /** Everybody acts once, in an order that changes. */
   tick(): void {
-    const actors = [...[...this.clients.values()].map((c) => () => { c.tick(); }), ...this.mirrors.map((x) => () => { x.tick(this.clusters, this.#settling ? 1_000 : this.#rate); })];
+    const copies = this.#settling || ++this.#ticks % this.#mirrorEvery === 0;
+    const actors = [
+      ...[...this.clients.values()].map((c) => () => { c.tick(); }),
+      ...(copies ? this.mirrors.map((x) => () => { x.tick(this.clusters, this.#settling ? 1_000 : this.#rate); }) : []),
+    ];
     const first = this.random(actors.length);
     for (let i = 0; i < actors.length; i++) actors[(first + i) % actors.length]?.();
   }
@@ -143,10 +154,17 @@ export class World {
     const told = (of: 'lost' | 'duplicated' | 'reordered'): readonly string[] => counts.filter((c) => c[of] > 0).map((c) => `${c.name}: ${c[of]}`);
     const running = new Set(this.m.applications.filter((a) => this.client(a.name).sides.length > 0).flatMap((a) => a.reads.map((r) => r.group)));
     return {
-      lost: told('lost'), duplicated: told('duplicated'), reordered: told('reordered'), guessed: [...this.books.guessed],
+      lost: told('lost'), duplicated: told('duplicated'), reordered: told('reordered'), doubled: this.#doubled(), guessed: [...this.books.guessed],
       strandedGroups: [...new Set(readings.map((r) => r.group))].filter((g) => !running.has(g)),
       whereRuns: this.#runs(), produced: [...this.books.produced.values()].reduce((sum, ids) => sum + ids.size, 0),
     };
+  }
+  #doubled(): readonly string[] {
+    return [...this.clusters.target.logs].flatMap(([key, log]) => {
+      const ids = log.ids();
+      const more = ids.length - new Set(ids).size;
+      return more > 0 ? [`${key}: ${more}`] : [];
+    });
   }
   #count(name: string, topic: string): { readonly lost: number; readonly duplicated: number; readonly reordered: number } {
     const processed = this.books.processed.get(name) ?? [];
@@ -165,4 +183,4 @@ export class World {
 }
 
 /** No loss, no repeats, order kept, nothing left to chance. */
-export const flawless = (v: Verdict): boolean => [v.lost, v.duplicated, v.reordered, v.guessed, v.strandedGroups].every((list) => list.length === 0);
+export const flawless = (v: Verdict): boolean => [v.lost, v.duplicated, v.reordered, v.doubled, v.guessed, v.strandedGroups].every((list) => list.length === 0);

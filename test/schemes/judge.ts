@@ -1,0 +1,40 @@
+/** How a trial is judged: as at the start, or moved, and the books without a flaw. And faults that strike once. */
+import assert from 'node:assert/strict';
+import { Failure } from '../../src/domain/failures.ts';
+import { trial, type Trial, type TrialOptions } from '../fakes/runtime.ts';
+import { flawless } from '../fakes/world.ts';
+import type { Fault } from '../fakes/world-work.ts';
+
+export const lagging = { slow: { audit: 4, show: 3 } };
+
+export function ended(t: Trial, situation: string): void {
+  const told = `${situation}\n${t.journal.audit.slice(-25).join('\n')}\n${t.questions.join('\n')}\ncalls: ${t.activities.calls.slice(-20).join(' ')}`;
+  assert.ok(flawless(t.verdict), `${JSON.stringify(t.verdict)}\n${told}`);
+  for (const o of t.journal.outages) if (o.outcome === 'undone') assert.ok(o.endedMs - o.startedMs < t.journal.migration.outage.budgetMs, `an undone outage took ${o.endedMs - o.startedMs} ms\n${told}`);
+  if (t.outcome === 'rolled-back') { assert.deepEqual(t.end, t.start, told); return; }
+  for (const [name, sides] of Object.entries(t.end.runs)) assert.deepEqual(sides, ['target'], `${name}: ${told}`);
+  assert.deepEqual({ mirrors: t.end.mirrors, locks: t.end.locks, denied: t.end.denied }, { mirrors: [], locks: [], denied: { source: [], target: [] } }, told);
+}
+/** Runs one migration and judges it. */
+export async function go(situation: string, options: TrialOptions): Promise<Trial> {
+  const t = await trial({ world: lagging, ...options }).catch((error: unknown) => { throw new Error(`${situation}: ${(error as Error).message}`, { cause: error }); });
+  ended(t, situation);
+  return t;
+}
+
+/** Strikes once, at the n-th write (or call), or the first after it. */
+export function once(at: number, fault: () => Fault | undefined): (name: string, n: number) => Fault | undefined {
+  let struck = false;
+  return (_name, n) => {
+    if (struck || n < at) return undefined;
+    struck = true;
+    return fault();
+  };
+}
+/** The activity is tried again by itself. */
+export const lost = (): Fault => new Error('the connection was lost');
+/** A person is asked. */
+export const refused = (): Fault => new Failure('Drift', 'Something differs from what was wanted.');
+export const upTo = (n: number): readonly number[] => Array.from({ length: n }, (_, i) => i + 1);
+export const moments = ['before', 'during', 'after'] as const;
+export type Moment = (typeof moments)[number];

@@ -1,0 +1,139 @@
+/** Mistakes planted in the engine, in a scheme and in an activity: each must be found by the trials that every scheme goes through. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { Change, Context, Outage, Phase, Plan, Step, Unit } from '../../src/domain/scheme.ts';
+import { Run } from '../../src/workflows/engine.ts';
+import { demo } from '../fakes/migrations.ts';
+import { careful, say, trial, willing, type TrialOptions } from '../fakes/runtime.ts';
+import { ended, go, lagging, moments, once, refused, upTo } from './judge.ts';
+import { turningBackAt } from './properties.ts';
+
+const scheme = 'stopRestartRepeat';
+const hold = 'cut enriched/approve the cut';
+const base: TrialOptions = { scheme, m: demo, world: { ...lagging, mirrorRate: 20, mirrorEvery: 12 } };
+
+/** The trials with which mistakes are looked for: one fault at each write, then each of these ways on; a rollback at any call. */
+function* trials(planted: Partial<TrialOptions>): Generator<TrialOptions> {
+  yield { ...base, ...planted };
+  yield { ...base, ...planted, renewEvery: 1 };
+  yield { ...base, ...planted, operator: turningBackAt(hold) };
+  // Far apart first: most mistakes show early.
+  for (const n of upTo(60).map((i) => (i * 23) % 61)) {
+    yield { ...base, ...planted, faults: ({ run }) => ({ call: once(n * 2, () => { const r = run(); if (r) say(r, 'rollback'); return undefined; }) }) };
+    for (const operator of [careful, willing, turningBackAt(hold)]) for (const when of moments)
+      yield { ...base, ...planted, operator, faults: () => ({ [when]: once(n, refused) }) };
+    yield { ...base, ...planted, faults: ({ run }) => ({ before: (_name, at) => (at === n && run()?.insideOutage === true && run()?.journal?.opening === null ? 'hang' : undefined) }) };
+  }
+}
+/** The first thing that shows the mistake; fails when no trial does. */
+async function found(planted: Partial<TrialOptions>): Promise<string> {
+  for (const options of trials(planted)) {
+    try { ended(await trial(options), 'planted'); } catch (error) { return (error as Error).message.split('\n')[0] ?? ''; }
+  }
+  return assert.fail('no trial shows the mistake');
+}
+
+class RegistersAfterApply extends Run {
+  #last: { readonly unit: Unit; readonly step: Change } | null = null;
+  override record(unit: Unit, step: Change): void { this.#last = { unit, step }; }
+  override heardOf(step: Step, text: string): void {
+    if (this.#last?.step === step) super.record(this.#last.unit, this.#last.step);
+    super.heardOf(step, text);
+  }
+}
+class UndoesInWrongOrder extends Run {
+  override record(unit: Unit, step: Change): void {
+    super.record(unit, step);
+    const last = this.j.undos.pop();
+    if (last) this.j.undos.unshift(last);
+  }
+}
+class ReadsThePreImageAgain extends Run {
+  override async capture(unit: Unit, step: Change): ReturnType<Run['capture']> {
+    const id = `${unit.name}${unit.step.kind === 'outage' ? `/${step.name}` : ''}`;
+    this.j.undos = this.j.undos.filter((u) => u.step !== id);
+    delete this.j.captured[id];
+    return super.capture(unit, step);
+  }
+}
+class NeverUnwinds extends Run {
+  override abandonForward(): void { /* the call that hangs goes on */ }
+  override record(unit: Unit, step: Change): void { if (unit.step.kind !== 'outage') super.record(unit, step); }
+}
+class KeepsUndosAfterOpening extends Run {
+  override closeTheWay(step: string): void {
+    const kept = [...this.j.undos];
+    super.closeTheWay(step);
+    this.j.undos = kept;
+    this.j.closedBy = null;
+  }
+}
+class NoTimeLimit extends Run {
+  override context(unit: Unit, step: Step | Outage): Context { return { ...super.context(unit, step), limits: { ...this.j.limits, lagRecords: 1_000_000 } }; }
+}
+
+describe('a mistake in the engine is found', () => {
+  test('none is found where none was planted', async () => {
+    let tried = 0;
+    for (const options of trials({})) { if (tried++ % 17 === 0) await go(`trial ${tried}`, options); }
+  });
+  for (const [mistake, engine] of [
+    ['an undo is registered after the write', RegistersAfterApply],
+    ['undos run in the order of the changes', UndoesInWrongOrder],
+    ['a retry reads the pre-image again', ReadsThePreImageAgain],
+    ['an outage does not undo itself', NeverUnwinds],
+    ['undos are kept beyond the opening', KeepsUndosAfterOpening],
+  ] as const) test(mistake, async (t) => { t.diagnostic(await found({ engine })); });
+  test('a tolerance that is only a wait for lag is no mistake', async () => { await go('limits', { ...base, engine: NoTimeLimit }); });
+});
+
+const everyStep = (plan: Plan, of: (s: Step | Outage) => readonly (Step | Outage)[]): Plan => ({
+  ...plan,
+  forward: plan.forward.map((p): Phase => ({ ...p, steps: p.steps.flatMap((s) => (s.kind === 'outage' ? of({ ...s, until: s.until.flatMap((u) => of(u) as readonly Change[]) }) : of(s))) })),
+});
+const without = (name: RegExp) => (plan: Plan): Plan => everyStep(plan, (s) => (name.test(s.name) ? [] : [s]));
+const noUndo = (name: RegExp) => (plan: Plan): Plan => everyStep(plan, (s) => [s.kind === 'change' && name.test(s.name) ? { ...s, undo: 'leave: planted' as const } : s]);
+
+describe('a mistake in a scheme is found by running it', () => {
+  for (const [mistake, plan] of [
+    ['a group starts without positions', without(/^set positions of billing/)],
+    ['positions are set while the group still runs', (p: Plan) => everyStep(p, (s) => (s.name === 'stop audit' || s.name.startsWith('start audit') ? [] : [s]))],
+    ['a writer moves without draining the mirror', without(/^(drain the mirror|confirm the cut)$/)],
+    ['the stop of the writers is left out', without(/^stop enricher/)],
+    ['the positions of a group are not carried back', noUndo(/^set positions of audit/)],
+    ['the fence is not lowered by the undo', noUndo(/^fence enriched/)],
+    ['the mirror is not removed by the undo', noUndo(/^mirror orders/)],
+  ] as const) test(mistake, async (t) => { t.diagnostic(await found({ plan })); });
+});
+
+describe('a mistake in an activity is found', () => {
+  test('an idle partition gets no position', async (t) => {
+    t.diagnostic(await found({ spoil: (work, world) => ({
+      ...work,
+      setPositions: async (x) => {
+        const done = await work.setPositions(x);
+        for (const [group, positions] of world.clusters[x.to].committed) for (const key of [...positions.keys()]) if (key.endsWith('/2')) world.clusters[x.to].commit(group, key, null);
+        return done;
+      },
+    }) }));
+  });
+  test('the mirror is resumed after the cut', async (t) => {
+    t.diagnostic(await found({ spoil: (work, world) => ({
+      ...work,
+      lookRunning: async (x) => {
+        for (const mirror of world.mirrors) if (mirror.state === 'silent') { mirror.state = 'running'; mirror.next.clear(); }
+        return work.lookRunning(x);
+      },
+    }) }));
+  });
+  test('positions are copied as numbers', async (t) => {
+    t.diagnostic(await found({ spoil: (work, world) => ({
+      ...work,
+      setPositions: async (x) => {
+        const done = await work.setPositions(x);
+        for (const group of x.groups) for (const [key, at] of world.clusters.source.committed.get(group) ?? []) world.clusters[x.to].commit(group, key, at);
+        return done;
+      },
+    }) }));
+  });
+});
