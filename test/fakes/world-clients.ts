@@ -30,7 +30,7 @@ export class Books {
   }
 }
 
-const hash = (text: string): number => [...text].reduce((h, c) => (Math.imul(h, 31) + c.charCodeAt(0)) >>> 0, 7);
+const hash = (text: string): number => Array.from(text).reduce((h, c) => (Math.imul(h, 31) + c.charCodeAt(0)) >>> 0, 7);
 const keysPerWriter = 4;
 const longestTrail = 4;
 

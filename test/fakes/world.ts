@@ -136,7 +136,7 @@ export class World {
     return {
       runs: this.#runs(),
       targetTopics: [...this.clusters.target.configs.keys()].sort(),
-      configs: sides((c) => Object.fromEntries([...c.configs].sort())),
+      configs: sides((c) => Object.fromEntries(c.configs)),
       denied: sides((c) => [...c.denied].sort()),
       mirrors: this.mirrors.filter((x) => x.state !== 'gone').map((x) => `${x.set} toward ${x.toward}: ${x.state}`).sort(),
       targetGroups: [...this.clusters.target.committed.keys()].sort(),
