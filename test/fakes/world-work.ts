@@ -6,7 +6,7 @@ import { Failure } from '../../src/domain/failures.ts';
 import { groupsOf, type Migration } from '../../src/domain/migration.ts';
 import type { Context, Done, Look } from '../../src/domain/scheme.ts';
 import type { World } from './world.ts';
-import { ClusterFake, MirrorFake, topicOf, translate } from './world-logs.ts';
+import { MirrorFake, topicOf, translate, type ClusterFake } from './world-logs.ts';
 
 /** `hang`: never answers before its time is up. `late`: as `hang`, and its request takes effect all the same, after that time. */
 export type Fault = Error | 'hang' | 'late';

@@ -8,7 +8,7 @@ import type { Migration } from '../../src/domain/migration.ts';
 import { Clock, seeded } from './clock.ts';
 import type { Surroundings } from './world-clients.ts';
 import { Books, ClientFake } from './world-clients.ts';
-import { ClusterFake, MirrorFake } from './world-logs.ts';
+import { ClusterFake, type MirrorFake } from './world-logs.ts';
 
 const tickMs = 20;
 const partitions = 3;
