@@ -29,7 +29,7 @@ export interface Drain {
 const yes = (proof: Drain['proof'], matched: number): Drain => ({ drained: true, proof, matched, why: '' });
 const no = (why: string, matched = 0): Drain => ({ drained: false, proof: 'none', matched, why });
 
-/** One partition. The copy's ends and tail must have been read no earlier than the origin's; ends that move are for the caller. */
+/** One partition, at the moment its origin was read; that the ends do not move any more is for the caller to see (`still`). */
 export function drained(t: Tails): Drain {
   if (t.origin.hw !== t.origin.lso) return no(`a transaction is open on the origin from ${t.origin.lso} (end ${t.origin.hw})`);
   if (t.copy.hw !== t.copy.lso) return no(`the mirror has a transaction open on the copy from ${t.copy.lso} (end ${t.copy.hw})`);

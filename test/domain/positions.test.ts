@@ -170,6 +170,43 @@ describe('translate, with a mirror that repeats runs', () => {
   });
 });
 
+describe('translate, with a copy that is not faithful', () => {
+  /** One copied record lost, changed, or a foreign one written in between. Later offsets of the copy do not move, except for the foreign one. */
+  const harm = (w: World, what: 'lost' | 'changed' | 'foreign', at: number): World => {
+    const copy = w.copy.flatMap((x, i): Truth[] => {
+      if (what === 'foreign') return i < at ? [x] : i === at ? [{ id: -1, offset: x.offset, fingerprint: 'foreign' }, { ...x, offset: x.offset + 1n }] : [{ ...x, offset: x.offset + 1n }];
+      if (i !== at) return [x];
+      return what === 'lost' ? [] : [{ ...x, fingerprint: 'changed' }];
+    });
+    const moved = what === 'foreign' && at < w.copy.length ? 1n : 0n;
+    const from = w.copy[at]?.offset ?? 0n;
+    const logs = { ...w.logs, copy: { logStart: 0n, lso: w.logs.copy.lso + moved, hw: w.logs.copy.hw + moved } };
+    return { ...w, copy, logs, anchors: w.anchors.map((a) => (moved && a.to >= from ? { ...a, to: a.to + moved } : a)) };
+  };
+  it('the next records agree wherever it says exact, and no unread copy is ever skipped', async () => {
+    const seen: Record<string, number> = {};
+    await fc.assert(fc.asyncProperty(recipe('once'), fc.constantFrom('lost' as const, 'changed' as const, 'foreign' as const), fc.integer({ min: 0, max: 39 }), spots, async (r, what, at, where) => {
+      const w = harm(build({ ...r, cutCopy: 0, cutOrigin: 0 }), what, at);
+      const position = positionIn(w.logs.origin, where);
+      const answer = await translate(question(w, 'origin', position), reader(w));
+      seen[answer.kind] = (seen[answer.kind] ?? 0) + 1;
+      if (answer.kind === 'refused') return;
+      const unread = new Set(from(w.origin, position).map((x) => x.id));
+      const skipped = w.copy.filter((x) => x.offset < answer.offset && unread.has(x.id));
+      assert.deepEqual(skipped, [], `${answer.kind} skips unread records`);
+      if (answer.kind === 'exact') assert.equal(from(w.copy, answer.offset)[0]?.fingerprint, from(w.origin, position)[0]?.fingerprint);
+    }), { numRuns: 6000 });
+    assert.ok((seen.exact ?? 0) > 1000 && (seen.conservative ?? 0) > 20, JSON.stringify(seen));
+  });
+  it('a changed record between the pair and the position is not passed over', async () => {
+    const w = whole(20, 20, () => 6, (i) => i === 0 || i === 19);
+    for (const [position, id] of [[6n, 3], [6n, 5], [6n, 6], [14n, 13]] as const) {
+      const changed = { ...w, copy: w.copy.map((x) => (x.id === id ? { ...x, fingerprint: 'changed' } : x)) };
+      assert.notEqual((await translate(question(changed, 'origin', position), reader(changed))).kind, 'exact', `${position} ${id}`);
+    }
+  });
+});
+
 const whole = (copied: number, n = 10, alike: (i: number) => number = () => 6, anchored: (i: number) => boolean = (i) => i % 4 === 0): World =>
   build({ records: Array.from({ length: n }, (_x, i) => ({ alike: alike(i), gap: 0, copyGap: 0, anchored: anchored(i) })), copied, tailGap: 0, cutOrigin: 0, cutCopy: 0, rewinds: [] });
 const cause = (a: Answer): string => (a.kind === 'refused' ? a.cause : a.kind);

@@ -68,7 +68,10 @@ interface Request {
 interface Answer { readonly status: number; readonly body: unknown }
 
 const longestRequestMs = 90_000;
-const retryMs = 100;
+const firstRetryMs = 100;
+const longestRetryMs = 1_000;
+/** Every request can be repeated. Connect answers 500 for what passes (offsets while a stopped task still closes) and for what does not: so for a while. */
+const brokenForMs = 15_000;
 
 export function createConnectRest(url: string): ConnectRest {
   const base = url.replace(/\/+$/, '');
@@ -116,13 +119,15 @@ export function createConnectRest(url: string): ConnectRest {
 
 /** Repeats a request that met a rebalance, a missing leader or a stale configuration, as long as the patience lasts. */
 async function settled(base: string, r: Request, p: Patience): Promise<Answer> {
-  const endMs = Date.now() + p.timeoutMs;
-  for (;;) {
+  const sinceMs = Date.now();
+  const endMs = sinceMs + p.timeoutMs;
+  for (let waitMs = firstRetryMs; ; waitMs = Math.min(waitMs * 2, longestRetryMs)) {
     p.before?.();
     const answer = await once(base, r, { ...p, timeoutMs: Math.max(1, Math.min(longestRequestMs, endMs - Date.now())) });
     if (answer.status < 400 || answer.status === 404 || (answer.status === 409 && nameTaken(answer))) return answer;
-    if (!passing(answer) || Date.now() + retryMs >= endMs) throw refused(base, r, answer);
-    await pause(retryMs, p.signal);
+    const lastMs = answer.status === 500 ? Math.min(endMs, sinceMs + brokenForMs) : endMs;
+    if (!passing(answer) || Date.now() + waitMs >= lastMs) throw refused(base, r, answer);
+    await pause(waitMs, p.signal);
   }
 }
 
@@ -157,9 +162,9 @@ const messageOf = (answer: Answer): string => {
   return m.success ? m.data.message : '';
 };
 const nameTaken = (answer: Answer): boolean => /already exists/i.test(messageOf(answer));
-/** 409: rebalance, no leader, stale configuration. 503: starting. 400 with these words: tasks of a stopped connector still end. */
+/** 409: rebalance, no leader, stale configuration. 500: see above. 503: starting. 400 with these words: tasks of a stopped connector still end. */
 const passing = (answer: Answer): boolean =>
-  answer.status === 409 || answer.status === 503 || (answer.status === 400 && /must be in the STOPPED state|no tasks|still running/i.test(messageOf(answer)));
+  answer.status === 409 || answer.status === 500 || answer.status === 503 || (answer.status === 400 && /must be in the STOPPED state|no tasks|still running/i.test(messageOf(answer)));
 
 function refused(base: string, r: Request, answer: Answer): Failure {
   const said = r.quiet ? '' : `, "${firstLine(messageOf(answer))}"`;

@@ -163,17 +163,40 @@ describe('a mirror of 20,000 records', () => {
   });
 });
 
+describe('a mirror whose name was used before', () => {
+  const spec = specOf('cutover-again-fwd-00000001', ['again']);
+  test('starts where it is told, not where its predecessor stood; a syncs topic that was left behind is refused', async () => {
+    await f.topics({ again: 1 });
+    await fill(producer, 'again', { partitions: 1, from: 0, count: 100 });
+    await f.mirrors.create(spec, noLimit);
+    await copied('again', 1, 100);
+    await f.mirrors.silence(spec, await f.mirrors.writers(spec), noLimit);
+    await f.mirrors.awaitStopped(spec, noLimit);
+    const deleted = await fetch(`${f.stack.connect.forward.url}/connectors/${spec.name}`, { method: 'DELETE' });
+    assert.equal(deleted.status, 204);
+    await eventually('the connector is gone', async () => (await f.mirrors.health(spec)).connector === 'absent');
+    await assert.rejects(f.mirrors.create(spec, noLimit), refusal('Drift', /holds offset syncs of an earlier mirror/));
+    await f.target.deleteTopics([`mm2-offset-syncs.${spec.name}.internal`], noLimit);
+    await f.mirrors.create({ ...spec, seed: [{ topic: 'again', partition: 0, offset: 40n, metadata: '' }] }, noLimit);
+    await copied('again', 1, 160);
+    await f.mirrors.silence(spec, await f.mirrors.writers(spec), noLimit);
+    assert.equal((await counts('again', 1)).target, 160);
+    await f.mirrors.remove(spec, noLimit);
+  });
+});
+
 describe('silencing a mirror', () => {
   const spec: MirrorSpec = specOf('cutover-load-fwd-00000001', ['load']);
+  const partitions = 20; // two tasks
   const ends = (): Promise<readonly LogEnds[]> => f.target.ends(['load']);
   before(async () => {
-    await f.topics({ load: 4 });
+    await f.topics({ load: partitions });
     await f.mirrors.create(spec, noLimit);
   });
 
   test('the writers are its tasks, with the producer ids the cluster knows', async () => {
     const writers = await f.mirrors.writers(spec);
-    assert.deepEqual(writers.map((w) => w.transactionalId), [`${f.stack.connect.forward.groupId}-${spec.name}-0`]);
+    assert.deepEqual(writers.map((w) => w.transactionalId), [0, 1].map((task) => `${f.stack.connect.forward.groupId}-${spec.name}-${task}`));
     assert.ok(writers.every((w) => w.producerId !== null));
   });
 
@@ -183,7 +206,7 @@ describe('silencing a mirror', () => {
     await assert.rejects(f.mirrors.silence(spec, typo, noLimit), refusal('MirrorStuck', /Nothing was fenced/));
     assert.equal((await f.mirrors.health(spec)).connector, 'RUNNING');
     const wrong = f.mirrorsWith({ ...f.catalog, connects: { forward: { ...f.catalog.connects.forward!, groupId: 'another' } } });
-    assert.deepEqual(await wrong.writers(spec), [{ transactionalId: `another-${spec.name}-0`, producerId: null }]);
+    assert.deepEqual(await wrong.writers(spec), [0, 1].map((task) => ({ transactionalId: `another-${spec.name}-${task}`, producerId: null })));
     await assert.rejects(wrong.silence(spec, await wrong.writers(spec), noLimit), refusal('MirrorStuck', /does not know the transactional ids/));
     await f.mirrors.resume(spec, noLimit);
   });
@@ -194,7 +217,7 @@ describe('silencing a mirror', () => {
   });
 
   test('under load: nothing becomes visible afterwards; resumed, everything arrives once and in order; three times', async () => {
-    const load = flow(producer, 'load', 4);
+    const load = flow(producer, 'load', partitions);
     const took: number[] = [];
     for (let round = 0; round < 3; round += 1) {
       const before = (await ends()).reduce((n, e) => n + e.hw, 0n);
@@ -206,7 +229,7 @@ describe('silencing a mirror', () => {
       await f.mirrors.awaitStopped(spec, noLimit);
       assert.deepEqual(await ends(), at);
       const progress = await f.mirrors.progress(spec);
-      for (const p of [0, 1, 2, 3]) {
+      for (const p of Array.from({ length: partitions }, (_x, i) => i)) {
         const [mine, copies] = [await allOf(f.source, 'load', p), await allOf(f.target, 'load', p)];
         assert.equal(progress.get(`load/${p}`), (mine[copies.length - 1]?.offset ?? 0n) + 1n, 'stored position is not the last copied record');
       }
@@ -214,8 +237,8 @@ describe('silencing a mirror', () => {
       await f.mirrors.resume(spec, noLimit);
     }
     const sent = await load.stop();
-    await copied('load', 4, sent);
-    assert.deepEqual(await counts('load', 4), { source: sent, target: sent, same: true });
+    await copied('load', partitions, sent);
+    assert.deepEqual(await counts('load', partitions), { source: sent, target: sent, same: true });
     console.log(`    silenced in ${took.join(', ')} ms under load; ${sent} records, 0 lost, 0 duplicated`);
   });
 
