@@ -1,0 +1,233 @@
+/** Two clusters, one Connect worker, fleets and ledgers in memory: just enough behaviour for the activities to be tried on. */
+import { createWork, type WorkOptions } from '../../src/activities/create.ts';
+import type { Work } from '../../src/activities/work.ts';
+import { limitBounds, type Limits, type Migration, type Presence } from '../../src/domain/migration.ts';
+import { Failure } from '../../src/domain/failures.ts';
+import { tpKey, type Anchor, type Cluster, type DenyRule, type Fleet, type GroupFacts, type LogEnds, type MirrorSpec, type Mirrors, type Ports, type Position, type SeenRecord, type TopicFacts, type TopicPartition, type Until } from '../../src/domain/ports.ts';
+import type { Context } from '../../src/domain/scheme.ts';
+
+export interface Log { logStart: bigint; next: bigint; open: bigint | null; readonly records: SeenRecord[] }
+interface Topic { id: string; replicationFactor: number; configs: Map<string, { value: string; source: 'topic' | 'default' }>; readonly logs: Log[] }
+
+const defaults: Readonly<Record<string, string>> = {
+  'cleanup.policy': 'delete', 'retention.ms': '604800000', 'retention.bytes': '-1', 'min.insync.replicas': '1', 'message.timestamp.type': 'CreateTime',
+  'message.timestamp.before.max.ms': '9223372036854775807', 'message.timestamp.after.max.ms': '3600000', 'min.compaction.lag.ms': '0', 'compression.type': 'producer',
+};
+let ids = 0;
+
+/** A cluster of one broker. What is public is the world a test arranges and looks at. */
+export class FakeCluster {
+  readonly name: string;
+  clusterId: string;
+  authorizer: Presence = 'none';
+  brokers = 1;
+  readonly topics = new Map<string, Topic>();
+  readonly groups = new Map<string, { type: GroupFacts['type']; members: { memberId: string; clientId: string; host: string; instanceId: string | null }[] }>();
+  readonly positions = new Map<string, Map<string, Position>>();
+  rules: DenyRule[] = [];
+  readonly entries = new Map<string, string>();
+  /** Called at the start of every call with its name; may throw or hang. */
+  before: (call: string) => Promise<void> | void = () => undefined;
+  readonly calls: string[] = [];
+
+  constructor(name: string) {
+    this.name = name;
+    this.clusterId = `id-${name}`;
+  }
+
+  topic(name: string, partitions: number, configs: Readonly<Record<string, string>> = {}): void {
+    this.topics.set(name, {
+      id: `topic-${++ids}`, replicationFactor: 1,
+      configs: new Map<string, { value: string; source: 'topic' | 'default' }>([...Object.entries(defaults).map(([k, value]) => [k, { value, source: 'default' }] as const), ...Object.entries(configs).map(([k, value]) => [k, { value, source: 'topic' }] as const)]),
+      logs: Array.from({ length: partitions }, () => ({ logStart: 0n, next: 0n, open: null, records: [] })),
+    });
+  }
+  log(tp: TopicPartition): Log {
+    const log = this.topics.get(tp.topic)?.logs[tp.partition];
+    if (!log) throw new Failure('Unreachable', `Cluster ${this.name} has no partition ${tpKey(tp)}.`);
+    return log;
+  }
+  write(topic: string, partition: number, ...texts: readonly string[]): void {
+    const log = this.log({ topic, partition });
+    for (const fingerprint of texts) log.records.push({ topic, partition, offset: log.next++, timestampMs: 0n, fingerprint });
+  }
+  /** A transaction marker: takes an offset, shows nothing. */
+  marker(topic: string, partition: number): void { this.log({ topic, partition }).next++; }
+  trim(topic: string, partition: number, to: bigint): void {
+    const log = this.log({ topic, partition });
+    log.logStart = to;
+    log.records.splice(0, log.records.length, ...log.records.filter((r) => r.offset >= to));
+  }
+  place(group: string, topic: string, partition: number, offset: bigint, metadata = ''): void {
+    if (!this.groups.has(group)) this.groups.set(group, { type: 'classic', members: [] });
+    const of = this.positions.get(group) ?? new Map<string, Position>();
+    of.set(tpKey({ topic, partition }), { topic, partition, offset, metadata });
+    this.positions.set(group, of);
+  }
+  placed(group: string): Readonly<Record<string, number>> {
+    return Object.fromEntries([...this.positions.get(group) ?? []].map(([key, p]) => [key, Number(p.offset)] as const).sort(([a], [b]) => (a < b ? -1 : 1)));
+  }
+  join(group: string, clientId: string, instanceId: string | null = null): void {
+    const g = this.groups.get(group) ?? { type: 'classic' as const, members: [] };
+    g.members.push({ memberId: `${clientId}-1`, clientId, host: '/127.0.0.1', instanceId });
+    this.groups.set(group, g);
+  }
+  leave(group: string): void { this.groups.get(group)?.members.splice(0); }
+
+  ends(log: Log): Pick<LogEnds, 'logStart' | 'lso' | 'hw'> { return { logStart: log.logStart, lso: log.open ?? log.next, hw: log.next }; }
+}
+
+const called = async (c: FakeCluster, call: string): Promise<void> => {
+  c.calls.push(call);
+  await c.before(call);
+};
+const facts = (name: string, t: Topic): TopicFacts => ({ name, id: t.id, partitions: t.logs.length, replicationFactor: t.replicationFactor, internal: name.startsWith('__'), configs: Object.fromEntries(t.configs) });
+
+function clusterPort(c: FakeCluster): Cluster {
+  const parts = (of: readonly string[] | readonly TopicPartition[]): readonly TopicPartition[] => of.flatMap((x) => (typeof x === 'string' ? Array.from({ length: c.topics.get(x)?.logs.length ?? 0 }, (_, partition) => ({ topic: x, partition })) : [{ topic: x.topic, partition: x.partition }]));
+  const visible = (tp: TopicPartition, from: bigint, to: bigint): readonly SeenRecord[] => c.log(tp).records.filter((r) => r.offset >= from && r.offset < to);
+  const write = async (call: string, until: Until, act: () => void): Promise<void> => {
+    await called(c, call);
+    until.check();
+    act();
+  };
+  const state = (group: string): GroupFacts => {
+    const g = c.groups.get(group);
+    return g ? { group, type: g.type, state: g.members.length > 0 ? 'Stable' : 'Empty', members: g.members } : { group, type: 'none', state: 'Dead', members: [] };
+  };
+  return {
+    name: c.name,
+    facts: async () => { await called(c, 'facts'); return { clusterId: c.clusterId, brokers: Array.from({ length: c.brokers }, (_, id) => ({ id, host: 'localhost', port: 9092 })), release: '4.3', authorizer: c.authorizer }; },
+    topics: async (names) => { await called(c, 'topics'); return [...c.topics].filter(([n]) => names === 'all' || names.includes(n)).map(([n, t]) => facts(n, t)).sort((a, b) => (a.name < b.name ? -1 : 1)); },
+    createTopics: (topics, until) => write('createTopics', until, () => { for (const t of topics) if (!c.topics.has(t.name)) c.topic(t.name, t.partitions, t.configs); }),
+    deleteTopics: (names, until) => write('deleteTopics', until, () => { for (const n of names) c.topics.delete(n); }),
+    setTopicConfigs: (changes, until) => write('setTopicConfigs', until, () => {
+      for (const x of changes) {
+        for (const [k, value] of Object.entries(x.set)) c.topics.get(x.topic)?.configs.set(k, { value, source: 'topic' });
+        for (const k of x.unset) c.topics.get(x.topic)?.configs.set(k, { value: defaults[k] ?? '', source: 'default' });
+      }
+    }),
+    ends: async (of) => { await called(c, 'ends'); return parts(of).map((tp) => ({ ...tp, ...c.ends(c.log(tp)) })); },
+    groups: async (names) => { await called(c, 'groups'); return (names === 'all' ? [...c.groups.keys()] : names).map(state); },
+    committed: async (groups) => { await called(c, 'committed'); return new Map(groups.map((g) => [g, [...c.positions.get(g)?.values() ?? []]])); },
+    commit: (of, until) => write('commit', until, () => {
+      for (const [group, list] of of) {
+        if ((c.groups.get(group)?.members.length ?? 0) > 0) throw new Failure('GroupActive', `Group ${group} has active members.`);
+        for (const p of list) c.place(group, p.topic, p.partition, p.offset, p.metadata);
+      }
+    }),
+    uncommit: (of, until) => write('uncommit', until, () => { for (const [group, list] of of) for (const tp of list) c.positions.get(group)?.delete(tpKey(tp)); }),
+    producers: async () => [{ topic: 'orders', partition: 0, producerId: 77n, epoch: 0, lastSequence: 1, lastTimestampMs: 1, openFrom: null }],
+    transaction: async () => null,
+    fenceTransactionalId: async () => ({ producerId: 1n, epoch: 1 }),
+    denyRules: async (topics) => { await called(c, 'denyRules'); return c.rules.filter((r) => topics.includes(r.topic)); },
+    deny: (rules, until) => write('deny', until, () => { c.rules.push(...rules.filter((r) => !c.rules.some((o) => o.topic === r.topic && o.principal === r.principal))); }),
+    allow: (rules, until) => write('allow', until, () => { c.rules = c.rules.filter((r) => !rules.some((o) => o.topic === r.topic && o.principal === r.principal)); }),
+    records: {
+      async *range(of) { yield* visible(of, of.from, of.to); },
+      tails: async (ends, n) => { await called(c, 'tails'); return new Map(ends.map((e) => [tpKey(e), visible(e, e.logStart, e.lso).slice(-n)])); },
+      firsts: async (of) => { await called(c, 'firsts'); return new Map(of.map((x) => [tpKey(x), visible(x, x.from, x.to)[0] ?? null])); },
+      async *contents() { /* nobody reads contents through the activities */ },
+      writers: async () => [],
+    },
+    close: async () => undefined,
+  };
+}
+
+/** A connector in memory: `copy()` moves everything visible, or at most so many records per partition. */
+export class FakeMirror {
+  readonly spec: MirrorSpec;
+  state: 'RUNNING' | 'STOPPED' | 'FAILED' = 'RUNNING';
+  readonly next = new Map<string, bigint>();
+  readonly anchors = new Map<string, Anchor[]>();
+  constructor(spec: MirrorSpec) { this.spec = spec; for (const p of spec.seed) this.next.set(tpKey(p), p.offset); }
+}
+
+export class FakeWorld {
+  readonly source = new FakeCluster('old');
+  readonly target = new FakeCluster('new');
+  readonly connectors = new Map<string, FakeMirror>();
+  /** Application → processes per side. */
+  readonly fleets = new Map<string, { source: number | 'unknown'; target: number | 'unknown' }>();
+  fleetCall: (call: string) => Promise<void> | void = () => undefined;
+  readonly locks = new Map<string, string>();
+  heartbeats = 0;
+  readonly cancel = new AbortController();
+  secrets: readonly string[] = [];
+
+  cluster(name: string): FakeCluster {
+    const found = [this.source, this.target].find((c) => c.name === name);
+    if (!found) throw new Failure('BadMigration', `The catalog has no cluster called "${name}".`);
+    return found;
+  }
+  ports(): Ports {
+    const fleet: Fleet = {
+      kind: 'command',
+      stop: async (a, until) => { await this.fleetCall(`stop ${a}`); until.check(); this.fleets.set(a, { source: 0, target: 0 }); },
+      start: async (a, on, until) => { await this.fleetCall(`start ${a}`); until.check(); this.fleets.set(a, { source: 0, target: 0, [on]: 1 }); },
+      ask: async (a) => { await this.fleetCall(`ask ${a}`); const s = this.fleets.get(a) ?? { source: 0, target: 0 }; return { ...s, say: `${s.source} on source, ${s.target} on target` }; },
+    };
+    return {
+      cluster: (name) => clusterPort(this.cluster(name)),
+      fleet: (name) => { if (name === 'nowhere') throw new Failure('BadMigration', 'The catalog has no fleet called "nowhere".'); return fleet; },
+      mirrors: this.#mirrors(),
+      ledger: {
+        prepare: async (name) => { this.cluster(name).topics.has('__cutover.ledger') || this.cluster(name).topic('__cutover.ledger', 1); return []; },
+        write: async (name, entries, until) => { const c = this.cluster(name); await called(c, 'ledger.write'); until.check(); for (const e of entries) c.entries.set(e.key, e.value); },
+        read: async (name, prefix) => { const c = this.cluster(name); await called(c, 'ledger.read'); return new Map([...c.entries].filter(([k]) => k.startsWith(prefix)).sort()); },
+      },
+    };
+  }
+  #mirrors(): Mirrors {
+    const of = (spec: MirrorSpec): FakeMirror | undefined => this.connectors.get(spec.name);
+    const must = (spec: MirrorSpec): FakeMirror => { const m = of(spec); if (!m) throw new Failure('MirrorStuck', `no connector ${spec.name}`); return m; };
+    return {
+      list: async (connect, prefix) => { if (connect !== 'connect-new') throw new Failure('BadMigration', `The catalog has no Connect worker called "${connect}".`); return [...this.connectors.keys()].filter((n) => n.startsWith(prefix)).sort(); },
+      check: async () => [],
+      create: async (spec, until) => { until.check(); if (!of(spec)) this.connectors.set(spec.name, new FakeMirror(spec)); },
+      health: async (spec) => { const m = of(spec); const all = spec.topics.flatMap((t) => Array.from({ length: this.cluster(spec.from).topics.get(t)?.logs.length ?? 0 }, (_, p) => `${t}/${p}`)); return m ? { connector: m.state, assigned: m.state === 'RUNNING' ? all : [], tasks: 1, traces: m.state === 'FAILED' ? ['task 0: boom'] : [] } : { connector: 'absent', assigned: [], tasks: 0, traces: [] }; },
+      progress: async (spec) => must(spec).next,
+      writers: async (spec) => [{ transactionalId: `connect-${spec.name}-0`, producerId: 9n }],
+      silence: async (spec, _writers, until) => { until.check(); must(spec).state = 'STOPPED'; return { fromMs: 0, toMs: 12 }; },
+      awaitStopped: async (spec) => { if (must(spec).state !== 'STOPPED') throw new Failure('MirrorStuck', 'still running'); },
+      resume: async (spec, until) => { until.check(); must(spec).state = 'RUNNING'; },
+      remove: async (spec, until) => { until.check(); this.connectors.delete(spec.name); },
+      anchors: async (spec) => must(spec).anchors,
+    };
+  }
+  /** Lets every running mirror copy. */
+  copy(atMost = Infinity): void {
+    for (const m of this.connectors.values()) {
+      if (m.state !== 'RUNNING') continue;
+      for (const topic of m.spec.topics) for (const [partition, log] of this.cluster(m.spec.from).topics.get(topic)?.logs.entries() ?? []) {
+        const key = tpKey({ topic, partition });
+        const fresh = log.records.filter((r) => r.offset >= (m.next.get(key) ?? log.logStart)).slice(0, atMost);
+        const to = this.cluster(m.spec.to);
+        for (const r of fresh) {
+          m.anchors.set(key, [...(m.anchors.get(key) ?? []), { from: r.offset, to: to.log(r).next }]);
+          to.write(topic, partition, r.fingerprint);
+          m.next.set(key, r.offset + 1n);
+        }
+        if (fresh.length > 0) to.marker(topic, partition);
+      }
+    }
+  }
+  work(more: Partial<WorkOptions> = {}): Work {
+    return createWork(this.ports(), {
+      registeredSearchAttributes: async () => ['CutoverState'],
+      locks: {
+        acquire: async (owner, topics) => { for (const id of Object.keys(topics)) this.locks.set(id, owner); },
+        release: async (_owner, clusterIds) => { for (const id of clusterIds) this.locks.delete(id); },
+      },
+      redact: (text) => this.secrets.reduce((t, s) => t.replaceAll(s, '[secret]'), text),
+      surroundings: () => ({ heartbeat: () => { this.heartbeats++; }, signal: this.cancel.signal, now: () => Date.now() }),
+      heartbeatMs: 10, settleMs: 150, looking: { pollMs: 5, outagePollMs: 2 }, ...more,
+    });
+  }
+}
+
+const limits = Object.fromEntries(Object.entries(limitBounds).map(([name, b]) => [name, b.default])) as unknown as Limits;
+export const run = '0198aaaa-0000-7000-8000-000000000001';
+export const context = (key: string, more: Partial<Context> = {}): Context => ({ untilMs: null, limits, run, mode: 'plain', key: `${run}/${key}/1`, ...more });
+export const looking = (key: string, more: Partial<Context> = {}): Context & { readonly before: string | null } => ({ ...context(key, more), before: null });
+export type { Migration };

@@ -1,0 +1,56 @@
+/** When a look comes back, and when it goes on. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { boundary } from '../../src/activities/boundary.ts';
+import { lookUntil, magnitude, type Glance, type LookingOptions } from '../../src/activities/looking.ts';
+import { Failure } from '../../src/domain/failures.ts';
+import type { Context } from '../../src/domain/scheme.ts';
+import { looking } from './fake-ports.ts';
+
+const enclose = boundary({ surroundings: () => ({ heartbeat: () => undefined, signal: new AbortController().signal, now: () => Date.now() }) });
+const look = (c: Context & { readonly before: string | null }, glances: readonly Partial<Glance>[], options: LookingOptions = {}) => {
+  let i = 0;
+  return enclose('look', { c }, 'read', (at) => lookUntil(c, at, async () => ({ done: false, say: 'x', state: 'a', ...glances[Math.min(i++, glances.length - 1)] }), { pollMs: 1, outagePollMs: 1, ...options }));
+};
+
+test('the first turn comes back with the first picture', async () => {
+  assert.deepEqual((await look(looking('s'), [{ say: 'hello' }])).say, 'hello');
+});
+test('the next turn comes back only when the picture changed', async () => {
+  const first = await look(looking('s'), [{}]);
+  const second = await look({ ...looking('s'), before: first.picture ?? null }, [{}, {}, { state: 'b', say: 'halved' }]);
+  assert.deepEqual([second.done, second.say], [false, 'halved']);
+});
+test('a turn without news ends after its time, and idle time adds up over turns', async () => {
+  const first = await look(looking('s'), [{}]);
+  const second = await look({ ...looking('s'), before: first.picture ?? null }, [{}], { turnMs: 30 });
+  assert.equal(second.done, false);
+  const carried = JSON.parse(second.picture ?? '{}') as { idleMs: number };
+  assert.ok(carried.idleMs >= 29, `${carried.idleMs} ms carried`);
+  const patience = { ms: 5_000, then: () => new Failure('MirrorStuck', 'no progress') };
+  const startedMs = Date.now();
+  await assert.rejects(look({ ...looking('s'), before: JSON.stringify({ ...carried, idleMs: 4_990 }) }, [{ patience }], { turnMs: 60_000 }), { type: 'MirrorStuck' });
+  assert.ok(Date.now() - startedMs < 2_000, 'what the turn before waited counts');
+});
+test('progress without a new picture keeps patience alive', async () => {
+  const patience = { ms: 15, then: () => new Failure('MirrorStuck', 'no progress') };
+  const first = await look(looking('s'), [{}]);
+  const moving = Array.from({ length: 20 }, (_, i) => ({ progress: String(i), patience }));
+  const last = await look({ ...looking('s'), before: first.picture ?? null }, [...moving, { done: true }], { pollMs: 3 });
+  assert.equal(last.done, true);
+});
+test('inside an outage and in an undo it goes on until done, whatever the picture', async () => {
+  for (const more of [{ untilMs: Date.now() + 1_000, mode: 'outage' }, { mode: 'undo' }] as const) {
+    const l = await look(looking('s', more), [{ state: 'a' }, { state: 'b' }, { state: 'c', done: true }]);
+    assert.equal(l.done, true);
+  }
+});
+test('inside an outage the budget ends it, with what was seen last', async () => {
+  await assert.rejects(look(looking('s', { untilMs: Date.now() + 40, mode: 'outage' }), [{ say: 'orders/3 still grows.' }]), (e: Error) => (e as { type?: string }).type === 'BudgetExceeded' && /orders\/3 still grows/.test(e.message));
+});
+test('a picture of another make is only another picture', async () => {
+  assert.equal((await look({ ...looking('s'), before: 'not json' }, [{}])).done, false);
+});
+test('lags of one order of magnitude look the same', () => {
+  assert.deepEqual([0n, 1n, 2n, 3n, 4n, 1000n, 1023n, 1024n].map(magnitude), ['0', '1', '2', '2', '3', '10', '10', '11']);
+});
