@@ -59,7 +59,8 @@ const asks = async (ask: () => Promise<boolean>): Promise<Answer> => {
 const servicesOf = (state: StackState): Promise<readonly ServiceStatus[]> => {
   const service = async (name: string, address: string, ask: () => Promise<boolean>): Promise<ServiceStatus> => ({ service: name, address, answer: await asks(ask) });
   const { temporal } = state;
-  const uiPort = temporal?.uiUrl == null ? null : Number(new URL(temporal.uiUrl).port);
+  const uiUrl = temporal?.uiUrl ?? null;
+  const uiPort = uiUrl === null ? null : Number(new URL(uiUrl).port);
   return Promise.all([
     ...(temporal === null ? [] : [service('temporal', temporal.address, () => isTemporalHealthy({ http: temporal.httpPort, ui: uiPort }, temporal.namespace))]),
     ...Object.entries(state.clusters).flatMap(([name, bootstrap]) => bootstrap.map((address) => service(`kafka-${name}`, address, () => answersApiVersions(Number(address.split(':')[1]))))),

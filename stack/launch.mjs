@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 const root = resolve(fileURLToPath(import.meta.url), '..', '..');
 const modules = join(root, 'node_modules');
 const stampFile = join(modules, '.cutover-lock');
-const hashOf = (/** @type {string | Buffer} */ content) => createHash('sha256').update(content).digest('hex');
+const hashOf = (/** @type {import('node:crypto').BinaryLike} */ content) => createHash('sha256').update(content).digest('hex');
 const installLock = join(tmpdir(), `cutover-install-${hashOf(root).slice(0, 16)}.lock`);
 
 const say = (/** @type {string} */ line) => process.stderr.write(`${line}\n`);
