@@ -67,7 +67,7 @@ export const caughtUp = (ports: Ports) => ({
         state: `${sick.map((v) => `${v.spec.name} ${v.health.connector}`).join(',')} ${magnitude(lag)}`,
         progress: `${copied} ${sick.length}`,
         figures: { lagRecords: Number(lag), worstLagRecords: Number(worst), partitions: all.length, recordsPerSecond: perSecond, etaMs: perSecond ? Math.round((Number(lag) / perSecond) * 1000) : null },
-        patience: { ms: failed ? Math.min(failedMs, x.c.limits.stuckMs) : x.c.limits.stuckMs, then: () => stuck(views, x.c.limits.stuckMs) },
+        patience: { ms: failed ? Math.min(failedMs, x.c.limits.stuckMs) : x.c.limits.stuckMs, failure: () => stuck(views, x.c.limits.stuckMs) },
       };
     };
   },

@@ -1,7 +1,7 @@
 /** All activities over the ports, each behind the boundary: what the worker registers with Temporal. */
 import type { Ports } from '../domain/ports.ts';
-import type { Context, Done, Look } from '../domain/scheme.ts';
-import { boundary, type At, type BoundaryOptions, type Manner } from './boundary.ts';
+import type { Context, Done, Look, Timed } from '../domain/scheme.ts';
+import { boundary, type At, type BoundaryOptions } from './boundary.ts';
 import { caughtUp } from './caughtup.ts';
 import { clusters, type TemporalAsked } from './clusters.ts';
 import { cut } from './cut.ts';
@@ -27,69 +27,77 @@ export interface WorkOptions extends TemporalAsked, BoundaryOptions {
 /** Progress of a connector costs Connect up to 0.7 s per look: not more often than this. */
 const mirrorPollMs = 1_500;
 
-type LookContext = { readonly c: Context & { readonly before: string | null } };
-type WithContext = { readonly c?: Context };
+type X<K extends keyof Work> = Parameters<Work[K]>[0];
+type R<K extends keyof Work> = Awaited<ReturnType<Work[K]>>;
+type LookName = { [K in keyof Work]: R<K> extends Look ? K : never }[keyof Work];
+type WriteName = Exclude<{ [K in keyof Work]: R<K> extends Done ? K : never }[keyof Work], LookName>;
+type ReadName = Exclude<keyof Work, LookName | WriteName>;
+type Looks = { readonly [K in LookName]: (x: X<K>, at: At) => () => Promise<Glance> };
+type Writes = { readonly [K in WriteName]: (x: X<K>, at: At) => Promise<Said> };
+type Reads = { readonly [K in ReadName]: (x: X<K>, at: At) => Promise<R<K>> };
+
+const ownPace: Partial<Record<LookName, LookingOptions>> = { lookCaughtUp: { pollMs: mirrorPollMs } };
+
+async function timed<T extends object>(at: At, act: () => Promise<T>): Promise<T & Timed> {
+  const fromMs = at.now();
+  const said = await act();
+  return { ...said, fromMs, toMs: at.now() };
+}
 
 export function createWork(ports: Ports, options: WorkOptions): Work {
   const enclose = boundary(options);
-  const plain = <X extends object, R>(name: string, manner: Manner, act: (x: X, at: At) => Promise<R>) => (x: X): Promise<R> => enclose(name, x as WithContext, manner, (at) => act(x, at));
-  const read = <X extends object, R>(name: string, act: (x: X, at: At) => Promise<R>) => plain(name, 'read', act);
-  const timed = <X extends object, R>(act: (x: X, at: At) => Promise<R>) => async (x: X, at: At): Promise<R & Done> => {
-    const fromMs = at.now();
-    const said = await act(x, at) as R & Said;
-    return { ...said, fromMs, toMs: at.now() };
-  };
-  const write = <X extends object>(name: string, act: (x: X, at: At) => Promise<Said>): ((x: X) => Promise<Done>) => plain(name, 'write', timed(act));
-  const look = <X extends LookContext>(name: string, eye: (x: X, at: At) => () => Promise<Glance>, own: LookingOptions = {}): ((x: X) => Promise<Look>) =>
-    plain(name, 'read', timed((x: X, at) => lookUntil(x.c, at, eye(x, at), { ...own, ...options.looking })));
-
   const record = createRecord(ports);
-  const all = {
+  const all: Looks & Writes & Reads = {
     ...clusters(ports, options), ...ledger(record), ...ready(ports), ...topics(ports, record), ...retention(ports, record), ...mirrors(ports, record), ...caughtUp(ports),
     ...fleets(ports, record), ...moved(ports), ...fence(ports, record), ...drained(ports), ...positions(ports, record), ...cut(ports, record), ...evidence(ports, record),
   };
+  const [looks, writes, reads]: readonly [Looks, Writes, Reads] = [all, all, all];
+  const look = <K extends LookName>(name: K) => (x: X<K>): Promise<Look> =>
+    enclose(name, x, 'read', (at) => timed(at, () => lookUntil(x.c, at, looks[name](x, at), { ...ownPace[name], ...options.looking })));
+  const write = <K extends WriteName>(name: K) => (x: X<K>): Promise<Done> => enclose(name, x, 'write', (at) => timed(at, () => writes[name](x, at)));
+  const read = <K extends ReadName>(name: K) => (x: X<K>): Promise<R<K>> => enclose(name, x as { readonly c?: Context }, 'read', (at) => reads[name](x, at));
   return {
-    environment: read('environment', all.environment),
-    assess: read('assess', all.assess),
-    reassess: read('reassess', all.reassess),
-    acquireLock: write('acquireLock', all.acquireLock),
-    releaseLock: write('releaseLock', all.releaseLock),
-    remember: write('remember', all.remember),
-    recall: read('recall', all.recall),
-    lookReady: look('lookReady', all.lookReady),
-    captureTopics: read('captureTopics', all.captureTopics),
-    createTopics: write('createTopics', all.createTopics),
-    removeTopics: write('removeTopics', all.removeTopics),
-    captureRetention: read('captureRetention', all.captureRetention),
-    holdRetention: write('holdRetention', all.holdRetention),
-    restoreRetention: write('restoreRetention', all.restoreRetention),
-    releaseRetention: write('releaseRetention', all.releaseRetention),
-    captureMirror: read('captureMirror', all.captureMirror),
-    createMirror: write('createMirror', all.createMirror),
-    removeMirror: write('removeMirror', all.removeMirror),
-    lookCaughtUp: look('lookCaughtUp', all.lookCaughtUp, { pollMs: mirrorPollMs }),
-    captureSilence: read('captureSilence', all.captureSilence),
-    silenceMirror: write('silenceMirror', all.silenceMirror),
-    resumeMirror: write('resumeMirror', all.resumeMirror),
-    retireMirrors: write('retireMirrors', all.retireMirrors),
-    captureFleet: read('captureFleet', all.captureFleet),
-    stopFleet: write('stopFleet', all.stopFleet),
-    startFleet: write('startFleet', all.startFleet),
-    lookRunning: look('lookRunning', all.lookRunning),
-    lookQuiet: look('lookQuiet', all.lookQuiet),
-    captureFence: read('captureFence', all.captureFence),
-    raiseFence: write('raiseFence', all.raiseFence),
-    lowerFence: write('lowerFence', all.lowerFence),
-    lowerFences: write('lowerFences', all.lowerFences),
-    lookMirrorDrained: look('lookMirrorDrained', all.lookMirrorDrained),
-    lookGroupsDrained: look('lookGroupsDrained', all.lookGroupsDrained),
-    capturePositions: read('capturePositions', all.capturePositions),
-    setPositions: write('setPositions', all.setPositions),
-    returnPositions: write('returnPositions', all.returnPositions),
-    captureCut: read('captureCut', all.captureCut),
-    markCut: write('markCut', all.markCut),
-    unmarkCut: write('unmarkCut', all.unmarkCut),
-    lookCut: look('lookCut', all.lookCut),
-    evidence: read('evidence', all.evidence),
+    environment: read('environment'),
+    assess: read('assess'),
+    reassess: read('reassess'),
+    acquireLock: write('acquireLock'),
+    releaseLock: write('releaseLock'),
+    remember: write('remember'),
+    recall: read('recall'),
+    lookReady: look('lookReady'),
+    captureTopics: read('captureTopics'),
+    createTopics: write('createTopics'),
+    removeTopics: write('removeTopics'),
+    captureRetention: read('captureRetention'),
+    holdRetention: write('holdRetention'),
+    restoreRetention: write('restoreRetention'),
+    releaseRetention: write('releaseRetention'),
+    captureMirror: read('captureMirror'),
+    createMirror: write('createMirror'),
+    removeMirror: write('removeMirror'),
+    lookCaughtUp: look('lookCaughtUp'),
+    captureSilence: read('captureSilence'),
+    silenceMirror: write('silenceMirror'),
+    resumeMirror: write('resumeMirror'),
+    retireMirrors: write('retireMirrors'),
+    captureFleet: read('captureFleet'),
+    stopFleet: write('stopFleet'),
+    startFleet: write('startFleet'),
+    lookRunning: look('lookRunning'),
+    lookQuiet: look('lookQuiet'),
+    captureFence: read('captureFence'),
+    raiseFence: write('raiseFence'),
+    lowerFence: write('lowerFence'),
+    lowerFences: write('lowerFences'),
+    lookMirrorDrained: look('lookMirrorDrained'),
+    lookGroupsDrained: look('lookGroupsDrained'),
+    capturePositions: read('capturePositions'),
+    setPositions: write('setPositions'),
+    returnPositions: write('returnPositions'),
+    captureCut: read('captureCut'),
+    markCut: write('markCut'),
+    unmarkCut: write('unmarkCut'),
+    lookCut: look('lookCut'),
+    evidence: read('evidence'),
   };
 }

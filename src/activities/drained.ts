@@ -93,7 +93,7 @@ export const drained = (ports: Ports) => ({
       }
       return {
         done: proof.done, say: proof.say, state: `${magnitude(proof.left)}`, progress: endsToken(both.copy),
-        patience: { ms: x.c.limits.stuckMs, then: () => new Failure('MirrorStuck', `The mirror of ${x.set.name} did not drain within ${x.c.limits.stuckMs} ms: ${proof.say}`) },
+        patience: { ms: x.c.limits.stuckMs, failure: () => new Failure('MirrorStuck', `The mirror of ${x.set.name} did not drain within ${x.c.limits.stuckMs} ms: ${proof.say}`) },
       };
     };
   },
@@ -111,7 +111,7 @@ export const drained = (ports: Ports) => ({
       return {
         done, say, state: `${magnitude(records)} ${open.length > 0 ? 'open' : ''}`, progress: left.map((u) => String(u.position)).join(','),
         figures: { unreadRecords: Number(records) },
-        patience: { ms: x.c.limits.stuckMs, then: () => new Failure('ClientNotMoved', `No progress within ${x.c.limits.stuckMs} ms; ${say}`, 'Look whether these groups are reading at all, then retry.') },
+        patience: { ms: x.c.limits.stuckMs, failure: () => new Failure('ClientNotMoved', `No progress within ${x.c.limits.stuckMs} ms; ${say}`, 'Look whether these groups are reading at all, then retry.') },
       };
     };
   },

@@ -45,7 +45,7 @@ export function createRecord(ports: Ports) {
     if (missing.length === 0) return [];
     const said = missing.map((name): Fault => {
       const error = faults.get(name);
-      return { type: error instanceof Failure ? error.type : 'Unreachable', text: `cluster ${name}: ${error === undefined ? `no answer within ${stragglerMs} ms` : error instanceof Error ? error.message : String(error)}` };
+      return { type: error instanceof Failure ? error.type : 'Unreachable', text: `cluster ${name}: ${error === undefined ? `no answer within ${stragglerMs} ms` : error instanceof Error ? error.message : 'refused for an unknown reason'}` };
     });
     if (need === 'both' || missing.length === names.length) refuse('The ledger, which must be written on both clusters before anything can go on,', said, 'Restore the ledger topic, then retry.');
     return said.map((f) => f.text);

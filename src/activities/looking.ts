@@ -16,7 +16,7 @@ export interface Glance {
   /** Changes with every bit of progress; while neither it nor `state` changes, patience runs out. */
   readonly progress?: string;
   /** Outside an outage: how long nothing may change, and what to say then. */
-  readonly patience?: { readonly ms: number; readonly then: () => Failure };
+  readonly patience?: { readonly ms: number; readonly failure: () => Failure };
 }
 
 export interface LookingOptions {
@@ -50,7 +50,7 @@ export async function lookUntil(c: Context & { readonly before: string | null },
     const progress = g.progress ?? '';
     if (g.state !== known.state || progress !== known.progress) known = { state: g.state, progress, sinceMs: at.now() };
     const idleMs = at.now() - known.sinceMs;
-    if (!g.done && c.untilMs === null && g.patience && idleMs >= g.patience.ms) throw g.patience.then();
+    if (!g.done && c.untilMs === null && g.patience && idleMs >= g.patience.ms) throw g.patience.failure();
     const news = !stubborn && (before === null || before.state !== g.state || at.now() - startedMs >= turnMs);
     if (g.done || news) {
       const picture: Carried = { state: g.state, progress, idleMs };

@@ -28,8 +28,9 @@ export const mirrors = (ports: Ports, record: LedgerBook) => ({
   }),
 
   async createMirror(x: OfSet & { readonly before: MirrorBefore }, at: At): Promise<Said> {
-    const exists = (await ports.mirrors.list(connectOf(x.m, x.toward), x.before.name)).includes(x.before.name);
-    const seed = exists ? [] : await seedFor(ports, record, x);
+    const { connector } = await ports.mirrors.health(specOf(x.m, { ...x, name: x.before.name }));
+    // An earlier try may have created it and not seeded it yet; only one that has left STOPPED stands where it should.
+    const seed = connector === 'absent' || connector === 'STOPPED' ? await seedFor(ports, record, x) : [];
     const spec = specOf(x.m, { ...x, name: x.before.name, seed });
     at.until.check();
     await ports.mirrors.create(spec, at.until);
@@ -109,7 +110,9 @@ async function seedFor(ports: Ports, record: LedgerBook, x: OfSet): Promise<read
 }
 
 async function rememberWhere(ports: Ports, record: LedgerBook, { x, spec, at }: { readonly x: OfSet; readonly spec: MirrorSpec; readonly at: At }): Promise<void> {
-  await ports.mirrors.silence(spec, await ports.mirrors.writers(spec), at.until);
+  const writers = await ports.mirrors.writers(spec);
+  if (!writers.some((w) => w.producerId !== null)) return; // it never wrote: there is no place to go on from
+  await ports.mirrors.silence(spec, writers, at.until);
   await ports.mirrors.awaitStopped(spec, at.until);
   const [next, ends] = await Promise.all([ports.mirrors.progress(spec), clusterOf(ports, x.m, x.toward).ends(spec.topics)]);
   const left: Left = { next: Object.fromEntries([...next].map(([key, n]) => [key, String(n)])), copied: Object.fromEntries(ends.map((e) => [tpKey(e), String(e.hw)])) };

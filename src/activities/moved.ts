@@ -71,7 +71,7 @@ export const moved = (ports: Ports) => ({
       const say = faults.length > 0 ? `${faults.join('; ')}.` : quietly({ fleets, groups, topics, on: x.on });
       return {
         done: faults.length === 0, say, state: `${alive.length} ${full.length} ${growing.length > 0} ${open.length > 0}`, progress: fleets.map((f) => `${f.state.source} ${f.state.target}`).join(),
-        patience: { ms: x.c.limits.stopMs, then: () => new Failure('ClientNotMoved', `Not gone from cluster ${nameOf(x.m, x.on)} within ${x.c.limits.stopMs} ms: ${say}`) },
+        patience: { ms: x.c.limits.stopMs, failure: () => new Failure('ClientNotMoved', `Not gone from cluster ${nameOf(x.m, x.on)} within ${x.c.limits.stopMs} ms: ${say}`) },
       };
     };
   },
@@ -94,7 +94,7 @@ export const moved = (ports: Ports) => ({
       const say = faults.length > 0 ? `${faults.join('; ')}.` : undecided ? `waiting for a first write of ${list(silent.map((a) => a.name))}.` : atWork({ applications, groups, silent, wrote: [...wrote], on: x.on });
       return {
         done: faults.length === 0 && !undecided, say, state: faults.length > 0 ? `${faults.length} not running` : undecided ? 'waiting for a first write' : 'running', progress: facts.map((g) => `${g.state}${g.members.length}`).join(),
-        patience: { ms: x.c.limits.startMs, then: () => new Failure('ClientNotMoved', `Not at work on cluster ${nameOf(x.m, x.on)} within ${x.c.limits.startMs} ms: ${say}`) },
+        patience: { ms: x.c.limits.startMs, failure: () => new Failure('ClientNotMoved', `Not at work on cluster ${nameOf(x.m, x.on)} within ${x.c.limits.startMs} ms: ${say}`) },
       };
     };
   },

@@ -172,9 +172,9 @@ export class FakeWorld {
       fleet: (name) => { if (name === 'nowhere') throw new Failure('BadMigration', 'The catalog has no fleet called "nowhere".'); return fleet; },
       mirrors: this.#mirrors(),
       ledger: {
-        prepare: async (name) => { this.cluster(name).topics.has('__cutover.ledger') || this.cluster(name).topic('__cutover.ledger', 1); return []; },
+        prepare: async (name) => { if (!this.cluster(name).topics.has('__cutover.ledger')) this.cluster(name).topic('__cutover.ledger', 1); return []; },
         write: async (name, entries, until) => { const c = this.cluster(name); await called(c, 'ledger.write'); until.check(); for (const e of entries) c.entries.set(e.key, e.value); },
-        read: async (name, prefix) => { const c = this.cluster(name); await called(c, 'ledger.read'); return new Map([...c.entries].filter(([k]) => k.startsWith(prefix)).sort()); },
+        read: async (name, prefix) => { const c = this.cluster(name); await called(c, 'ledger.read'); return new Map([...c.entries].filter(([k]) => k.startsWith(prefix)).sort(([a], [b]) => (a < b ? -1 : 1))); },
       },
     };
   }

@@ -27,13 +27,13 @@ test('a turn without news ends after its time, and idle time adds up over turns'
   assert.equal(second.done, false);
   const carried = JSON.parse(second.picture ?? '{}') as { idleMs: number };
   assert.ok(carried.idleMs >= 29, `${carried.idleMs} ms carried`);
-  const patience = { ms: 5_000, then: () => new Failure('MirrorStuck', 'no progress') };
+  const patience = { ms: 5_000, failure: () => new Failure('MirrorStuck', 'no progress') };
   const startedMs = Date.now();
   await assert.rejects(look({ ...looking('s'), before: JSON.stringify({ ...carried, idleMs: 4_990 }) }, [{ patience }], { turnMs: 60_000 }), { type: 'MirrorStuck' });
   assert.ok(Date.now() - startedMs < 2_000, 'what the turn before waited counts');
 });
 test('progress without a new picture keeps patience alive', async () => {
-  const patience = { ms: 15, then: () => new Failure('MirrorStuck', 'no progress') };
+  const patience = { ms: 15, failure: () => new Failure('MirrorStuck', 'no progress') };
   const first = await look(looking('s'), [{}]);
   const moving = Array.from({ length: 20 }, (_, i) => ({ progress: String(i), patience }));
   const last = await look({ ...looking('s'), before: first.picture ?? null }, [...moving, { done: true }], { pollMs: 3 });

@@ -164,6 +164,7 @@ test('returned after reading on the target: translated back, also when the undo 
 test('the undo of a set that never happened changes nothing', async () => {
   const { w, work } = await world();
   w.source.place('billing', 'orders', 0, 1n);
+  w.source.join('billing', 'still-there');
   await work.returnPositions(ask);
   assert.deepEqual([w.source.placed('billing'), w.target.placed('billing')], [{ 'orders/0': 1 }, {}]);
 });
