@@ -11,7 +11,7 @@ import type { Part, PartSpec } from './part.ts';
 import type { ClusterChoices, StackCluster, StackConnect, StackOptions, StackTemporal, Variant } from './stack.ts';
 import type { StatePart } from './state.ts';
 import { prepareTemporal } from './temporal.ts';
-import type { JarSetName, Tools } from './tools.ts';
+import type { JarSetName, Tools, Wanted } from './tools.ts';
 
 export const namespace = 'default';
 
@@ -65,6 +65,11 @@ export class Building {
   }
 }
 
+export const toolsNeeded = (options: StackOptions): Wanted => ({
+  temporal: options.temporal !== 'none',
+  kafka: options.source !== 'none' || options.target !== 'none',
+});
+
 /** Temporal takes four, each broker two, each Connect worker one. */
 export const portsNeeded = (options: StackOptions): number => {
   const brokers = [options.source ?? {}, options.target ?? {}].map((choice) => (choice === 'none' ? 0 : (choice.brokers ?? 1)));
@@ -75,7 +80,7 @@ const startTemporal = async (b: Building): Promise<StackTemporal | null> => {
   const choice = b.options.temporal ?? { ui: true };
   if (choice === 'none') return null;
   const ports = { grpc: b.port(), http: b.port(), metrics: b.port(), ui: choice.ui ? b.port() : null };
-  const { temporal: binary } = b.tools;
+  const binary = b.tools.temporal ?? absent('the temporal binary');
   const part = b.part('server', prepareTemporal({ binary, folder: join(b.folder, 'temporal'), logFolder: b.logFolder, ports, namespace }));
   const address = `127.0.0.1:${ports.grpc}`;
   await b.start(part, address);
@@ -87,8 +92,9 @@ const startCluster = async (b: Building, of: { readonly catalogName: string; rea
   if (choices === 'none') return null;
   const logins: Logins | null = b.variant === 'sasl' ? createLogins(join(b.folder, 'secrets'), catalogName) : null;
   const ports = Array.from({ length: choices.brokers ?? 1 }, () => ({ client: b.port(), controller: b.port() }));
+  const { java, jars } = b.tools.kafka ?? absent("Kafka's jars");
   const plan = {
-    java: b.tools.java, jars: b.tools.jars[of.jars], aim: b.options.aim ?? 'start', name: catalogName, ports, logins, clusterId: newClusterId(),
+    java, jars: jars[of.jars], aim: b.options.aim ?? 'start', name: catalogName, ports, logins, clusterId: newClusterId(),
     folder: join(b.folder, `kafka-${catalogName}`), logFolder: b.logFolder, settings: choices.settings ?? {},
   } as const;
   const specs = await Promise.all(ports.map((_, i) => prepareBroker(plan, i)));
@@ -104,8 +110,9 @@ const startConnect = async (b: Building, on: StackCluster | null, groupId: strin
   if (on === null) return null;
   const port = b.port();
   const url = `http://127.0.0.1:${port}`;
+  const { java, jars } = b.tools.kafka ?? absent("Kafka's jars");
   const part = b.part('connect', prepareConnect({
-    java: b.tools.java, jars: b.tools.jars.connect, aim: b.options.aim ?? 'start', groupId, port, bootstrap: on.bootstrap,
+    java, jars: jars.connect, aim: b.options.aim ?? 'start', groupId, port, bootstrap: on.bootstrap,
     replicationFactor: Math.min(3, on.brokers.length), login: on.login('mm2'), folder: join(b.folder, `connect-${groupId}`), logFolder: b.logFolder,
     settings: b.options.connectSettings ?? {},
   }));

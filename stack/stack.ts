@@ -7,7 +7,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Login, User } from './access.ts';
-import { Building, absent, namespace, portsNeeded, startParts } from './building.ts';
+import { Building, absent, namespace, portsNeeded, startParts, toolsNeeded } from './building.ts';
 import type { BuiltParts } from './building.ts';
 import { catalogOf, writeCatalogFile } from './catalog.ts';
 import type { CatalogChoices } from './catalog.ts';
@@ -116,7 +116,7 @@ const root = join(import.meta.dirname, '..');
 
 /** Throws `MissingPrerequisites`, or an error that names the log of the part that did not start; nothing is left running then. */
 export const startStack = async (options: StackOptions = {}): Promise<Stack> => {
-  const tools = await ensureTools();
+  const tools = await ensureTools(toolsNeeded(options));
   const folder = claimFolder(options.folder);
   const keepFolder = options.keepFolder ?? options.folder !== undefined;
   const household = openHousehold({ folder, removeFolder: !keepFolder });

@@ -20,11 +20,17 @@ export interface JarSet {
   /** A class data archive that halves the start of a JVM; `null`: there is none, it starts without. */
   readonly archive: string | null;
 }
-export interface Tools {
+export interface KafkaTools {
   readonly java: string;
-  readonly temporal: string;
   readonly jars: Readonly<Record<JarSetName, JarSet>>;
 }
+/** `null`: not asked for. */
+export interface Tools {
+  readonly temporal: string | null;
+  readonly kafka: KafkaTools | null;
+}
+/** A stack without brokers needs no Java, one without Temporal no Go. */
+export interface Wanted { readonly temporal: boolean; readonly kafka: boolean }
 
 /** Must equal the version in tools/temporal/go.mod: a Go build does not know the version of what it builds. */
 export const temporalRelease = '1.8.2';
@@ -97,24 +103,28 @@ const ensureArchives = async (java: string, version: string, classpaths: Readonl
   }
 };
 
-/** Everything the stack runs; builds what is missing, side by side where that is safe. Throws `MissingPrerequisites` before it builds anything. */
-export const ensureTools = async (progress: Progress = new Progress()): Promise<Tools> => {
-  const [onPath, jarArtefacts] = [await temporalOnPath(), jarSetNames.map(jarArtefact)];
-  const needed: Prerequisite[] = ['java'];
-  if (jarArtefacts.some((artefact) => !isCached(artefact))) needed.push('mvn');
-  if (onPath === null && !isCached(temporalArtefact())) needed.push('go');
-  if (needed.length > 1) process.stderr.write(`set-up · builds what is missing into ${cacheFolder()}, once per machine\n`);
-  const { java: javaVersion = '' } = await checkPrerequisites(needed);
+/** What the stack runs; builds what is missing, side by side where that is safe. Throws `MissingPrerequisites` before it builds anything. */
+export const ensureTools = async (wanted: Wanted, progress: Progress = new Progress()): Promise<Tools> => {
+  const onPath = wanted.temporal ? await temporalOnPath() : null;
+  const needed: Prerequisite[] = wanted.kafka ? ['java'] : [];
+  const building: Prerequisite[] = [];
+  if (wanted.kafka && jarSetNames.some((name) => !isCached(jarArtefact(name)))) building.push('mvn');
+  if (wanted.temporal && onPath === null && !isCached(temporalArtefact())) building.push('go');
+  const { java: javaVersion = '' } = await checkPrerequisites([...needed, ...building]);
+  if (building.length > 0) process.stderr.write(`set-up · builds what is missing into ${cacheFolder()}, once per machine\n`);
 
-  const java = javaCommand();
-  const temporal = onPath ?? ensureArtefact(temporalArtefact(), progress).then((folder) => join(folder, 'temporal'));
-  const jars = ensureJars(jarArtefacts, progress).then(async (classpaths) => ({ classpaths, archives: await ensureArchives(java, javaVersion, classpaths, progress) }));
-  const [binary, { classpaths, archives }] = await Promise.all([temporal, jars]);
-  const set = (name: JarSetName): JarSet => ({ name, classpath: classpaths[name], archive: archives[name] });
-  return { java, temporal: binary, jars: { 'broker-source': set('broker-source'), 'broker-target': set('broker-target'), connect: set('connect') } };
+  const [temporal, kafka] = await Promise.all([
+    wanted.temporal ? (onPath ?? ensureArtefact(temporalArtefact(), progress).then((folder) => join(folder, 'temporal'))) : null,
+    wanted.kafka ? ensureKafka(javaVersion, progress) : null,
+  ]);
+  return { temporal, kafka };
 };
 
-const ensureJars = async (artefacts: readonly Artefact[], progress: Progress): Promise<Readonly<Record<JarSetName, string>>> => {
-  const folders = await Promise.all(artefacts.map((artefact) => ensureArtefact(artefact, progress)));
-  return Object.fromEntries(jarSetNames.map((name, i) => [name, classpathOf(folders[i] ?? '')])) as Record<JarSetName, string>;
+const ensureKafka = async (javaVersion: string, progress: Progress): Promise<KafkaTools> => {
+  const java = javaCommand();
+  const folders = await Promise.all(jarSetNames.map((name) => ensureArtefact(jarArtefact(name), progress)));
+  const classpaths = Object.fromEntries(jarSetNames.map((name, i) => [name, classpathOf(folders[i] ?? '')])) as Record<JarSetName, string>;
+  const archives = await ensureArchives(java, javaVersion, classpaths, progress);
+  const set = (name: JarSetName): JarSet => ({ name, classpath: classpaths[name], archive: archives[name] });
+  return { java, jars: { 'broker-source': set('broker-source'), 'broker-target': set('broker-target'), connect: set('connect') } };
 };
