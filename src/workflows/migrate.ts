@@ -1,6 +1,6 @@
 /** What every scheme's workflow does: handlers first, then parse, assess, plan, check the plan, run it, and end in the right way. */
 import { ApplicationFailure, CancelledFailure, CancellationScope, setHandler } from '@temporalio/workflow';
-import { checkPlan, explainBreaches } from '../domain/authority.ts';
+import { checkPlan, explainBreaches } from '../domain/authority-check.ts';
 import { cutSets } from '../domain/cutsets.ts';
 import { Failure, isFailureType } from '../domain/failures.ts';
 import { parseMigration } from '../domain/parse-migration.ts';
@@ -11,7 +11,7 @@ import type { Has, Plan } from '../domain/scheme.ts';
 import { kinds } from '../domain/decisions.ts';
 import { Run } from './engine.ts';
 import { describeError } from './errors.ts';
-import { openJournal, parseJournal, type Journal } from './journal.ts';
+import { openJournal, parseJournal } from './journal.ts';
 import * as messages from './messages.ts';
 import { bind } from './resources/use.ts';
 import { schemes, type SchemeName } from './schemes/schemes.ts';
@@ -35,11 +35,14 @@ export async function migrate(scheme: SchemeName, input: unknown, carried?: unkn
   const root = CancellationScope.current();
   return CancellationScope.nonCancellable(async () => {
     const run = new Run(temporalRuntime(input), work);
+    // Buffered messages are delivered while handlers are set: a later run must have its journal by then, or it would lose them.
+    const unreadable = carried === undefined ? null : tryResume(run, scheme, carried);
     handle(run);
     void root.cancelRequested.catch(() => run.turnBack({ kind: 'rollback', by: 'workflow cancel', hold: null, hash: null, reason: null, to: null, limits: {} }));
     try {
-      const journal = carried === undefined ? await begin(run, scheme, input) : resume(run, scheme, carried);
-      journal.runs = Math.max(journal.runs, 1);
+      if (unreadable) throw unreadable.error;
+      if (carried === undefined) await begin(run, scheme, input);
+      run.tell();
     } catch (error) {
       throw asFailure(error);
     }
@@ -79,7 +82,16 @@ function handle(run: Run): void {
   setHandler(messages.audit, () => run.journal?.audit ?? [], { description: messages.queryDescriptions.audit });
 }
 
-async function begin(run: Run, scheme: SchemeName, input: unknown): Promise<Journal> {
+function tryResume(run: Run, scheme: SchemeName, carried: unknown): { readonly error: unknown } | null {
+  try {
+    resume(run, scheme, carried);
+    return null;
+  } catch (error) {
+    return { error };
+  }
+}
+
+async function begin(run: Run, scheme: SchemeName, input: unknown): Promise<void> {
   run.tell();
   const given = parseMigration(input, scheme);
   if (run.runtime.workflowId !== workflowIdOf(given))
@@ -95,15 +107,13 @@ async function begin(run: Run, scheme: SchemeName, input: unknown): Promise<Jour
     scheme, run: run.runtime.firstRunId, migration, inventory, planHash: hash, inventoryHash: hashOf(inventory), has, searchAttributes: known.searchAttributes, at: null, startedMs,
   });
   run.begin(journal, plan, hash);
-  return journal;
 }
 
 /** A later run may stand on newer code; the plan may not. */
-function resume(run: Run, scheme: SchemeName, carried: unknown): Journal {
+function resume(run: Run, scheme: SchemeName, carried: unknown): void {
   const journal = parseJournal(carried);
   const plan = planFor(run, scheme, journal.migration, journal.inventory, (id) => journal.has[id] ?? false);
   run.begin(journal, plan, planHash(journal.migration, journal.inventory, plan));
-  return journal;
 }
 
 const planFor = (run: Run, scheme: SchemeName, m: Migration, inventory: Inventory, has: Has): Plan =>

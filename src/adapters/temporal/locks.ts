@@ -1,5 +1,6 @@
 /** Locks and search attributes: what activities ask of Temporal itself. */
 import { WithStartWorkflowOperation, type Client } from '@temporalio/client';
+import type { Workflow } from '@temporalio/common';
 import { Failure } from '../../domain/failures.ts';
 
 /** Per Kafka cluster id one lock workflow; see `workflows/lock.ts`. */
@@ -13,9 +14,9 @@ const lockId = (clusterId: string): string => `cutover-lock/${clusterId}`;
 
 export function createLocks(client: Client, taskQueue: string): Locks {
   const ask = (clusterId: string, update: 'acquire' | 'release', arg: unknown): Promise<string> =>
-    client.workflow.executeUpdateWithStart<string, [unknown]>(update, {
+    client.workflow.executeUpdateWithStart<Workflow, string, [unknown]>(update, {
       args: [arg],
-      startWorkflowOperation: new WithStartWorkflowOperation('lock', { workflowId: lockId(clusterId), taskQueue, args: [], workflowIdConflictPolicy: 'USE_EXISTING', workflowIdReusePolicy: 'ALLOW_DUPLICATE' }),
+      startWorkflowOperation: new WithStartWorkflowOperation<Workflow>('lock', { workflowId: lockId(clusterId), taskQueue, args: [], workflowIdConflictPolicy: 'USE_EXISTING', workflowIdReusePolicy: 'ALLOW_DUPLICATE' }),
     });
   return {
     async acquire(owner, topics) {

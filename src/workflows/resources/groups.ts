@@ -20,7 +20,8 @@ export const groups = (b: Bound) => ({
       proves: true,
       detail: { groups: names(applications), to, how },
       effects: positions(applications, to, how),
-      undoes: [...positions(applications, otherSide(to), 'translated'), ...positions(applications, to, 'none')],
+      // Where nothing was copied, nothing can be translated back: a group that has read on `to` keeps its place there.
+      undoes: how === 'log-start' ? [] : [...positions(applications, otherSide(to), 'translated'), ...positions(applications, to, 'none')],
       capture: async (c) => ({ ...(await b.work.capturePositions({ m: b.m, c, groups: names(applications), to })) }),
       apply: (before, c) => b.work.setPositions({ m: b.m, c, groups: names(applications), to, how, before }),
       undo: (before, c) => b.work.returnPositions({ m: b.m, c, groups: names(applications), to, how, before }),
