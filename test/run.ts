@@ -4,7 +4,7 @@ import { files, runFiles } from './suite.ts';
 import { staticSteps } from './steps.ts';
 
 const from = performance.now();
-const [steps] = await Promise.all([staticSteps(), ensureTools()]);
+const [steps] = await Promise.all([staticSteps(), ensureTools({ temporal: true, kafka: true })]);
 const fast = await runFiles(await files('fast'), { concurrency: 2, timeoutMs: 120_000 });
 const stack = await runFiles(await files('stack'), { concurrency: 1, timeoutMs: 900_000 });
 const failed = fast.failed + stack.failed + steps.filter((s) => !s.ok).length;
