@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { NativeConnection, Worker } from '@temporalio/worker';
+import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import type { Work } from '../../src/activities/work.ts';
 import type { Migration } from '../../src/domain/migration.ts';
 import { workflowIdOf } from '../../src/domain/migration.ts';
@@ -24,16 +24,26 @@ export interface Server extends AsyncDisposable {
   progress(id: string): Promise<Progress>;
   /** Polls `progress` until the test holds; fails with the last progress after `withinMs`. */
   until(id: string, test: (p: Progress) => boolean, withinMs?: number): Promise<Progress>;
+  /** The status, such as `RUNNING`; `UNKNOWN` when the server did not say. */
+  described(id: string): Promise<{ readonly status: string }>;
   /** Waits for the end and returns the status, such as `COMPLETED`, with the failure's message if any. */
   ended(id: string, withinMs?: number): Promise<{ readonly status: string; readonly result: string }>;
   history(id: string): Promise<string>;
 }
 
+/** Workflows and activities that fail are what these tests are about: not worth a line each. One runtime per process. */
+let quiet = false;
+function beQuiet(): void {
+  if (!quiet) Runtime.install({ logger: new DefaultLogger('ERROR') });
+  quiet = true;
+}
+
 export async function startServer(work: Work): Promise<Server> {
+  beQuiet();
   const stack = await startStack({ source: 'none', target: 'none', connects: 'none', temporal: { ui: false } });
   const connection = await NativeConnection.connect({ address: stack.temporal.address });
   const worker = await Worker.create({
-    connection, taskQueue, workflowBundle: { codePath: await workflowBundle() }, activities: { ...work },
+    connection, taskQueue, identity: 'worker', workflowBundle: { codePath: await workflowBundle() }, activities: { ...work },
     maxHeartbeatThrottleInterval: '200ms', stickyQueueScheduleToStartTimeout: '1s', shutdownForceTime: '2s',
   });
   const running = worker.run();
@@ -51,7 +61,7 @@ export async function startServer(work: Work): Promise<Server> {
 
 export const temporalCli = (stack: Stack) => async (...args: readonly string[]): Promise<Said> => {
   try {
-    const { stdout, stderr } = await run(stack.temporal.binary, [...args, '--address', stack.temporal.address], { timeout: 60_000, maxBuffer: 64 << 20 });
+    const { stdout, stderr } = await run(stack.temporal.binary, [...args, '--identity', 'operator', '--address', stack.temporal.address], { timeout: 60_000, maxBuffer: 64 << 20 });
     return { code: 0, out: stdout, err: stderr };
   } catch (error) {
     const e = error as { code?: number; stdout?: string; stderr?: string };
@@ -70,10 +80,13 @@ export function operator(temporal: (...args: readonly string[]) => Promise<Said>
     if (!first) throw new Error(`progress of ${id} is empty: ${said.out}`);
     return first;
   };
+  const described = async (id: string): Promise<{ status: string }> => {
+    const said = await temporal('workflow', 'describe', '--workflow-id', id, '-o', 'json');
+    return { status: /WORKFLOW_EXECUTION_STATUS_([A-Z_]+)/.exec(said.out)?.[1] ?? 'UNKNOWN' };
+  };
   const ended = async (id: string, withinMs = 60_000): Promise<{ status: string; result: string }> => {
     for (const deadline = Date.now() + withinMs; ; await pause(150)) {
-      const said = await temporal('workflow', 'describe', '--workflow-id', id, '-o', 'json');
-      const status = /WORKFLOW_EXECUTION_STATUS_([A-Z_]+)/.exec(said.out)?.[1] ?? 'UNKNOWN';
+      const { status } = await described(id);
       if (status !== 'RUNNING' && status !== 'UNKNOWN') {
         const result = await temporal('workflow', 'show', '--workflow-id', id, '-o', 'json');
         return { status, result: result.out };
@@ -82,7 +95,7 @@ export function operator(temporal: (...args: readonly string[]) => Promise<Said>
     }
   };
   return {
-    progress, ended,
+    progress, described, ended,
     start: (scheme, x, id) => temporal('workflow', 'start', '--type', scheme, '--task-queue', taskQueue, '--workflow-id', id ?? workflowIdOf(x as Migration), '--id-conflict-policy', 'Fail', '--id-reuse-policy', 'AllowDuplicateFailedOnly', '--fail-existing', ...input(x)),
     signal: (id, name, x) => temporal('workflow', 'signal', '--workflow-id', id, '--name', name, ...input(x)),
     decide: (id, decision) => temporal('workflow', 'update', 'execute', '--workflow-id', id, '--name', 'decide', ...input(decision)),

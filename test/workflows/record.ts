@@ -1,0 +1,103 @@
+/**
+ * Records the histories and journals that `replay.test.ts` reads: `node test/workflows/record.ts`. Run it when a change of
+ * the workflows is meant to change them and no migration of the release before is still under way.
+ */
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { setTimeout as pause } from 'node:timers/promises';
+import { Failure } from '../../src/domain/failures.ts';
+import type { Answer, Progress, Question } from '../../src/domain/progress.ts';
+import { small } from './migrations.ts';
+import { scripted, type Script } from './scripted.ts';
+import { startServer, type Server } from './server.ts';
+
+const histories = new URL('../histories/', import.meta.url);
+const journals = new URL('../journals/', import.meta.url);
+const schemeNames = ['stopRestartRepeat', 'producerFirst'] as const;
+
+interface Situation {
+  readonly more?: object;
+  readonly status: 'COMPLETED' | 'FAILED' | 'CANCELED';
+  readonly before?: (script: Script) => void;
+  /** What the operator does when asked; approves and retries where this says nothing. */
+  readonly says?: (q: Question, n: number) => { readonly kind: Answer | 'cancel'; readonly to?: string } | null;
+}
+const lastHoldBeforeTheCut = 'cut orders/approve the cut';
+const often = { limits: { historyEvents: 50 } };
+const situations: Readonly<Record<string, Situation>> = {
+  'completed': { status: 'COMPLETED' },
+  'rolled-back': { status: 'FAILED', says: (q) => (q.name === lastHoldBeforeTheCut ? { kind: 'rollback' } : null) },
+  'rejected': { status: 'FAILED', says: () => ({ kind: 'reject' }) },
+  'cancelled': { status: 'CANCELED', says: (q) => (q.name === lastHoldBeforeTheCut ? { kind: 'cancel' } : null) },
+  'back-to-a-phase-and-forward-again': { status: 'COMPLETED', says: (_q, n) => (n === 0 ? { kind: 'rollback', to: 'check' } : null) },
+  'step-failed-and-retried': { status: 'COMPLETED', before: (s) => { s.fail('createTopics', new Failure('Drift', 'Topic orders is in the way.')); } },
+  'undo-failed-and-retried': { status: 'FAILED', says: (_q, n) => (n === 0 ? { kind: 'rollback' } : null), before: (s) => { s.fail('removeTopics', new Failure('Drift', 'Topic orders is in use.'), { mode: 'undo' }); } },
+  'budget-exceeded': { status: 'COMPLETED', more: { outage: { budgetMs: 8_000, undoReserveMs: 2_000 } }, before: (s) => { s.fail('lookQuiet', 'hang', { mode: 'outage' }); } },
+  'continued-as-new': { status: 'COMPLETED', more: often },
+  'continued-as-new-back': { status: 'FAILED', more: often, says: (q) => (q.name === lastHoldBeforeTheCut ? { kind: 'rollback' } : null) },
+};
+
+async function play(server: Server, id: string, s: Situation): Promise<void> {
+  for (let n = 0, answered: Question | null = null; ; await pause(300)) {
+    const p = await server.progress(id).catch((): Progress | null => null);
+    if (p?.state === 'completed' || p?.state === 'rolled-back') {
+      const { status, result } = await server.ended(id);
+      if (status !== s.status) throw new Error(`${id} ended as ${status}, not ${s.status}: ${result.slice(-3_000)}`);
+      return;
+    }
+    const q = p?.question ?? null;
+    if (q === null || (q.name === answered?.name && q.sinceMs === answered.sinceMs)) continue;
+    const answer = s.says?.(q, n++) ?? { kind: q.kind === 'hold' ? 'approve' as const : 'retry' as const };
+    answered = q;
+    const said = answer.kind === 'cancel'
+      ? await server.temporal('workflow', 'cancel', '--workflow-id', id)
+      : await server.signal(id, answer.kind, { by: 'ana', ...(q.hash === null ? {} : { hash: q.hash }), reason: 'recorded', ...('to' in answer ? { to: answer.to } : {}) });
+    if (said.code !== 0) throw new Error(`${id}: ${said.err}`);
+  }
+}
+
+/** Who ran it and where the code lay says nothing about the workflow. */
+const scrubbed = (text: string): string => {
+  const { events } = JSON.parse(text, (key, value: unknown) => (key === 'stackTrace' ? '' : value)) as { events: unknown[] };
+  return `{"events":[\n${events.map((e) => JSON.stringify(e)).join(',\n')}\n]}\n`;
+};
+
+/** The runs of a chain of continue-as-new, oldest first. */
+async function runsOf(server: Server, id: string): Promise<readonly string[]> {
+  const texts: string[] = [];
+  for (let run: string | undefined, last = await server.history(id); ;) {
+    texts.unshift(last);
+    const { events } = JSON.parse(last) as { events: { workflowExecutionStartedEventAttributes?: { continuedExecutionRunId?: string } }[] };
+    run = events[0]?.workflowExecutionStartedEventAttributes?.continuedExecutionRunId;
+    if (run === undefined || run === '') return texts;
+    last = (await server.temporal('workflow', 'show', '--workflow-id', id, '--run-id', run, '-o', 'json')).out;
+  }
+}
+
+async function clear(folder: URL): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  for (const name of await readdir(folder)) await rm(new URL(name, folder), { recursive: true });
+}
+
+await clear(histories);
+await clear(journals);
+const world = scripted();
+await using server = await startServer(world.work);
+await Promise.all(schemeNames.map(async (scheme) => {
+  await mkdir(new URL(`${scheme}/`, histories));
+  for (const [situation, s] of Object.entries(situations)) {
+    const name = `${scheme.toLowerCase()}-${situation}`;
+    const script = world.of(name);
+    s.before?.(script);
+    const m = small(name, { scheme, ...s.more });
+    const id = `cutover/east/west/${name}`;
+    const begun = await server.start(scheme, m, id);
+    if (begun.code !== 0) throw new Error(begun.err);
+    await play(server, id, s);
+    const texts = await runsOf(server, id);
+    for (const [i, text] of texts.entries()) await writeFile(new URL(`${scheme}/${situation}${texts.length > 1 ? `-${i + 1}` : ''}.json`, histories), scrubbed(text));
+    const journal = [...script.ledger].filter(([key]) => key.endsWith('/journal')).at(-1)?.[1];
+    if (journal === undefined) throw new Error(`${id} wrote no journal`);
+    await writeFile(new URL(`${scheme}-${situation}.json`, journals), `${JSON.stringify(JSON.parse(journal), null, 1)}\n`);
+    console.log(`${scheme} ${situation}: ${texts.length} run(s)`);
+  }
+}));
