@@ -20,6 +20,7 @@ const behindMs = Number(t.option('behind-ms'));
 const positions = new Map<string, TopicPartitionOffsetAndMetadata>();
 let committedMs = Date.now();
 let working: Promise<void> | undefined;
+let committing: Promise<void> | undefined;
 
 const consumer: Consumer = kafka(t).consumer({
   groupId: group, readUncommitted: false, allowAutoTopicCreation: false,
@@ -36,7 +37,11 @@ await consumer.subscribe({ topics, fromBeginning: true });
 await consumer.run({ autoCommit: false, eachBatchAutoResolve: false, eachBatch: process_ });
 await Promise.race([joined, stopping.wish]);
 if (!stopping.asked) tellReady(journal);
+// Without traffic no batch comes by to commit what was processed last.
+const ticker = setInterval(() => { if (Date.now() - committedMs >= commitEveryMs) committing = commit().catch((e: unknown) => { console.error(`${t.application}: commit failed, next tick again: ${String(e)}`); }); }, commitEveryMs);
 await stopping.wish;
+clearInterval(ticker);
+await committing;
 await idle();
 await commit(); // no batch is at work any more, and none begins
 await consumer.disconnect();
