@@ -28,12 +28,16 @@ export async function follow(f: Follow): Promise<void> {
   const person = f.approve === 'a person' && process.stdin.isTTY ? new Person() : null;
   const self = new Approver(f, screen);
   let shown = '';
+  let refused: string | null = null;
   try {
     while (await isOpen(f.handle)) {
       const p = await progress(f.handle);
       const traffic = await f.traffic();
       if (p !== null) {
         screen.progress(p, traffic);
+        // A signal is not answered: whoever sent it looks here for what became of it.
+        if (p.refused !== null && p.refused !== refused) screen.line(`  not taken · ${p.refused}`);
+        refused = p.refused;
         const q = p.question;
         const id = q === null ? '' : `${q.name} ${q.sinceMs} ${q.hash}`;
         if (q !== null && id !== shown) { screen.block(asked(p, q, f)); person?.forget(); }
@@ -124,12 +128,24 @@ function asked(p: Progress, q: Question, f: Follow): readonly string[] {
     '', `  ${q.kind === 'hold' ? 'HOLD' : 'HELP NEEDED'} · ${q.name}`, `  ${q.text}`,
     ...q.claims.map((c) => `    ${c.holds ? '✔' : '✘'} ${c.text}`),
     ...q.figures.map((x) => `    · ${x}`),
-    `  Answer (${q.answers.join(', ')}) here${f.approve === 'by itself' ? ' [--yes: the demo answers]' : process.stdin.isTTY ? ` by Enter for ${first}, or by typing another` : ' with one of these'}:`,
+    `  ${howToAnswer(q, f, first)}`,
     run('update execute', 'decide', { kind: first, by: 'you', hold: q.name, ...hash }),
     run('signal', first, { by: 'you', ...hash }),
     `    ${f.temporal.link}`, '',
   ];
 }
+
+/** Only what works here: without a terminal nothing can be typed. */
+function howToAnswer(q: Question, f: Follow, first: Answer): string {
+  const others = q.answers.slice(1).join(' or ');
+  if (f.approve === 'by itself') return '--yes: the demo answers by itself. By hand it would be one of these:';
+  if (process.stdin.isTTY) return `Press Enter to ${first}${others === '' ? '' : `, type ${others} and Enter`}, or from another shell or the UI:`;
+  return `To ${first}${others === '' ? '' : ` (or, with a reason, ${others})`}, one of these from another shell, or the UI:`;
+}
+
+/** Without a terminal a line is a line of a log. */
+const longestSaid = 160;
+const short = (text: string): string => (text.length <= longestSaid ? text : `${text.slice(0, longestSaid)}…`);
 
 class Screen {
   readonly #out: NodeJS.WriteStream;
@@ -145,7 +161,7 @@ class Screen {
       const line = `  ${bar} ${where} · ${p.say} · ${traffic}`;
       this.#out.write(`\r\u001b[K${line.slice(0, (this.#out.columns || 120) - 1)}`);
     } else if (where !== this.#last || Date.now() - this.#lastMs > plainEveryMs) {
-      this.#out.write(`  ${where}${p.say === '' ? '' : ` · ${p.say}`} · ${traffic}\n`);
+      this.#out.write(`  ${where}${p.say === '' ? '' : ` · ${short(p.say)}`} · ${traffic}\n`);
       this.#lastMs = Date.now();
     }
     this.#last = where;

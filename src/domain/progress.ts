@@ -65,8 +65,12 @@ export interface Progress {
 export const oneLine = (p: Progress): string =>
   [`${p.workflowId}`, p.state, `${p.done}/${p.total}`, p.unit, p.question ? `asks ${p.question.answers.join('|')}: ${p.question.text}` : p.say].filter((x) => x !== '').join(' · ');
 
-/** The JSON an operator pastes into the signal dialog, or after `--input`. */
-export const decisionExample = (q: Question): string => JSON.stringify(q.hash === null ? { by: 'YOUR NAME' } : { by: 'YOUR NAME', hash: q.hash });
+/** The JSON an operator pastes into the signal dialog, or after `--input`: complete for this answer, names and reasons to be filled in. */
+export const decisionExample = (q: Question, answer: Answer): string => JSON.stringify({
+  by: 'YOUR NAME',
+  ...(answer === 'approve' && q.hash !== null ? { hash: q.hash } : {}),
+  ...(answer === 'reject' || answer === 'skip' || answer === 'rollback' ? { reason: 'WHY' } : {}),
+});
 
 const claimLine = (c: Claim): string => `- ${c.holds ? '✔' : '✘'} ${c.text}`;
 const question = (p: Progress, q: Question): string[] => [
@@ -75,11 +79,12 @@ const question = (p: Progress, q: Question): string[] => [
   '',
   ...(q.claims.length > 0 ? ['Claims (read again before an approval counts):', '', ...q.claims.map(claimLine), ''] : []),
   ...(q.figures.length > 0 ? ['Figures:', '', ...q.figures.map((f) => `- ${f}`), ''] : []),
-  q.claims.some((c) => !c.holds) && q.kind === 'hold' ? '**An approval is refused while a claim above is marked ✘.**\n' : '',
-  `Send one of the signals ${q.answers.map((a) => `\`${a}\``).join(', ')} with this input:`,
-  '', '```json', decisionExample(q), '```', '',
-  'or in a shell:', '', '```sh',
-  `temporal workflow signal --workflow-id '${p.workflowId}' --name ${q.answers[0] ?? 'retry'} --input '${decisionExample(q)}'`,
+  q.claims.some((c) => !c.holds) && q.kind === 'hold' ? '**No approval is taken while a claim above is marked ✘.**\n' : '',
+  'Answer with a signal (More Actions, Send a Signal), its name and its input:',
+  '',
+  ...q.answers.map((a) => `- \`${a}\` with \`${decisionExample(q, a)}\``),
+  '', 'or in a shell:', '', '```sh',
+  `temporal workflow signal --workflow-id '${p.workflowId}' --name ${q.answers[0] ?? 'retry'} --input '${decisionExample(q, q.answers[0] ?? 'retry')}'`,
   '```',
 ];
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(2)} s`;
@@ -88,12 +93,12 @@ const outageLine = (o: OutageRecord): string => `- ${o.name}: ${o.outcome}${o.ad
 /** Markdown without tables (the UI renders them without padding). */
 export const details = (p: Progress): string => [
   `# ${p.unit === '' ? p.state : p.unit} · ${p.state}`,
-  `${p.scheme}, ${p.done} of ${p.total} units done. Way back: **${p.wayBack}**.`,
+  `${p.scheme}, ${p.done} of ${p.total} units done. Way back: **${p.wayBack}**${p.wayBack === 'open' ? ' (a rollback restores the source)' : ''}.`,
   '',
-  p.say === '' ? '' : `Now: ${p.say}\n`,
+  p.say === '' ? '' : `Latest: ${p.say}\n`,
   ...(p.question ? question(p, p.question) : []),
-  p.refused === null ? '' : `\nLast message refused: ${p.refused}\n`,
+  p.refused === null ? '' : `\n**Last message refused:** ${p.refused}\n`,
   ...(p.outages.length > 0 ? ['', 'Outages:', '', ...p.outages.map(outageLine)] : []),
   '',
-  'Steer at any time: `pause`, `resume`, `rollback`, `tune` (signals), or the update `decide`, which answers.',
+  'At any time: the signals `pause`, `resume`, `rollback`, `tune`; or the update `decide` for any decision, which also says whether it was taken.',
 ].join('\n');
