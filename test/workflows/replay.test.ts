@@ -46,7 +46,7 @@ test('a workflow that would call something else than was recorded is found', asy
 test('recordings tell nothing about the machine they were made on', async () => {
   for (const name of await jsonIn(histories)) {
     const text = await read(name);
-    assert.deepEqual([...new Set(text.match(/"identity":"[^"]*"/g))].sort(), ['"identity":"operator"', '"identity":"worker"'], name);
+    assert.deepEqual([...text.matchAll(/"identity":"([^"]*)"/g)].map(([, who]) => who).filter((who) => who !== 'operator' && who !== 'worker'), [], name);
     assert.doesNotMatch(text, /\/(home|root|work|Users|tmp)\//, name);
     for (const [, data] of text.matchAll(/"data":"([^"]*)"/g)) assert.doesNotMatch(Buffer.from(data ?? '', 'base64').toString('utf8'), /\/(home|root|work|Users|tmp)\//, name);
   }
