@@ -106,6 +106,7 @@ export class Run implements Door {
     j.picture = null;
     j.captured = {};
     this.log(`${unit.name} done: ${j.say}`);
+    j.say = '';
   }
 
   // --- forward ---------------------------------------------------------------------------------------------------
@@ -120,7 +121,7 @@ export class Run implements Door {
       if (step.kind === 'change') return await this.#change(unit, step);
       this.closeTheWay(unit.name);
       const done = await step.run(this.context(unit, step));
-      this.heardOf(step, done.say);
+      this.heardOf(unit, step, done.say);
       this.#advance(unit);
     } catch (error) {
       this.#failed(unit, describeError(error));
@@ -134,7 +135,7 @@ export class Run implements Door {
     j.picture = look.picture ?? null;
     j.figures = look.figures ?? null;
     if (!look.done) return;
-    this.heardOf(step, look.say);
+    this.heardOf(unit, step, look.say);
     this.#advance(unit);
   }
 
@@ -142,7 +143,7 @@ export class Run implements Door {
     const before = await this.capture(unit, step);
     this.record(unit, step);
     const done = await this.forward(() => step.apply(before, this.context(unit, step)));
-    this.heardOf(step, done.say);
+    this.heardOf(unit, step, done.say);
     this.#advance(unit);
   }
 
@@ -174,9 +175,12 @@ export class Run implements Door {
     this.log(`${step} begins: no way back from here`);
   }
 
-  heardOf(step: Step, say: string): void {
+  /** A proof is kept under unit and step: the second cut set does not overwrite the first. */
+  heardOf(unit: Unit, step: Step, say: string): void {
     this.j.say = say;
-    if ((step.kind === 'observe' || step.kind === 'change') && step.proves) this.j.proven = [...this.j.proven.filter((p) => !p.startsWith(`${step.name}: `)), `${step.name}: ${say}`];
+    if (!('proves' in step) || !step.proves) return;
+    const id = stepId(unit, step);
+    this.j.proven = [...this.j.proven.filter((p) => !p.startsWith(`${id}: `)), `${id}: ${say}`];
   }
 
   #failed(unit: Unit, why: string): void {

@@ -54,7 +54,7 @@ async function closeDown(run: Run, unit: Unit, o: Outage, untilMs: number, times
     const c: Context = { ...run.context(unit, step), mode: 'outage', untilMs };
     const done = step.kind === 'observe' ? await lookUntilDone(run, step, c) : await applyOne(run, unit, step, c);
     times.push({ name: step.name, fromMs: done.fromMs, toMs: done.toMs, say: done.say });
-    run.heardOf(step, done.say);
+    run.heardOf(unit, step, done.say);
   }
 }
 
@@ -95,6 +95,6 @@ async function open(run: Run, unit: Unit, o: Outage, times: readonly StepTime[],
   j.opening = null;
   j.pending = null;
   run.insideOutage = false;
-  run.heardOf(step, done.say);
+  run.heardOf(unit, step, done.say);
   opened();
 }

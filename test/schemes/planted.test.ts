@@ -36,9 +36,9 @@ async function found(planted: Partial<TrialOptions>): Promise<string> {
 class RegistersAfterApply extends Run {
   #last: { readonly unit: Unit; readonly step: Change } | null = null;
   override record(unit: Unit, step: Change): void { this.#last = { unit, step }; }
-  override heardOf(step: Step, text: string): void {
+  override heardOf(unit: Unit, step: Step, text: string): void {
     if (this.#last?.step === step) super.record(this.#last.unit, this.#last.step);
-    super.heardOf(step, text);
+    super.heardOf(unit, step, text);
   }
 }
 class UndoesInWrongOrder extends Run {
