@@ -210,7 +210,7 @@ export class Supervisor implements AsyncDisposable {
 
   #state(application: string): object {
     const { source, target } = this.count(application);
-    return { source, target, say: `${source} processes on source, ${target} on target` };
+    return { source, target, say: `${source === 1 ? '1 process' : `${source} processes`} on source, ${target} on target` };
   }
 }
 

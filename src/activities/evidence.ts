@@ -108,7 +108,7 @@ function fleetsShown(ports: Ports, x: EvidenceAsk, o: { readonly applications: r
 /** A partition nobody committed for is no question where it is empty; where it is not, the position cannot be proven later. */
 function positionsShown(ports: Ports, x: EvidenceAsk, applications: readonly string[]): Promise<Shown> {
   const groups = unique(applicationsOf(x.m, applications).flatMap(groupsOf));
-  const text = `Groups ${list(groups)} have a position on every partition they read that holds records.`;
+  const text = groups.length === 1 ? `Group ${list(groups)} has a position on every partition it reads that holds records.` : `Groups ${list(groups)} have a position on every partition they read that holds records.`;
   return shown(text, async () => {
     const unread = await unreadOf(ports, { m: x.m, groups, topics: unique(groups.flatMap((g) => topicsOf(x.m, g))), on: 'source' });
     const started = new Set(unread.filter((u) => u.position !== null).map((u) => u.group));
@@ -120,7 +120,7 @@ function positionsShown(ports: Ports, x: EvidenceAsk, applications: readonly str
 
 function emptyShown(ports: Ports, x: EvidenceAsk, o: { readonly applications: readonly string[]; readonly on: Side }): Promise<Shown> {
   const groups = unique(applicationsOf(x.m, o.applications).flatMap(groupsOf));
-  const text = groups.length === 0 ? `No group of ${list(o.applications)} can have members on the ${o.on}.` : `Groups ${list(groups)} have no member on the ${o.on}.`;
+  const text = groups.length === 0 ? `No group of ${list(o.applications)} can have members on the ${o.on}.` : groups.length === 1 ? `Group ${list(groups)} has no member on the ${o.on}.` : `Groups ${list(groups)} have no member on the ${o.on}.`;
   return shown(text, async () => {
     const full = groups.length === 0 ? [] : (await clusterOf(ports, x.m, o.on).groups(groups)).filter((g) => !isEmpty(g));
     return claim(text, full.length === 0, ...full.map((g) => `group ${g.group} is ${g.state} on the ${o.on}: ${membersOf(g)}`));
