@@ -5,13 +5,14 @@
 import type { Work } from '../activities/work.ts';
 import type { Decision } from '../domain/decisions.ts';
 import { hashOf } from '../domain/plan.ts';
-import { details, type Answer, type Progress, type Question, type State } from '../domain/progress.ts';
+import { details, type Answer, type Progress, type Question } from '../domain/progress.ts';
 import { stepId, stepsOf, units, type Change, type Context, type Evidence, type Hold, type Observe, type Plan, type Step, type Unit } from '../domain/scheme.ts';
 import { Inbox, type Door, type Heard } from './inbox.ts';
 import { auditTail, type Journal } from './journal.ts';
 import { runOutage } from './outage.ts';
 import type { Runtime, Scope } from './runtime.ts';
 import { describeError } from './errors.ts';
+import { attributesOf, progressOf } from './telling.ts';
 
 export class Run implements Door {
   readonly runtime: Runtime;
@@ -370,37 +371,12 @@ export class Run implements Door {
     j.audit = [...j.audit, `${new Date(this.runtime.now()).toISOString()} ${line}`.slice(0, 600)].slice(-auditTail);
   }
 
-  state(): State {
-    const j = this.journal;
-    if (!j) return 'starting';
-    if (j.at === null) return j.direction === 'back' ? 'rolled-back' : 'completed';
-    if (j.question) return 'asking';
-    if (j.unwind || j.direction === 'back') return 'rolling-back';
-    if (this.insideOutage) return 'outage';
-    if (j.paused) return 'paused';
-    return this.#unit().step.kind === 'observe' ? 'waiting' : 'running';
-  }
-
   progress(): Progress {
-    const j = this.journal;
-    const at = this.#units.findIndex((u) => u.name === j?.at);
-    const done = j === null ? 0 : at === -1 ? (j.direction === 'back' ? 0 : this.#units.length) : at;
-    return {
-      workflowId: this.runtime.workflowId, scheme: j?.scheme ?? '', state: this.state(), phase: this.#units[at]?.phase ?? '', unit: j?.at ?? '',
-      say: j?.say ?? 'reading both clusters', figures: j?.figures ?? null,
-      units: this.#units.map((u, i) => ({ name: u.name, kind: u.step.kind, state: i < done ? 'done' : i === at ? 'current' : 'todo' })),
-      done, total: this.#units.length, question: j?.question ?? null, outages: j?.outages ?? [],
-      wayBack: j?.closedBy ? `closed by ${j.closedBy}` : 'open', undos: j?.undos.map((u) => u.step) ?? [],
-      limits: j?.limits ?? { lagRecords: 0, startMs: 0, stopMs: 0, stuckMs: 0, historyEvents: 0 }, planHash: j?.planHash ?? '', runs: j?.runs ?? 1,
-      startedMs: j?.startedMs ?? this.runtime.now(), refused: j?.refused ?? this.inbox.refused,
-    };
+    return progressOf({ journal: this.journal, units: this.#units, workflowId: this.runtime.workflowId, insideOutage: this.insideOutage, nowMs: this.runtime.now(), refused: this.inbox.refused });
   }
 
   tell(): void {
     const p = this.progress();
-    const j = this.journal;
-    const all: Record<string, string> = { CutoverPhase: p.phase === '' ? p.state : p.phase, CutoverState: p.state, CutoverSource: j?.migration.source ?? '', CutoverTarget: j?.migration.target ?? '' };
-    const known = Object.entries(all).filter(([name, value]) => value !== '' && j?.searchAttributes.includes(name));
-    this.runtime.tell(details(p), Object.fromEntries(known));
+    this.runtime.tell(details(p), attributesOf(p, this.journal));
   }
 }
