@@ -2,12 +2,13 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { ApplicationFailure, WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
+import type { WorkflowHandle } from '@temporalio/client';
 import type { Migration } from '../src/domain/migration.ts';
 import { workflowIdOf } from '../src/domain/migration.ts';
 import { derived, duties, migration, writers } from './applications.ts';
+import { ending, settle, until } from './ending.ts';
 import { follow } from './follow.ts';
-import { reportOf, summary, table, type Ended, type Report } from './report.ts';
+import { reportOf, summary, table, type Report } from './report.ts';
 import { names, setStage, type Stage } from './stage.ts';
 
 const usage = `npm start [-- options]
@@ -24,7 +25,6 @@ interface Choices { readonly yes: boolean; readonly scheme: 'stopRestartRepeat' 
 /** Longest write outage of one cut set, ms. */
 const budgetMs = 10_000;
 const warmUpOrders = 1_000;
-const drainWithinMs = 60_000;
 
 function choices(): Choices {
   const { values } = parseArgs({ options: { yes: flag, scheme: { type: 'string', default: 'stopRestartRepeat' }, rollback: flag, keep: flag, json: flag, records: { type: 'string', default: '20000' }, sasl: flag, help: flag } });
@@ -38,10 +38,6 @@ function choices(): Choices {
 
 /** With `--json` people read standard error, so that the last line of standard output is the object. */
 const say = (out: NodeJS.WriteStream, line: string): void => { out.write(`${line}\n`); };
-const until = async (what: string, withinMs: number, done: () => Promise<boolean>): Promise<void> => {
-  for (const end = Date.now() + withinMs; !(await done()); await new Promise((r) => setTimeout(r, 200)))
-    if (Date.now() > end) throw new Error(`Not within ${withinMs / 1_000} s: ${what}.`);
-};
 
 async function run(c: Choices, resources: AsyncDisposableStack): Promise<Report> {
   const out = c.json ? process.stderr : process.stdout;
@@ -102,35 +98,6 @@ async function start(stage: Stage, c: Choices, input: Omit<Migration, 'limits'>,
 async function traffic({ books }: Stage): Promise<string> {
   await books.refresh();
   return `${books.acknowledged('orders').toLocaleString('en')} orders`;
-}
-
-/** How the workflow ended, in its own words. */
-async function ending(handle: WorkflowHandle): Promise<Ended> {
-  type Result = Pick<Ended, 'outages' | 'proven'>;
-  try {
-    const { outages, proven } = await handle.result() as Result;
-    return { outcome: 'completed', why: '', outages, proven };
-  } catch (e) {
-    if (!(e instanceof WorkflowFailedError)) throw e;
-    const cause = e.cause;
-    const why = cause?.message ?? e.message;
-    if (!(cause instanceof ApplicationFailure) || cause.type !== 'RolledBack') return { outcome: 'failed', why, outages: [], proven: [] };
-    const result = cause.details?.[0] as Result | undefined;
-    return { outcome: 'rolled-back', why, outages: result?.outages ?? [], proven: result?.proven ?? [] };
-  }
-}
-
-/** Traffic on the new side for a moment; then the writers stop, the readers drain, and all stop. */
-async function settle({ books, supervisor }: Stage, orders: number): Promise<void> {
-  const least = Math.max(orders, books.acknowledged('orders') + 2_000);
-  const alive = supervisor.count('shop');
-  if (alive.source + alive.target > 0)
-    await until(`${least} orders`, 120_000, async () => { await books.refresh(); return books.acknowledged('orders') >= least; });
-  await supervisor.stop('shop');
-  // What is still missing after this time is counted as lost.
-  await until('drained', drainWithinMs, async () => { await books.refresh(); return books.outstanding(duties).every((d) => d.records === 0); }).catch(() => undefined);
-  await Promise.all(names.map((name) => supervisor.stop(name)));
-  await books.refresh();
 }
 
 function keep({ stack }: Stage, out: NodeJS.WriteStream): void {

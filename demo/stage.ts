@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import type { Side } from '../src/domain/authority.ts';
 import { withAdmin } from '../stack/access.ts';
-import { startStack, type Stack, type StackCluster, type Variant } from '../stack/stack.ts';
+import type { Part } from '../stack/part.ts';
+import { startStack, type Stack, type StackCluster, type Variant, type WorkerChoices } from '../stack/stack.ts';
 import { apps, fleets, topics } from './applications.ts';
 import { Books } from './books.ts';
 import { Supervisor } from './supervisor.ts';
@@ -12,7 +13,7 @@ import { Supervisor } from './supervisor.ts';
 export const names = ['billing', 'audit', 'enricher', 'shop'] as const;
 const taskQueue = 'cutover-demo';
 /** Orders a second of the whole shop: enough to hurt when something is wrong, little enough for a laptop. */
-const ratePerSecond = 1_000;
+const defaultRatePerSecond = 1_000;
 
 export interface Stage {
   readonly stack: Stack;
@@ -20,12 +21,18 @@ export interface Stage {
   readonly books: Books;
   readonly client: Client;
   readonly taskQueue: string;
+  /** Cutover's own. */
+  readonly worker: Part;
 }
 export interface StageChoices {
   readonly variant: Variant;
   readonly keep: boolean;
   readonly say: (line: string) => void;
   readonly stopped: (application: string) => Promise<void>;
+  /** Orders a second of the whole shop. */
+  readonly ratePerSecond?: number;
+  /** Another worker than the shipped one. */
+  readonly worker?: WorkerChoices;
   /** Everything that must be closed is put here as soon as it exists. */
   readonly resources: AsyncDisposableStack;
 }
@@ -35,15 +42,15 @@ export async function setStage(x: StageChoices): Promise<Stage> {
   x.resources.defer(async () => { if (!x.keep) await stack.stop(); });
   await createTopics(stack.source);
   const supervisor = x.resources.use(new Supervisor({
-    apps: apps(ratePerSecond, (application, side) => credentials(clusterOn(stack, side), application)),
+    apps: apps(x.ratePerSecond ?? defaultRatePerSecond, (application, side) => credentials(clusterOn(stack, side), application)),
     bootstrap: { source: stack.source.bootstrap, target: stack.target.bootstrap },
     journalFolder: join(stack.folder, 'journal'), logFolder: join(stack.folder, 'applications'), env: stack.env, stopped: x.stopped,
   }));
   const url = await supervisor.listen();
   stack.writeCatalog({ fleets: fleets(url, tokenFile(stack.folder, supervisor.token)), taskQueue });
-  const [connection] = await Promise.all([Connection.connect({ address: stack.temporal.address }), stack.startWorker(), startTraffic(supervisor, x.say)]);
+  const [connection, worker] = await Promise.all([Connection.connect({ address: stack.temporal.address }), stack.startWorker(x.worker), startTraffic(supervisor, x.say)]);
   x.resources.defer(() => connection.close());
-  return { stack, supervisor, books: new Books(join(stack.folder, 'journal')), client: new Client({ connection, namespace: stack.temporal.namespace }), taskQueue };
+  return { stack, supervisor, books: new Books(join(stack.folder, 'journal')), client: new Client({ connection, namespace: stack.temporal.namespace }), taskQueue, worker };
 }
 
 const clusterOn = (stack: Stack, side: Side): StackCluster => (side === 'source' ? stack.source : stack.target);

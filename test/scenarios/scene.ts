@@ -1,0 +1,87 @@
+/** What the scenarios share: a stage with live traffic, a migration on it, an operator that answers, and the final count. */
+import assert from 'node:assert/strict';
+import type { WorkflowHandle } from '@temporalio/client';
+import { derived, duties, migration, writers } from '../../demo/applications.ts';
+import { ending, settle, until } from '../../demo/ending.ts';
+import type { Ended } from '../../demo/report.ts';
+import { setStage, type Stage, type StageChoices } from '../../demo/stage.ts';
+import type { FleetEvent } from '../../demo/supervisor.ts';
+import type { Side } from '../../src/domain/authority.ts';
+import { workflowIdOf } from '../../src/domain/migration.ts';
+import type { Answer, Progress, Question } from '../../src/domain/progress.ts';
+
+export type Outage = { readonly budgetMs: number; readonly undoReserveMs: number };
+
+export async function setScene(resources: AsyncDisposableStack, x: Partial<Pick<StageChoices, 'variant' | 'stopped' | 'worker'>> = {}): Promise<Stage> {
+  const stage = await setStage({ variant: 'plain', keep: false, ratePerSecond: 300, say: () => undefined, stopped: async () => undefined, ...x, resources });
+  await until('the first orders flow', 30_000, async () => { await stage.books.refresh(); return stage.books.acknowledged('orders') >= 300; });
+  return stage;
+}
+
+export async function startMigration(stage: Stage, outage: Outage): Promise<WorkflowHandle> {
+  const input = { ...migration({ copies: true, principals: stage.stack.variant === 'sasl', budgetMs: outage.budgetMs }), outage };
+  return stage.client.workflow.start('stopRestartRepeat', { workflowId: workflowIdOf(input), taskQueue: stage.taskQueue, args: [input] });
+}
+
+/** What to answer; `null`: not yet. */
+export type Answers = (q: Question, p: Progress) => Answer | null;
+/** Approves, which reads the claims again and is refused until they hold; tries again what failed. */
+export const onward = (q: Question): Answer => (q.kind === 'hold' ? 'approve' : 'retry');
+
+/** A query to a worker that was killed while it answered is never answered: every call gets a deadline. */
+const callMs = 2_000;
+const soon = <T>({ client }: Stage, call: () => Promise<T>): Promise<T> => client.withDeadline(Date.now() + callMs, call);
+export const progressOf = (stage: Stage, handle: WorkflowHandle): Promise<Progress> => soon(stage, () => handle.query<Progress>('progress'));
+
+/** Answers until the workflow is closed. Neither a missing worker nor a missing server ends it. */
+export async function operate(stage: Stage, handle: WorkflowHandle, answers: Answers, withinMs: number): Promise<void> {
+  let last = 'nothing was heard';
+  for (const end = Date.now() + withinMs; ; await new Promise((r) => setTimeout(r, 200))) {
+    if (Date.now() > end) throw new Error(`The migration did not end within ${withinMs / 1_000} s; at the end: ${last}`);
+    try {
+      if (!['RUNNING', 'CONTINUED_AS_NEW'].includes((await soon(stage, () => handle.describe())).status.name)) return;
+      const p = await progressOf(stage, handle);
+      last = `${p.state} ${p.unit}: ${p.question?.text ?? p.say}${p.question?.claims.filter((c) => !c.holds).map((c) => ` ✘ ${c.text}`).join('') ?? ''}`;
+      const answer = p.question === null ? null : answers(p.question, p);
+      if (p.question === null || answer === null) continue;
+      const { name: hold, hash } = p.question;
+      const decision = { by: 'scenario', hold, ...(hash === null ? {} : { hash }), ...(answer === 'approve' ? {} : { reason: 'as the scenario wants' }) };
+      await soon(stage, () => handle.signal(answer, decision));
+      await until('the answer is heard', 10_000, async () => (await progressOf(stage, handle)).question?.sinceMs !== p.question?.sinceMs);
+    } catch (e) {
+      last = `${last} (${e instanceof Error ? e.message : String(e)})`.slice(0, 2_000);
+    }
+  }
+}
+
+export async function ended(handle: WorkflowHandle, wanted: Ended['outcome']): Promise<Ended> {
+  const end = await ending(handle);
+  assert.equal(end.outcome, wanted, end.why);
+  return end;
+}
+
+/** Everybody runs on that side, and of all records none is lost, repeated or out of order. */
+export async function assertMoved(stage: Stage, to: Side): Promise<void> {
+  const other: Side = to === 'source' ? 'target' : 'source';
+  for (const name of ['shop', 'billing', 'audit', 'enricher'] as const) {
+    const n = stage.supervisor.count(name);
+    assert.ok(n[to] > 0 && n[other] === 0, `${name} runs ${JSON.stringify(n)}, wanted ${to}`);
+  }
+  await settle(stage, 0);
+  const count = stage.books.count(duties, derived);
+  assert.deepEqual(count.duties.map(({ group, topic, lost, duplicated, reordered }) => ({ group, topic, lost, duplicated, reordered })), duties.map((d) => ({ ...d, lost: 0, duplicated: 0, reordered: 0 })));
+  assert.deepEqual(count.derived.map(({ missing, repeated }) => [missing, repeated]), [[0, 0]]);
+  assert.deepEqual(stage.supervisor.events.filter((e) => e.what === 'died' || e.what === 'killed'), []);
+  console.log(`  counted ${Object.entries(count.produced).map(([t, n]) => `${n} ${t}`).join(', ')}: 0 lost, 0 duplicated, 0 reordered`);
+}
+
+export const isWriter = (application: string): boolean => Object.values(writers).flat().includes(application);
+
+/** Each time a writer was stopped and started again, by the supervisor's own clock. */
+export function silences(events: readonly FleetEvent[]): readonly { readonly application: string; readonly ms: number; readonly backOn: Side }[] {
+  return events.flatMap((start, i) => {
+    if (start.what !== 'told to start' || !isWriter(start.application)) return [];
+    const stop = events.slice(0, i).findLast((e) => e.application === start.application);
+    return stop?.what === 'stopped' ? [{ application: start.application, ms: start.atMs - stop.atMs, backOn: start.side }] : [];
+  });
+}
