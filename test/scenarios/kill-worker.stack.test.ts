@@ -35,7 +35,7 @@ test('the worker is killed five times and the Temporal server once: the migratio
   console.log(`  seed ${seed}`);
   const next = random(seed);
   const handle = await startMigration(stage, { budgetMs: 10_000, undoReserveMs: 3_300 });
-  const [server, ...shares] = [Math.floor(next() * kills), ...Array.from({ length: kills }, next).sort()];
+  const [server, ...shares] = [Math.floor(next() * kills), ...Array.from({ length: kills }, next).sort((a, b) => a - b)];
   let killing = true;
   const kill = async (): Promise<void> => {
     const last = (await once(stage, handle, () => true)).units.findIndex((u) => u.name.startsWith('finish/'));
