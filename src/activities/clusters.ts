@@ -57,11 +57,11 @@ export const clusters = (ports: Ports, temporal: TemporalAsked) => ({
 
 async function unknownNames(ports: Ports, m: Migration): Promise<{ readonly clusters: readonly Fault[]; readonly others: readonly Fault[] }> {
   const naming = (call: () => unknown): Promise<readonly Fault[]> => faultOf(async () => { await call(); });
-  const connect = m.connect;
+  const connects = unique([m.connect, m.connectBack].filter((c) => c !== null));
   const [clusters_, others] = await Promise.all([
     Promise.all(both.map((side) => naming(() => clusterOf(ports, m, side)))),
     Promise.all([
-      ...(connect === null ? [] : [naming(() => ports.mirrors.list(connect, 'cutover-'))]),
+      ...connects.map((connect) => naming(() => ports.mirrors.list(connect, 'cutover-'))),
       ...unique(m.applications.map((a) => a.fleet)).map((fleet) => naming(() => ports.fleet(fleet))),
     ]),
   ]);

@@ -23,7 +23,10 @@ export const numberOf = (name: string, prefix: string): number => {
 };
 
 export function connectOf(m: Migration, toward: Side): string {
-  if (toward === 'source') throw new Failure('Unsupported', 'This version has no mirror back to the source.', 'Go forward, or roll back before the opening.');
+  if (toward === 'source') {
+    if (m.connectBack === null) throw new Failure('BadMigration', 'The migration names no Connect worker for the way back ("connectBack").', 'Roll back before the opening, or start again with one.');
+    return m.connectBack;
+  }
   if (m.connect === null) throw new Failure('BadMigration', 'The migration names no Connect worker ("connect"), and its scheme copies records.');
   return m.connect;
 }

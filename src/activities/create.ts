@@ -18,6 +18,7 @@ import { positions } from './positions.ts';
 import { ready } from './ready.ts';
 import { retention } from './retention.ts';
 import { topics } from './topics.ts';
+import { wayBack } from './wayback.ts';
 import type { Work } from './work.ts';
 
 export interface WorkOptions extends TemporalAsked, BoundaryOptions {
@@ -48,7 +49,7 @@ export function createWork(ports: Ports, options: WorkOptions): Work {
   const enclose = boundary(options);
   const record = createRecord(ports);
   const all: Looks & Writes & Reads = {
-    ...clusters(ports, options), ...ledger(record), ...ready(ports), ...topics(ports, record), ...retention(ports, record), ...mirrors(ports, record), ...caughtUp(ports),
+    ...clusters(ports, options), ...ledger(record), ...ready(ports), ...topics(ports, record), ...retention(ports, record), ...mirrors(ports, record), ...caughtUp(ports), ...wayBack(ports),
     ...fleets(ports, record), ...moved(ports), ...fence(ports, record), ...drained(ports), ...positions(ports, record), ...cut(ports, record), ...evidence(ports, record),
   };
   const [looks, writes, reads]: readonly [Looks, Writes, Reads] = [all, all, all];
@@ -80,6 +81,8 @@ export function createWork(ports: Ports, options: WorkOptions): Work {
     silenceMirror: write('silenceMirror'),
     resumeMirror: write('resumeMirror'),
     retireMirrors: write('retireMirrors'),
+    lookWayBack: look('lookWayBack'),
+    dropMirrors: write('dropMirrors'),
     captureFleet: read('captureFleet'),
     stopFleet: write('stopFleet'),
     startFleet: write('startFleet'),

@@ -31,8 +31,8 @@ type PerTopic = Readonly<Record<Side, { readonly id: string; readonly ends: Ends
 
 const prefixOf = (x: OfCut): string => `${x.c.run}/cut/${x.set.name}/`;
 const isMark = (key: string, x: OfCut): boolean => /^\d+$/.test(key.slice(prefixOf(x).length));
-/** A cut that one ledger shows as withdrawn was withdrawn. */
-const preferWithdrawn = (a: string, b: string): string => (/"withdrawn":true/.test(b) ? b : a);
+/** An entry of its own: a mark that is written late, by a call nobody waits for any more, cannot take its withdrawal back. */
+const withdrawnKey = (key: string): string => `${key}/withdrawn!`;
 
 function assemble(entries: ReadonlyMap<string, string>, x: OfCut): readonly Mark[] {
   return [...entries].filter(([key]) => isMark(key, x)).map(([key, text]) => {
@@ -46,20 +46,22 @@ function assemble(entries: ReadonlyMap<string, string>, x: OfCut): readonly Mark
       ids: Object.fromEntries(parts.map(([topic, part]) => [topic, part[side].id])), ends: Object.assign({}, ...parts.map(([, part]) => part[side].ends)) as Ends,
     });
     const [source, target] = [of('source'), of('target')];
-    return { ...head, ids: { source: source.ids, target: target.ids }, ends: { source: source.ends, target: target.ends } };
+    return { ...head, withdrawn: head.withdrawn || entries.has(withdrawnKey(key)), ids: { source: source.ids, target: target.ids }, ends: { source: source.ends, target: target.ends } };
   });
 }
 
 /** All cuts of the set in this run, in either ledger. */
-export const marks = async (record: LedgerBook, x: OfCut): Promise<readonly Mark[]> => assemble(await record.read(x.m, prefixOf(x), preferWithdrawn), x);
+export const marks = async (record: LedgerBook, x: OfCut): Promise<readonly Mark[]> => assemble(await record.read(x.m, prefixOf(x)), x);
 /** The newest cut that was not withdrawn. */
 export const standingMark = async (record: LedgerBook, x: OfCut): Promise<Mark | null> =>
   (await marks(record, x)).filter((mark) => !mark.withdrawn).sort((a, b) => b.epoch - a.epoch)[0] ?? null;
 
 export const cut = (ports: Ports, record: LedgerBook) => ({
-  captureCut: (x: OfCut & { readonly to: Side }, at: At): Promise<CutBefore> => record.capture(x, at, async () => ({
-    epoch: Math.max(0, ...(await marks(record, x)).map((mark) => mark.epoch)) + 1,
-  })),
+  captureCut: (x: OfCut & { readonly to: Side }, at: At): Promise<CutBefore> => record.capture(x, at, async () => {
+    // A number is used once, also one that was withdrawn before it was marked.
+    const used = [...(await record.read(x.m, prefixOf(x))).keys()].map((key) => Number(key.slice(prefixOf(x).length).split('/')[0]));
+    return { epoch: Math.max(0, ...used) + 1 };
+  }),
 
   async markCut(x: OfCut & { readonly to: Side; readonly before: CutBefore }, at: At): Promise<Said> {
     const [source, target, mirror] = await Promise.all([stateOf(ports, x, 'source'), stateOf(ports, x, 'target'), silencedMirror(record, x)]);
@@ -79,10 +81,9 @@ export const cut = (ports: Ports, record: LedgerBook) => ({
 
   async unmarkCut(x: OfCut & { readonly to: Side; readonly before: CutBefore }, at: At): Promise<Said> {
     const key = `${prefixOf(x)}${x.before.epoch}`;
-    const text = (await record.read(x.m, key, preferWithdrawn)).get(key);
-    if (text === undefined) return { say: `cut ${x.before.epoch} of ${x.set.name} was not marked.` };
-    const missing = await record.write(x.m, [entry(key, { ...(JSON.parse(text) as Head), withdrawn: true })], 'one', at);
-    return { say: `cut ${x.before.epoch} of ${x.set.name} is withdrawn${missing.length === 0 ? '' : `; missing on ${missing.join('; ')}`}.` };
+    const marked = (await record.read(x.m, key)).has(key);
+    const missing = await record.write(x.m, [entry(withdrawnKey(key), { atMs: at.now() })], 'one', at);
+    return { say: `cut ${x.before.epoch} of ${x.set.name} ${marked ? 'is withdrawn' : 'was not marked, and would not count if it still came'}${missing.length === 0 ? '' : `; missing on ${missing.join('; ')}`}.` };
   },
 
   lookCut(x: LookAsk & { readonly set: CutSet; readonly to: Side }): () => Promise<Glance> {

@@ -74,6 +74,19 @@ export const mirrors = (ports: Ports, record: LedgerBook) => ({
     return { say: `mirror ${spec.name} is ${health.connector} again with ${count(health.assigned.length, 'partition')}.` };
   },
 
+  async dropMirrors(x: Ask & { readonly sets: readonly CutSet[]; readonly toward: Side }, at: At): Promise<Said> {
+    const gone: string[] = [];
+    for (const set of x.sets) {
+      for (let spec = await findMirror(ports, { ...x, set }); spec; spec = await findMirror(ports, { ...x, set })) {
+        at.until.check();
+        await ports.mirrors.remove(spec, at.until);
+        await requireGone(ports, spec);
+        gone.push(spec.name);
+      }
+    }
+    return { say: gone.length === 0 ? 'no mirror was left.' : `${list(gone)} stopped and removed.` };
+  },
+
   async retireMirrors(x: Ask & { readonly sets: readonly CutSet[]; readonly toward: Side }, at: At): Promise<Said> {
     const gone: string[] = [];
     for (const set of x.sets) {

@@ -70,6 +70,13 @@ export interface Work {
   silenceMirror(x: Ask & { readonly set: CutSet; readonly toward: Side; readonly before: SilenceBefore }): Promise<Done>;
   /** The undo of a silence before the cut took effect. */
   resumeMirror(x: Ask & { readonly set: CutSet; readonly toward: Side; readonly before: SilenceBefore }): Promise<Done>;
+  /**
+   * The way back, proven before an opening: the back mirror's config is valid on its live Connect worker, its principal may
+   * write the source topics (authorized operations) and use its transactional ids, nothing opposes it. Reads only.
+   */
+  lookWayBack(x: LookAsk & { readonly sets: readonly CutSet[] }): Promise<Look>;
+  /** At the finish: mirrors of these sets are stopped and removed wherever they stand. */
+  dropMirrors(x: Ask & { readonly sets: readonly CutSet[]; readonly toward: Side }): Promise<Done>;
   /** After opening: the connector is STOPPED, its stored offsets equal the cut, then it is deleted. */
   retireMirrors(x: Ask & { readonly sets: readonly CutSet[]; readonly toward: Side }): Promise<Done>;
 

@@ -52,6 +52,8 @@ export interface Migration {
   readonly target: string;
   /** Connect worker (catalog name) that runs the forward mirror; `null` for schemes that copy nothing. */
   readonly connect: string | null;
+  /** Connect worker that carries back to the source what is written on the target after an opening; `null`: openings are irreversible. */
+  readonly connectBack: string | null;
   /** Names, or patterns with `*` (any run of characters). */
   readonly topics: readonly string[];
   readonly applications: readonly Application[];

@@ -23,7 +23,7 @@ const secrets = 'A migration is kept in Temporal in clear: credentials belong in
 const catalogName = { pattern: /^[A-Za-z0-9][A-Za-z0-9._-]*$/, words: 'letters, digits, ".", "_" and "-"' };
 const printable = { pattern: /^[^\p{Cc}]+$/u, words: 'without control characters' };
 
-const migrationFields = ['name', 'source', 'target', 'connect', 'topics', 'applications', 'groups', 'outage', 'limits'];
+const migrationFields = ['name', 'source', 'target', 'connect', 'connectBack', 'topics', 'applications', 'groups', 'outage', 'limits'];
 type Fields = (key: string) => At;
 
 /**
@@ -73,6 +73,7 @@ function readMigration(f: Fields, scheme: string): Migration {
     source: text(f('source'), { noun: 'a cluster of the catalog', most: longestName, form: catalogName, secrets }),
     target: text(f('target'), { noun: 'a cluster of the catalog', most: longestName, form: catalogName, secrets }),
     connect: readConnect(f('connect'), scheme),
+    connectBack: readConnectBack(f('connectBack')),
     topics: readTopics(f('topics'), { noun: 'topics or patterns', least: 1, most: 2_000 }),
     applications: list(f('applications'), { noun: 'applications', least: 1, most: 500 }).map(readApplication),
     groups: readGroups(f('groups')),
@@ -88,6 +89,11 @@ function readConnect(x: At, scheme: string): string | null {
   if (x.value !== undefined && x.value !== null) return text(x, { noun, most: longestName, form: catalogName, secrets });
   if (!copiesNothing.includes(scheme)) x.faults.add(x.path, `is missing; ${scheme} copies records and needs ${noun} that runs the mirror.`);
   return null;
+}
+
+function readConnectBack(x: At): string | null {
+  if (x.value === undefined || x.value === null) return null;
+  return text(x, { noun: 'a Connect worker of the catalog', most: longestName, form: catalogName, secrets });
 }
 
 /** Faulty names become `''`, so that positions in the list stay true for the checks that follow. */

@@ -177,6 +177,17 @@ test('a mirror never runs again while the cut stands; once withdrawn it does, an
   assert.match((await work.unmarkCut({ ...x, c: context('cut'), before: { epoch: 7 } })).say, /was not marked/);
 });
 
+test('a mark that is written late, after its withdrawal, does not count, and its number is not used again', async () => {
+  const { w, work, name } = await silenced();
+  const x = { m, set, to: 'target' as const };
+  await work.unmarkCut({ ...x, c: context('cut'), before: { epoch: 1 } });
+  await work.markCut({ ...x, c: context('cut'), before: { epoch: 1 } });
+  await work.resumeMirror({ ...ask('silence'), before: { name, writers: [] } });
+  assert.equal(w.connectors.get(name)?.state, 'RUNNING');
+  assert.deepEqual(await work.captureCut({ ...x, c: { ...context('cut'), key: `${run}/cut/2` } }), { epoch: 2 });
+  await assert.rejects(work.lookCut({ ...x, c: looking('confirm', soon()) }), { type: 'Drift' });
+});
+
 test('retired only when what it stored ends exactly at the cut', async () => {
   const { w, work, name } = await silenced();
   await work.markCut({ m, set, to: 'target', c: context('cut'), before: { epoch: 1 } });

@@ -26,7 +26,7 @@ const refusal = (input: unknown, scheme = 'stopRestartRepeat'): string => {
 };
 const told = (...faults: readonly string[]): string =>
   `The migration has ${faults.length === 1 ? 'a fault' : `${faults.length} faults`}:\n${faults.map((f) => `- ${f}\n`).join('')}Correct the migration and start it again.`;
-const allFields = 'name, source, target, connect, topics, applications, groups, outage, limits';
+const allFields = 'name, source, target, connect, connectBack, topics, applications, groups, outage, limits';
 const noSecrets = 'A migration is kept in Temporal in clear: credentials belong into the catalog of the worker, as env: or file:.';
 
 const refused: readonly (readonly [string, unknown, ...string[]])[] = [
@@ -120,7 +120,7 @@ test('migration refused: so many faults that they do not fit are counted, and th
 
 test('migration accepted: what was not said gets its default', () => {
   assert.deepEqual(parseMigration(good, 'stopRestartRepeat'), {
-    name: 'shop', source: 'east', target: 'west', connect: 'west-connect', topics: ['orders', 'shop.*'],
+    name: 'shop', source: 'east', target: 'west', connect: 'west-connect', connectBack: null, topics: ['orders', 'shop.*'],
     applications: [
       { name: 'shop', fleet: 'shop', writes: ['orders'], reads: [], principals: [], transactionalIds: [] },
       { name: 'billing', fleet: 'billing', writes: ['shop.invoices'], reads: [{ group: 'billing', topics: ['orders'], isolation: 'read_uncommitted' }], principals: [], transactionalIds: [] },

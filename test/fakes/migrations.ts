@@ -12,7 +12,7 @@ export const application = (name: string, x: { readonly writes?: readonly string
 });
 
 export const migration = (name: string, applications: readonly Application[], more: Partial<Migration> = {}): Migration => ({
-  name, source: 'old', target: 'new', connect: 'connect-new', applications, groups: {}, limits: { ...limits, lagRecords: 5 },
+  name, source: 'old', target: 'new', connect: 'connect-new', connectBack: null, applications, groups: {}, limits: { ...limits, lagRecords: 5 },
   topics: [...new Set(applications.flatMap((a) => [...a.writes, ...a.reads.flatMap((r) => r.topics)]))].sort(),
   outage: { budgetMs: 20_000, undoReserveMs: 5_000 }, ...more,
 });

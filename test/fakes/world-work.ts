@@ -157,8 +157,9 @@ function topicsAndConfigs(a: Activities): Part<'captureTopics' | 'createTopics' 
   };
 }
 
-function mirroring(a: Activities): Part<'captureMirror' | 'createMirror' | 'removeMirror' | 'lookCaughtUp' | 'captureSilence' | 'silenceMirror' | 'resumeMirror' | 'retireMirrors'> {
+function mirroring(a: Activities): Part<'captureMirror' | 'createMirror' | 'removeMirror' | 'lookCaughtUp' | 'captureSilence' | 'silenceMirror' | 'resumeMirror' | 'retireMirrors' | 'dropMirrors' | 'lookWayBack'> {
   const { w } = a;
+  const ofSets = (sets: readonly CutSet[], toward: Side) => w.mirrors.filter((x) => x.toward === toward && sets.some((s) => s.name === x.set)).map((x) => () => { x.state = 'gone'; });
   const named = (name: string): MirrorFake | undefined => w.mirrors.find((x) => x.name === name);
   const turn = (name: string, to: MirrorFake['state']) => () => { const x = named(name); if (x && x.state !== 'gone') x.state = to; };
   /** Goes on where an earlier mirror of the set ended; a copy that nobody accounts for is refused. */
@@ -187,7 +188,9 @@ function mirroring(a: Activities): Part<'captureMirror' | 'createMirror' | 'remo
     captureSilence: ({ set, toward }) => a.read('captureSilence', () => ({ name: w.mirrorOf(set.name, toward)?.name ?? 'none', writers: [] })),
     silenceMirror: ({ c, before }) => a.write('silenceMirror', c, () => step('silent', turn(before.name, 'silent'))),
     resumeMirror: ({ c, before }) => a.write('resumeMirror', c, () => step('resumed', turn(before.name, 'running'))),
-    retireMirrors: ({ c, sets, toward }) => a.write('retireMirrors', c, () => step('retired', ...w.mirrors.filter((x) => x.toward === toward && sets.some((s) => s.name === x.set)).map((x) => () => { x.state = 'gone'; }))),
+    retireMirrors: ({ c, sets, toward }) => a.write('retireMirrors', c, () => step('retired', ...ofSets(sets, toward))),
+    dropMirrors: ({ c, sets, toward }) => a.write('dropMirrors', c, () => step('dropped', ...ofSets(sets, toward))),
+    lookWayBack: ({ c }) => a.look('lookWayBack', c, () => null),
   };
 }
 
