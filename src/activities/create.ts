@@ -97,6 +97,8 @@ export function createWork(ports: Ports, options: WorkOptions): Work {
     capturePositions: read('capturePositions'),
     setPositions: write('setPositions'),
     returnPositions: write('returnPositions'),
+    forecastPositions: read('forecastPositions'),
+    preparePositions: write('preparePositions'),
     captureCut: read('captureCut'),
     markCut: write('markCut'),
     unmarkCut: write('unmarkCut'),

@@ -6,13 +6,13 @@ import type { At } from './boundary.ts';
 import { entry, valueOf, type LedgerBook } from './ledger.ts';
 import { isEmpty, membersOf } from './moved.ts';
 import { byKey, clusterOf, count, list, topicsOf, unique, type Said } from './outside.ts';
-import { translateGroups, type Placed, type Places } from './translating.ts';
-import type { Ask, PositionsBefore } from './work.ts';
+import { keepPlaces } from './known.ts';
+import { describe, lookAt, provenPlaces, repeatsOf, translateGroups, type Look, type Placed, type Places } from './translating.ts';
+import type { Ask, Consent, PositionForecast, PositionHow, PositionsBefore } from './work.ts';
 
 interface OfGroups extends Ask { readonly groups: readonly string[]; readonly to: Side }
-type How = 'translated' | 'log-start';
 /** What was set, as the ledger has it: `topic/partition` → where it came from, where it went, and why that is the same place. */
-type Kept = Readonly<Record<string, { readonly from: string | null; readonly to: string; readonly by: string; readonly matched: number }>>;
+type Kept = Readonly<Record<string, { readonly from: string | null; readonly to: string; readonly by: string; readonly matched: number; readonly repeats?: number }>>;
 
 const setKey = (x: Ask, group: string): string => `${x.c.key}/set/${group}`;
 /** A group that read on the target what is only there: its place is kept for the next way forward. */
@@ -28,10 +28,10 @@ export const positions = (ports: Ports, record: LedgerBook) => ({
     }));
   }),
 
-  async setPositions(x: OfGroups & { readonly how: How; readonly before: PositionsBefore }, at: At): Promise<Said> {
+  async setPositions(x: OfGroups & { readonly how: PositionHow; readonly before: PositionsBefore; readonly consents?: readonly Consent[] }, at: At): Promise<Said> {
     const [here, there] = [clusterOf(ports, x.m, otherSide(x.to)), clusterOf(ports, x.m, x.to)];
     await Promise.all([requireEmpty(here, x.groups), requireEmpty(there, x.groups)]);
-    const places = x.how === 'translated' ? await translateGroups(ports, { ...x, from: otherSide(x.to) }, at) : await logStarts(ports, record, x);
+    const places = await placesFor(ports, record, x, at);
     await requireInRange(there, places);
     await Promise.all([
       writeThrough(there, places, at),
@@ -41,7 +41,7 @@ export const positions = (ports: Ports, record: LedgerBook) => ({
     return { say: `${describePlaces(places)} on the ${x.to}, read back.`, figures: { positions: [...places.values()].flat().length, groups: places.size } };
   },
 
-  async returnPositions(x: OfGroups & { readonly how: How; readonly before: PositionsBefore }, at: At): Promise<Said> {
+  async returnPositions(x: OfGroups & { readonly how: PositionHow; readonly before: PositionsBefore }, at: At): Promise<Said> {
     const [here, back] = [clusterOf(ports, x.m, x.to), clusterOf(ports, x.m, otherSide(x.to))];
     // Where nothing was set there is nothing to take back, and whoever is in the group does not matter.
     const set = [...await here.committed(x.groups)].filter(([group, of]) => of.some((p) => topicsOf(x.m, group).includes(p.topic))).map(([group]) => group);
@@ -49,16 +49,58 @@ export const positions = (ports: Ports, record: LedgerBook) => ({
     const now = await here.committed(x.groups);
     const moved: string[] = [];
     for (const group of x.groups) if (await movedOn(record, x, { group, now: now.get(group) ?? [] })) moved.push(group);
-    if (x.how === 'log-start') return leaveAdvanced(record, x, { here, now, moved, at });
+    if (x.how !== 'translated') return leaveAdvanced(record, x, { here, now, moved, at });
     await requireEmpty(back, moved);
-    const places = moved.length === 0 ? new Map<string, readonly Placed[]>() : await translateGroups(ports, { ...x, groups: moved, from: x.to }, at);
+    const places = moved.length === 0 ? new Map<string, readonly Placed[]>() : await translateGroups(ports, record, { ...x, groups: moved, from: x.to }, at);
     await requireInRange(back, places);
     await writeThrough(back, places, at);
     await restore(here, x, { groups: x.groups, now, at });
     const still = x.groups.filter((g) => !moved.includes(g));
     return { say: `${moved.length > 0 ? `${describePlaces(places)} back on the ${otherSide(x.to)}; ` : ''}${still.length > 0 ? `${list(still)} had not read on the ${x.to}; ` : ''}the ${x.to} is as before.` };
   },
+
+  async forecastPositions(x: OfGroups): Promise<readonly PositionForecast[]> {
+    const from = otherSide(x.to);
+    const look = await lookAt(ports, record, { ...x, from }, await clusterOf(ports, x.m, from).committed(x.groups));
+    return [...x.groups].sort().map((group) => forecast(look, group));
+  },
+
+  async preparePositions(x: OfGroups, at: At): Promise<Said> {
+    const from = otherSide(x.to);
+    const look = await lookAt(ports, record, { ...x, from }, await clusterOf(ports, x.m, from).committed(x.groups));
+    const proven = provenPlaces(look, from);
+    at.until.check();
+    await keepPlaces(record, x, { known: look.known, groups: proven, at });
+    const places = [...proven.values()].reduce((n, of) => n + of.size, 0);
+    return { say: `${count(look.spots.length, 'position')} of ${count(x.groups.length, 'group')} looked at, ${places} of them kept to count on from.`, figures: { positions: look.spots.length, kept: places } };
+  },
 });
+
+function forecast(look: Look, group: string): PositionForecast {
+  const spots = look.spots.filter((p) => p.group === group);
+  const open = spots.filter((p) => look.answers.get(p)?.kind !== 'exact');
+  const worst = open.find((p) => { const a = look.answers.get(p); return a?.kind === 'refused' && a.cause !== 'behind' && a.cause !== 'open-transaction'; }) ?? open.find((p) => look.answers.get(p)?.kind === 'refused') ?? open[0];
+  const answer = worst && look.answers.get(worst);
+  const kind = !answer || answer.kind === 'exact' ? 'exact' : answer.kind === 'conservative' ? 'conservative' : answer.cause === 'behind' || answer.cause === 'open-transaction' ? 'behind' : 'refused';
+  return { group, kind, repeats: repeatsOf(spots, look.answers) ?? 'unknown', partitions: spots.length, why: worst ? describe(worst, look.answers) : '' };
+}
+
+function placesFor(ports: Ports, record: LedgerBook, x: OfGroups & { readonly how: PositionHow; readonly consents?: readonly Consent[] }, at: At): Promise<Places> {
+  if (x.how === 'log-start') return logStarts(ports, record, x);
+  return x.how === 'cut' ? atCuts(ports, record, x, at) : translateGroups(ports, record, { ...x, from: otherSide(x.to) }, at);
+}
+
+/** Where the other log was cut last, for groups that have read all that was never copied; one that has been there before goes on where it was. */
+async function atCuts(ports: Ports, record: LedgerBook, x: OfGroups, at: At): Promise<Places> {
+  const been = new Set<string>();
+  for (const group of x.groups) if ((await record.read(x.m, advancedKey(x, group))).has(advancedKey(x, group))) been.add(group);
+  const fresh = x.groups.filter((g) => !been.has(g));
+  const [kept, placed] = await Promise.all([
+    been.size === 0 ? new Map<string, readonly Placed[]>() : logStarts(ports, record, { ...x, groups: [...been] }),
+    fresh.length === 0 ? new Map<string, readonly Placed[]>() : translateGroups(ports, record, { ...x, groups: fresh, from: otherSide(x.to) }, at),
+  ]);
+  return new Map([...kept, ...placed]);
+}
 
 /** Read what is there, write only what differs, read back. */
 async function writeThrough(cluster: Cluster, places: Places, at: At): Promise<void> {
@@ -113,7 +155,7 @@ async function logStarts(ports: Ports, record: LedgerBook, x: OfGroups): Promise
   })));
 }
 
-const keep = (of: readonly Placed[]): Kept => Object.fromEntries(of.map((p) => [tpKey(p), { from: p.from === null ? null : String(p.from), to: String(p.offset), by: p.by, matched: p.matched }]));
+const keep = (of: readonly Placed[]): Kept => Object.fromEntries(of.map((p) => [tpKey(p), { from: p.from === null ? null : String(p.from), to: String(p.offset), by: p.by, matched: p.matched, ...(p.repeats !== undefined && { repeats: p.repeats }) }]));
 
 /** Whether the group read on `to` after we set it there. What we did not write down counts as moved: translating back is always right. */
 async function movedOn(record: LedgerBook, x: OfGroups, of: { readonly group: string; readonly now: readonly Position[] }): Promise<boolean> {
@@ -152,6 +194,7 @@ const partitionOf = (key: string): TopicPartition => ({ topic: key.slice(0, key.
 function describePlaces(places: Places): string {
   const all = [...places.values()].flat();
   const matched = all.reduce((n, p) => n + p.matched, 0);
+  const repeats = all.reduce((n, p) => n + (p.repeats ?? 0), 0);
   const never = unique([...places].filter(([, of]) => of.some((p) => p.by === 'never-committed')).map(([group]) => group));
-  return `${count(all.length, 'position')} of ${list([...places.keys()])} set${matched > 0 ? `, ${count(matched, 'record')} matched one by one` : ''}${never.length > 0 ? ` (${list(never)} never committed: from the log start)` : ''}`;
+  return `${count(all.length, 'position')} of ${list([...places.keys()])} set${matched > 0 ? `, ${count(matched, 'record')} matched one by one` : ''}${never.length > 0 ? ` (${list(never)} never committed: from the log start)` : ''}${repeats > 0 ? `; with consent ${count(repeats, 'record')} will be read again` : ''}`;
 }

@@ -30,7 +30,21 @@ export interface SilenceBefore { readonly name: string; readonly writers: readon
 export type FleetBefore = Readonly<Record<string, Side | 'stopped' | 'unknown'>>;
 /** Group → `topic/partition` → offset (null: none committed) on the side that is about to be written. */
 export type PositionsBefore = Readonly<Record<string, Readonly<Record<string, number | null>>>>;
+/** `cut`: where that side's log was cut last; only for groups proven to have drained the other side. `log-start`: kept for plans of old. */
+export type PositionHow = 'translated' | 'cut' | 'log-start';
 export interface CutBefore { readonly epoch: number }
+/** What an operator accepted by name: this group may read up to so many records again, over all its partitions. */
+export interface Consent { readonly group: string; readonly repeats: number }
+/** What setting a group's positions would say now. `behind` heals when the mirror moves on; `refused` does not. */
+export interface PositionForecast {
+  readonly group: string;
+  readonly kind: 'exact' | 'conservative' | 'behind' | 'refused';
+  /** Records read again over all partitions; `unknown` cannot be consented to. */
+  readonly repeats: number | 'unknown';
+  readonly partitions: number;
+  /** Empty when exact. */
+  readonly why: string;
+}
 
 export interface Work {
   /** Names of registered search attributes among ours. */
@@ -103,9 +117,13 @@ export interface Work {
   /** Positions of these groups on `to`, as they are now. */
   capturePositions(x: Ask & { readonly groups: readonly string[]; readonly to: Side }): Promise<PositionsBefore>;
   /** One explicit position per partition each group reads: translated with proof (else `NotExact`), or the log start. Read back. */
-  setPositions(x: Ask & { readonly groups: readonly string[]; readonly to: Side; readonly how: 'translated' | 'log-start'; readonly before: PositionsBefore }): Promise<Done>;
+  setPositions(x: Ask & { readonly groups: readonly string[]; readonly to: Side; readonly how: PositionHow; readonly before: PositionsBefore; readonly consents?: readonly Consent[] }): Promise<Done>;
   /** The undo: where the groups are on `to` now is translated back to the other side and set there; then `before` is restored on `to`. */
-  returnPositions(x: Ask & { readonly groups: readonly string[]; readonly to: Side; readonly how: 'translated' | 'log-start'; readonly before: PositionsBefore }): Promise<Done>;
+  returnPositions(x: Ask & { readonly groups: readonly string[]; readonly to: Side; readonly how: PositionHow; readonly before: PositionsBefore }): Promise<Done>;
+  /** What `setPositions` would find for each group now. Reads only; waits for nothing. */
+  forecastPositions(x: Ask & { readonly groups: readonly string[]; readonly to: Side }): Promise<readonly PositionForecast[]>;
+  /** Before an outage: translates what can be translated already and keeps it in the ledger, so that inside only what moved is counted. */
+  preparePositions(x: Ask & { readonly groups: readonly string[]; readonly to: Side }): Promise<Done>;
 
   captureCut(x: Ask & { readonly set: CutSet; readonly to: Side }): Promise<CutBefore>;
   /** Records ends, LSO, log starts, last visible record of both sides, topic ids, epoch in both ledgers. */

@@ -8,6 +8,8 @@
  * lies at or before the last copy of every record the group has not read.
  */
 import type { Anchor } from './ports.ts';
+import { throughGaps } from './thinned.ts';
+import { cursor, first, firstWhere, lastBelow, take } from './walking.ts';
 
 export type Half = 'origin' | 'copy';
 /** A visible record, as far as positions need it. `SeenRecord` fits. */
@@ -27,6 +29,10 @@ export interface Question {
   readonly origin: Log;
   /** In log order, as `Mirrors.anchors` gives them. */
   readonly anchors: readonly Anchor[];
+  /** Pairs of places rather than of records: next offsets of both halves after which the same records follow (cuts, positions proven earlier). */
+  readonly places?: readonly Anchor[];
+  /** Compaction may have taken records out of either half: then what only one half shows is stepped over, never past an unread copy. */
+  readonly compacted?: boolean;
   /** `drained`: the caller has proven that the copy holds everything and neither half moves (see `drained`). */
   readonly state?: 'drained' | 'flowing';
   /** A mirror without exactly-once may repeat runs: then exact also needs equal counts up to the newest anchor. Default `once`. */
@@ -36,7 +42,7 @@ export interface Question {
 }
 
 export interface Proof {
-  readonly by: 'anchor-below' | 'anchor-above' | 'both-ends' | 'nothing-to-read';
+  readonly by: 'anchor-below' | 'anchor-above' | 'place' | 'through-gaps' | 'both-ends' | 'nothing-to-read';
   /** The pair the count began (below) or ended (above) at. */
   readonly anchor: Anchor | null;
   /** Records matched one by one. */
@@ -49,16 +55,18 @@ export type Answer =
   /** Safe, but up to `repeats` records would be read again. */
   | { readonly kind: 'conservative'; readonly offset: bigint; readonly repeats: number | 'unknown'; readonly why: string }
   /** `behind`: ask again when the mirror has moved on, or its offset syncs have arrived. The others do not heal by waiting. */
-  | { readonly kind: 'refused'; readonly cause: 'behind' | 'open-transaction' | 'no-anchor' | 'mismatch' | 'too-far'; readonly why: string };
+  | { readonly kind: 'refused'; readonly cause: 'behind' | 'open-transaction' | 'no-anchor' | 'mismatch' | 'too-far' | 'not-copied'; readonly why: string };
 
 const other = (half: Half): Half => (half === 'origin' ? 'copy' : 'origin');
 const refused = (cause: (Answer & { kind: 'refused' })['cause'], why: string): Answer => ({ kind: 'refused', cause, why });
 const defaultLimit = 1_000_000;
 
-/** An anchor seen from the half the group is on: `here` on that half, `there` on the other. */
-interface Pin { readonly here: bigint; readonly there: bigint; readonly anchor: Anchor }
-const pinned = (q: Question, anchor: Anchor): Pin =>
-  q.on === 'origin' ? { here: anchor.from, there: anchor.to, anchor } : { here: anchor.to, there: anchor.from, anchor };
+/** An anchor or a place seen from the half the group is on: `here` on that half, `there` on the other. */
+export interface Pin { readonly here: bigint; readonly there: bigint; readonly anchor: Anchor; readonly at: 'record' | 'place' }
+const pinned = (q: Question, anchor: Anchor, at: Pin['at'] = 'record'): Pin =>
+  q.on === 'origin' ? { here: anchor.from, there: anchor.to, anchor, at } : { here: anchor.to, there: anchor.from, anchor, at };
+/** The next offsets after a pin: of a record pair one more, of a place itself. */
+const past = (pin: Pin): { readonly here: bigint; readonly there: bigint } => (pin.at === 'record' ? { here: pin.here + 1n, there: pin.there + 1n } : pin);
 
 /**
  * Anchors cut into runs in which both offsets only rise, newest run first. A mirror that replays, or a copy that was
@@ -82,39 +90,40 @@ export function generations(anchors: readonly Anchor[]): readonly (readonly Anch
 /** A hundred groups ask about the same list. */
 const generationsOf = new WeakMap<readonly Anchor[], readonly (readonly Anchor[])[]>();
 
-/** The nearest anchors around a position whose records both halves may still hold. */
-interface Reference { readonly below: Pin | null; readonly above: Pin | null; readonly floor: bigint }
-function referenceIn(q: Question, run: readonly Anchor[]): Reference {
+/** The nearest pins around a position whose surroundings both halves may still hold. */
+export interface Reference { readonly below: readonly Pin[]; readonly above: readonly Pin[]; readonly floor: bigint }
+export function referenceIn(q: Question, run: readonly Anchor[]): Reference {
   const logs = { here: q[q.on], there: q[other(q.on)] };
-  const at = (i: number): Pin | undefined => (run[i] ? pinned(q, run[i]) : undefined);
-  const split = firstWhere(run, (a) => pinned(q, a).here > q.position);
-  const usable = (p: Pin | undefined): p is Pin =>
-    p !== undefined && p.here >= logs.here.logStart && p.there >= logs.there.logStart && p.here < logs.here.lso && p.there < logs.there.lso;
-  const [under, over] = [at(split - 1), at(split)];
-  const floor = under && under.there >= logs.there.logStart ? under.there + 1n : logs.there.logStart;
-  return { below: usable(under) ? under : null, above: usable(over) ? over : null, floor };
+  const around = (of: readonly Anchor[], at: Pin['at']): readonly [Pin | undefined, Pin | undefined] => {
+    const split = firstWhere(of, (a) => pinned(q, a, at).here > q.position);
+    const pin = (i: number): Pin | undefined => (of[i] ? pinned(q, of[i], at) : undefined);
+    return [pin(split - 1), pin(split)];
+  };
+  const usable = (p: Pin | undefined): p is Pin => p !== undefined && p.here >= logs.here.logStart && p.there >= logs.there.logStart
+    && (p.at === 'place' ? p.here <= logs.here.lso && p.there <= logs.there.lso : p.here < logs.here.lso && p.there < logs.there.lso);
+  const [[under, over], [before, after]] = [around(run, 'record'), around(q.places ?? [], 'place')];
+  const below = [before, under].filter(usable);
+  const floors = [logs.there.logStart, ...[before, under].filter((p) => p !== undefined).map((p) => past(p).there)];
+  return { below, above: [after, over].filter(usable), floor: floors.reduce((a, b) => (a > b ? a : b)) };
 }
-/** Both prove the same; the shorter way first, which for groups near the end is the pair above. */
-function nearestFirst(q: Question, { below, above }: Reference): readonly { readonly way: 'below' | 'above'; readonly pin: Pin }[] {
-  const ways = [...(below ? [{ way: 'below' as const, pin: below }] : []), ...(above ? [{ way: 'above' as const, pin: above }] : [])];
-  return below && above && above.here - q.position < q.position - below.here ? ways.reverse() : ways;
-}
-function firstWhere<T>(sorted: readonly T[], is: (x: T) => boolean): number {
-  let [low, high] = [0, sorted.length];
-  while (low < high) {
-    const mid = (low + high) >> 1;
-    const x = sorted[mid];
-    if (x !== undefined && is(x)) high = mid;
-    else low = mid + 1;
-  }
-  return low;
+/** All prove the same; the shorter way first, which for groups near the end is a pin above. */
+function nearestFirst(q: Question, { below, above }: Reference): readonly { readonly way: 'below' | 'above'; readonly pin: Pin; readonly far: bigint }[] {
+  const ways = [...below.map((pin) => ({ way: 'below' as const, pin, far: q.position - pin.here })), ...above.map((pin) => ({ way: 'above' as const, pin, far: pin.here - q.position }))];
+  return ways.sort((a, b) => (a.far < b.far ? -1 : a.far > b.far ? 1 : 0));
 }
 
 /** What one way of counting led to. `lost`: this anchor proves nothing, another may. */
-type Walk = Answer | { readonly kind: 'lost'; readonly why: string; readonly differs?: true; readonly safe?: { readonly offset: bigint } };
+export type Walk = Answer | { readonly kind: 'lost'; readonly why: string; readonly differs?: true; readonly safe?: { readonly offset: bigint } };
 
 /** The position on the other half. Throws only what `between` throws. */
 export async function translate(q: Question, between: Between): Promise<Answer> {
+  const answer = await countedOff(q, between);
+  const hopeless = answer.kind === 'conservative' || (answer.kind === 'refused' && answer.cause !== 'behind' && answer.cause !== 'open-transaction');
+  if (q.compacted !== true || !hopeless || q.position > q[q.on].lso) return answer;
+  return (await throughGaps(q, referenceIn(q, generations(q.anchors)[0] ?? []), between)) ?? answer;
+}
+
+async function countedOff(q: Question, between: Between): Promise<Answer> {
   const here = q[q.on];
   if (q.position > here.lso)
     return q.position > here.hw
@@ -123,11 +132,11 @@ export async function translate(q: Question, between: Between): Promise<Answer> 
   const runs = generations(q.anchors);
   let safe: { readonly offset: bigint } | undefined;
   let why = runs.length === 0 ? 'no offset sync of this partition is known' : 'no offset sync points at records both logs still hold';
-  for (const [age, run] of runs.entries()) {
-    const reference = referenceIn(q, run);
+  for (const [age, run] of (runs.length === 0 ? [[]] : runs).entries()) {
+    const reference = referenceIn(age === 0 ? q : { ...q, places: [] }, run);
     for (const { way, pin } of nearestFirst(q, reference)) {
       const walk = way === 'below' ? await fromBelow(q, pin, between) : await fromAbove(q, pin, reference.floor, between);
-      if (walk.kind === 'exact') return age === 0 ? counted(q, walk, between) : olderRun(walk);
+      if (walk.kind === 'exact') return age > 0 ? olderRun(walk) : counted(q, walk, between);
       if (walk.kind !== 'lost') return walk;
       why = walk.why;
       safe ??= walk.safe;
@@ -153,9 +162,9 @@ async function fromBelow(q: Question, pin: Pin, between: Between): Promise<Walk>
   try {
     for (let matched = 0; ; matched += 1) {
       const h = await here.next();
-      if (matched === 0 && h?.offset !== pin.here) return { kind: 'lost', why: `the record of offset sync ${pin.anchor.from} is gone` };
+      if (matched === 0 && pin.at === 'record' && h?.offset !== pin.here) return { kind: 'lost', why: `the record of offset sync ${pin.anchor.from} is gone` };
       const t = await there.next();
-      if (matched === 0 && t?.offset !== pin.there) return { kind: 'lost', why: `the copy at ${pin.anchor.to} of record ${pin.anchor.from} is gone` };
+      if (matched === 0 && pin.at === 'record' && t?.offset !== pin.there) return { kind: 'lost', why: `the copy at ${pin.anchor.to} of record ${pin.anchor.from} is gone` };
       if (h === null || h.offset >= q.position) return meet(q, pin, { matched, h, t });
       if (t === null) return shortfall(q, h);
       if (h.fingerprint !== t.fingerprint)
@@ -170,7 +179,9 @@ async function fromBelow(q: Question, pin: Pin, between: Between): Promise<Walk>
 /** Everything below the position is matched; now the next visible record decides. */
 function meet(q: Question, pin: Pin, at: { readonly matched: number; readonly h: Mark | null; readonly t: Mark | null }): Walk {
   const { matched, h, t } = at;
-  const exact = (offset: bigint, next: string): Answer => ({ kind: 'exact', offset, proof: { by: 'anchor-below', anchor: pin.anchor, matched, next } });
+  const exact = (offset: bigint, next: string): Answer => ({ kind: 'exact', offset, proof: { by: pin.at === 'place' ? 'place' : 'anchor-below', anchor: pin.anchor, matched, next } });
+  // Nothing lies between the place and the position: what follows it comes behind the place on the other half too.
+  if (pin.at === 'place' && matched === 0 && !t) return exact(pin.there, 'not copied yet');
   if (h && t)
     return h.fingerprint === t.fingerprint
       ? exact(t.offset, h.fingerprint)
@@ -182,8 +193,9 @@ function meet(q: Question, pin: Pin, at: { readonly matched: number; readonly h:
   return differ(pin, matched, `the copy goes on at ${t?.offset} where the origin has nothing`);
 }
 
-/** Right after a pair that holds is a safe place; a pair that does not hold gives none. */
-const differ = (pin: Pin, matched: number, why: string): Walk => ({ kind: 'lost', why, differs: true, ...(matched > 0 && { safe: { offset: pin.there + 1n } }) });
+/** Right after a pin that holds is a safe place; a pin that does not hold gives none. */
+const differ = (pin: Pin, matched: number, why: string): Walk =>
+  ({ kind: 'lost', why, ...((pin.at === 'record' || matched > 0) && { differs: true as const }), ...(matched > 0 && { safe: { offset: past(pin).there } }) });
 
 const shortfall = (q: Question, h: Mark): Walk =>
   q.on === 'origin'
@@ -192,12 +204,14 @@ const shortfall = (q: Question, h: Mark): Walk =>
 
 /** Counts backward from a pair above the position: `[position, pair]` here must be the records right up to the pair there. */
 async function fromAbove(q: Question, pin: Pin, floor: bigint, between: Between): Promise<Walk> {
-  const window = await take(between(q.on, q.position, pin.here + 1n), q.limitRecords ?? defaultLimit);
-  if (window === 'too-many') return { kind: 'lost', why: `the nearest usable offset sync, ${pin.anchor.from}, is too far above position ${q.position}` };
-  if (window.at(-1)?.offset !== pin.here) return { kind: 'lost', why: `the record of offset sync ${pin.anchor.from} is gone` };
-  const copies = await lastBelow(other(q.on), { floor, end: pin.there + 1n }, window.length, between);
-  if (copies.at(-1)?.offset !== pin.there) return { kind: 'lost', why: `the copy at ${pin.anchor.to} of record ${pin.anchor.from} is gone` };
-  const walk = backward(window, copies, { by: 'anchor-above', anchor: pin.anchor });
+  const end = past(pin);
+  const window = await take(between(q.on, q.position, end.here), q.limitRecords ?? defaultLimit);
+  if (window === 'too-many') return { kind: 'lost', why: `the nearest known pair, ${pin.anchor.from} and ${pin.anchor.to}, is too far above position ${q.position}` };
+  if (pin.at === 'place' && window.length === 0) return { kind: 'exact', offset: pin.there, proof: { by: 'place', anchor: pin.anchor, matched: 0, next: 'after the place' } };
+  if (pin.at === 'record' && window.at(-1)?.offset !== pin.here) return { kind: 'lost', why: `the record of offset sync ${pin.anchor.from} is gone` };
+  const copies = await lastBelow(other(q.on), { floor, end: end.there }, window.length, between);
+  if (pin.at === 'record' && copies.at(-1)?.offset !== pin.there) return { kind: 'lost', why: `the copy at ${pin.anchor.to} of record ${pin.anchor.from} is gone` };
+  const walk = backward(window, copies, { by: pin.at === 'place' ? 'place' : 'anchor-above', anchor: pin.anchor });
   return walk.kind === 'exact' && (await precededAlike(q, walk.offset, between)) === 'no'
     ? { kind: 'lost', differs: true, why: `the records before ${q.position} and before ${walk.offset} should be the same and differ` }
     : walk;
@@ -265,40 +279,4 @@ async function cautious(q: Question, offset: bigint, between: Between, why: stri
     if ((repeats += 1) >= (q.limitRecords ?? defaultLimit)) break;
   }
   return { kind: 'conservative', offset, repeats: next ? 'unknown' : repeats, why };
-}
-
-interface Cursor { next(): Promise<Mark | null>; close(): Promise<void> }
-function cursor(source: AsyncIterable<Mark>): Cursor {
-  const it = source[Symbol.asyncIterator]();
-  return {
-    next: async () => {
-      const r = await it.next();
-      return r.done ? null : r.value;
-    },
-    close: async () => void (await it.return?.()),
-  };
-}
-async function first(source: AsyncIterable<Mark>): Promise<Mark | null> {
-  for await (const m of source) return m;
-  return null;
-}
-async function take(source: AsyncIterable<Mark>, limit: number): Promise<readonly Mark[] | 'too-many'> {
-  const out: Mark[] = [];
-  for await (const m of source) {
-    if (out.length >= limit) return 'too-many';
-    out.push(m);
-  }
-  return out;
-}
-/** The last `count` visible records in `[floor, end)`: reads back in growing steps, because offsets have gaps. */
-async function lastBelow(half: Half, of: { readonly floor: bigint; readonly end: bigint }, count: number, between: Between): Promise<readonly Mark[]> {
-  for (let span = BigInt(count) * 2n + 64n; ; span *= 4n) {
-    const from = of.end - span > of.floor ? of.end - span : of.floor;
-    const ring: Mark[] = [];
-    for await (const m of between(half, from, of.end)) {
-      ring.push(m);
-      if (ring.length > 2 * count + 64) ring.splice(0, ring.length - count);
-    }
-    if (ring.length >= count || from === of.floor) return ring.slice(-count);
-  }
 }

@@ -1,11 +1,11 @@
 /**
- * Many positions at once: what has been read in bulk (the tails of all partitions) answers the groups near the end, and
- * only the others read further.
+ * Many positions at once: what has been read in bulk (the tails of all partitions, the surroundings of lagging groups)
+ * answers nearly all of them from memory, and only the others read further.
  */
-import type { Answer, Between, Half, Log, Mark, Question } from './positions.ts';
-import { translate } from './positions.ts';
+import type { Answer, Log, Mark } from './positions.ts';
+import { firstWhere } from './walking.ts';
 
-/** All visible records of one half in `[from, to)`. */
+/** All visible records of one log in `[from, to)`. */
 export interface Window { readonly from: bigint; readonly to: bigint; readonly records: readonly Mark[] }
 
 /** A tail as a window: complete from its first record, or from the log start when the log has fewer than were asked for. */
@@ -15,31 +15,49 @@ export const windowOfTail = (log: Log, tail: readonly Mark[], asked: number): Wi
   records: tail,
 });
 
-/** Serves what lies in the windows from memory and reads only what lies outside. */
-export const served = (windows: Readonly<Record<Half, Window | null>>, between: Between): Between =>
-  async function* (half, from, to) {
-    const w = windows[half];
-    if (!w || to <= w.from || from >= w.to) return yield* between(half, from, to);
-    if (from < w.from) yield* between(half, from, w.from);
-    for (const m of w.records) if (m.offset >= from && m.offset < to) yield m;
-    if (to > w.to) yield* between(half, w.to, to);
+/** In order and without overlaps. */
+export function merged(windows: readonly Window[]): readonly Window[] {
+  const out: Window[] = [];
+  for (const w of [...windows].sort((a, b) => (a.from < b.from ? -1 : a.from > b.from ? 1 : 0))) {
+    const last = out.at(-1);
+    if (!last || w.from > last.to) out.push(w);
+    else if (w.to > last.to) out[out.length - 1] = { from: last.from, to: w.to, records: [...last.records, ...w.records.filter((m) => m.offset >= last.to)] };
+  }
+  return out;
+}
+
+type Read<S extends string> = (of: S, from: bigint, to: bigint) => AsyncIterable<Mark>;
+/** Serves what lies in the windows (in order, without overlaps) from memory and reads only what lies outside. */
+export const served = <S extends string>(windows: Readonly<Record<S, readonly Window[]>>, read: Read<S>): Read<S> =>
+  async function* (of, from, to) {
+    let at = from;
+    for (const w of windows[of]) {
+      if (w.to <= at) continue;
+      if (w.from >= to || at >= to) break;
+      if (at < w.from) yield* read(of, at, w.from);
+      const begin = at > w.from ? at : w.from;
+      for (let i = firstWhere(w.records, (m) => m.offset >= begin); i < w.records.length; i += 1) {
+        const m = w.records[i];
+        if (!m || m.offset >= to) break;
+        yield m;
+      }
+      at = w.to;
+    }
+    if (at < to) yield* read(of, at, to);
   };
 
-export interface Asked<K> { readonly key: K; readonly partition: string; readonly question: Question; readonly between: Between }
+/** `place` is the same for questions that have the same answer: partition, side and position. */
+export interface Asked<K> { readonly key: K; readonly place: string; ask(): Promise<Answer> }
 
-/**
- * Answers all questions, the same one (partition, half, position) only once, a few at a time. `partition` must tell
- * mirrors apart too when several are asked about.
- */
+/** Answers all questions, the same one only once, a few at a time. */
 export async function translateMany<K>(asked: readonly Asked<K>[], atOnce = 8): Promise<ReadonlyMap<K, Answer>> {
-  const idOf = (a: Asked<K>): string => `${a.partition} ${a.question.on} ${a.question.position}`;
-  const distinct = [...Map.groupBy(asked, idOf).values()];
+  const distinct = [...Map.groupBy(asked, (a) => a.place).values()];
   const answers = new Map<K, Answer>();
   const lane = async (): Promise<void> => {
     for (let same = distinct.shift(); same; same = distinct.shift()) {
       const one = same[0];
       if (!one) continue;
-      const answer = await translate(one.question, one.between);
+      const answer = await one.ask();
       for (const a of same) answers.set(a.key, answer);
     }
   };

@@ -128,7 +128,7 @@ describe('translate, with an exactly-once mirror', () => {
     await fc.assert(fc.asyncProperty(recipe('once'), spots, fc.integer({ min: 1, max: 20 }), fc.constantFrom<Half>('origin', 'copy'), async (r, where, asked, on) => {
       const w = build(r);
       const q = question(w, on, positionIn(w.logs[on], where));
-      const windows = { origin: windowOfTail(w.logs.origin, w.origin.slice(-asked), asked), copy: windowOfTail(w.logs.copy, w.copy.slice(-asked), asked) };
+      const windows = { origin: [windowOfTail(w.logs.origin, w.origin.slice(-asked), asked)], copy: [windowOfTail(w.logs.copy, w.copy.slice(-asked), asked)] };
       assert.deepEqual(await translate(q, served(windows, reader(w))), await translate(q, reader(w)));
     }), { numRuns: 2000 });
   });
@@ -266,7 +266,7 @@ describe('translate, situation by situation', () => {
     let reads = 0;
     const inner = reader(w);
     const between: Between = (half, a, b) => (reads++, inner(half, a, b));
-    const answers = await translateMany(Array.from({ length: 100 }, (_x, i) => ({ key: i, partition: 'orders/0', question: question(w, 'origin', 6n), between })));
+    const answers = await translateMany(Array.from({ length: 100 }, (_x, i) => ({ key: i, place: 'orders/0 origin 6', ask: () => translate(question(w, 'origin', 6n), between) })));
     assert.equal(answers.size, 100);
     assert.equal(reads, 2);
   });

@@ -213,7 +213,7 @@ function fleets(a: Activities): Part<'captureFleet' | 'stopFleet' | 'startFleet'
   };
 }
 
-function positions(a: Activities): Part<'lookGroupsDrained' | 'capturePositions' | 'setPositions' | 'returnPositions'> {
+function positions(a: Activities): Part<'lookGroupsDrained' | 'capturePositions' | 'setPositions' | 'returnPositions' | 'forecastPositions' | 'preparePositions'> {
   const { w } = a;
   const read = (m: Migration, group: string, c: ClusterFake): readonly string[] => c.partitionsOf(m.applications.flatMap((x) => x.reads.filter((r) => r.group === group).flatMap((r) => r.topics)));
   const idle = (m: Migration, groups: readonly string[], on: Side): void => {
@@ -241,6 +241,15 @@ function positions(a: Activities): Part<'lookGroupsDrained' | 'capturePositions'
       return unread.length === 0 ? null : `unread: ${unread.join(', ')}`;
     }),
     capturePositions: ({ m, groups, to }) => a.read('capturePositions', (): PositionsBefore => Object.fromEntries(groups.map((g) => [g, Object.fromEntries(read(m, g, w.clusters[to]).map((key) => [key, w.clusters[to].position(g, key) ?? null]))]))),
+    forecastPositions: ({ m, groups, to }) => a.read('forecastPositions', () => groups.map((group) => {
+      try {
+        return { group, kind: 'exact' as const, repeats: 0, partitions: read(m, group, w.clusters[to]).map((key) => there(group, key, to)).length, why: '' };
+      } catch (error) {
+        if (error instanceof Failure) return { group, kind: 'refused' as const, repeats: 'unknown' as const, partitions: 0, why: error.message };
+        throw error;
+      }
+    })),
+    preparePositions: ({ c }) => a.write('preparePositions', c, () => step('prepared')),
     setPositions: ({ m, c, groups, to, how }) => a.write('setPositions', c, () => {
       idle(m, groups, to);
       const cluster = w.clusters[to];
