@@ -7,6 +7,8 @@ import { tpKey, type LogEnds, type MirrorHealth, type MirrorSpec, type Ports } f
 import type { At } from './boundary.ts';
 import { magnitude, type Glance } from './looking.ts';
 import { requireMirror } from './connect.ts';
+import { bornOf, damages, spoken } from './damage.ts';
+import type { LedgerBook } from './ledger.ts';
 import { byKey, clusterOf, count, list } from './outside.ts';
 import type { LookAsk } from './work.ts';
 
@@ -21,7 +23,9 @@ export async function standings(ports: Ports, m: Migration, spec: MirrorSpec, to
   const ends = [...byKey(await origin.ends(spec.topics)).entries()];
   const all = ends.map(([key, end]): Standing => {
     const next = progress.get(key) ?? end.logStart;
-    return { key, end, next, lag: end.lso > next ? end.lso - next : 0n };
+    // What was deleted is no longer to be copied.
+    const from = next < end.logStart ? end.logStart : next;
+    return { key, end, next, lag: end.lso > from ? end.lso - from : 0n };
   });
   // A trailing transaction marker keeps the plain difference above zero for ever.
   const near = all.filter((s) => s.lag > 0n && s.lag <= 1_000n);
@@ -30,28 +34,32 @@ export async function standings(ports: Ports, m: Migration, spec: MirrorSpec, to
 }
 
 /** One mirror as it stands. */
-export interface MirrorView { readonly spec: MirrorSpec; readonly health: MirrorHealth; readonly at: readonly Standing[]; readonly unassigned: readonly string[] }
-export async function viewMirror(ports: Ports, x: Omit<LookAsk, 'c'> & { readonly c: Omit<LookAsk['c'], 'before'>; readonly set: CutSet; readonly toward: Side }): Promise<MirrorView> {
+export interface MirrorView {
+  readonly spec: MirrorSpec;
+  readonly health: MirrorHealth;
+  readonly at: readonly Standing[];
+  readonly unassigned: readonly string[];
+  /** Why its copy is no longer faithful; empty: nothing found. */
+  readonly damage: readonly string[];
+}
+/** With the ledger also what became of the topics since the mirror was made. */
+export async function viewMirror(ports: Ports, x: Omit<LookAsk, 'c'> & { readonly c: Omit<LookAsk['c'], 'before'>; readonly set: CutSet; readonly toward: Side }, record?: LedgerBook): Promise<MirrorView> {
   const spec = await requireMirror(ports, x);
-  const [health, at] = await Promise.all([ports.mirrors.health(spec), standings(ports, x.m, spec, x.toward)]);
-  return { spec, health, at, unassigned: at.map((s) => tpKey(s.end)).filter((key) => !health.assigned.includes(key)) };
+  const [health, at, born] = await Promise.all([ports.mirrors.health(spec), standings(ports, x.m, spec, x.toward), record ? bornOf(record, x, spec.name) : null]);
+  const damage = await damages(ports, x, { spec, health, at, born });
+  return { spec, health, at, damage, unassigned: at.map((s) => tpKey(s.end)).filter((key) => !health.assigned.includes(key)) };
 }
-export const isHealthy = (v: MirrorView): boolean => v.health.connector === 'RUNNING' && v.unassigned.length === 0;
+export const isHealthy = (v: MirrorView): boolean => v.health.connector === 'RUNNING' && v.unassigned.length === 0 && v.damage.length === 0;
 
-/** Retention on the origin overtook the mirror, or the log ends below where the mirror already was. */
 function refuseDamaged(v: MirrorView): void {
-  const damaged = v.at.flatMap((s) =>
-    // One offset less may be the marker of the last transaction, which is never copied.
-    s.next + 1n < s.end.logStart ? [`${s.key}: the mirror stands at ${s.next}, the log begins at ${s.end.logStart} (records were deleted before they were copied)`]
-      : s.next > s.end.hw ? [`${s.key}: the mirror stands at ${s.next}, the log ends at ${s.end.hw} (it was truncated or re-created)`] : []);
-  if (damaged.length > 0) throw new Failure('MirrorDamaged', `Mirror ${v.spec.name} no longer copies faithfully: ${list(damaged)}.`);
+  if (v.damage.length > 0) throw new Failure('MirrorDamaged', spoken(v.spec.name, v.damage));
 }
 
-export const caughtUp = (ports: Ports) => ({
+export const caughtUp = (ports: Ports, record: LedgerBook) => ({
   lookCaughtUp(x: LookAsk & { readonly sets: readonly CutSet[]; readonly toward: Side }, at: At): () => Promise<Glance> {
     let last: { readonly ms: number; readonly copied: bigint } | null = null;
     return async () => {
-      const views = await Promise.all(x.sets.map((set) => viewMirror(ports, { ...x, set })));
+      const views = await Promise.all(x.sets.map((set) => viewMirror(ports, { ...x, set }, record)));
       for (const v of views) refuseDamaged(v);
       const all = views.flatMap((v) => v.at);
       const [lag, worst, copied] = [sum(all.map((s) => s.lag)), all.reduce((w, s) => (s.lag > w ? s.lag : w), 0n), sum(all.map((s) => s.next))];

@@ -35,13 +35,14 @@ export const specOf = (m: Migration, of: { readonly set: CutSet; readonly toward
   from: nameOf(m, of.toward === 'target' ? 'source' : 'target'), to: nameOf(m, of.toward),
 });
 
-/** The mirror of the newest attempt; `null`: Connect has none. */
-export async function findMirror(ports: Ports, x: OfSet): Promise<MirrorSpec | null> {
+/** Every attempt Connect has of this set and direction, the newest first. */
+export async function findMirrors(ports: Ports, x: OfSet): Promise<readonly MirrorSpec[]> {
   const prefix = prefixOf(x.set, x.toward, x.c.run);
   const names = (await ports.mirrors.list(connectOf(x.m, x.toward), prefix)).filter((name) => numberOf(name, prefix) > 0);
-  const newest = [...names].sort((a, b) => numberOf(b, prefix) - numberOf(a, prefix))[0];
-  return newest === undefined ? null : specOf(x.m, { ...x, name: newest });
+  return [...names].sort((a, b) => numberOf(b, prefix) - numberOf(a, prefix)).map((name) => specOf(x.m, { ...x, name }));
 }
+/** The mirror of the newest attempt; `null`: Connect has none. */
+export const findMirror = async (ports: Ports, x: OfSet): Promise<MirrorSpec | null> => (await findMirrors(ports, x))[0] ?? null;
 export async function requireMirror(ports: Ports, x: OfSet): Promise<MirrorSpec> {
   const spec = await findMirror(ports, x);
   if (!spec) throw new Failure('MirrorStuck', `Connect worker ${connectOf(x.m, x.toward)} has no mirror of ${x.set.name} of this run.`, 'Somebody removed it. Roll back and start again.');

@@ -49,7 +49,7 @@ export function createWork(ports: Ports, options: WorkOptions): Work {
   const enclose = boundary(options);
   const record = createRecord(ports);
   const all: Looks & Writes & Reads = {
-    ...clusters(ports, options), ...ledger(record), ...ready(ports), ...topics(ports, record), ...retention(ports, record), ...mirrors(ports, record), ...caughtUp(ports), ...wayBack(ports),
+    ...clusters(ports, options), ...ledger(record), ...ready(ports), ...topics(ports, record), ...retention(ports, record), ...mirrors(ports, record), ...caughtUp(ports, record), ...wayBack(ports),
     ...fleets(ports, record), ...moved(ports), ...fence(ports, record), ...drained(ports), ...positions(ports, record), ...cut(ports, record), ...evidence(ports, record),
   };
   const [looks, writes, reads]: readonly [Looks, Writes, Reads] = [all, all, all];

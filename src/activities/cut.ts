@@ -4,6 +4,7 @@ import type { CutSet } from '../domain/cutsets.ts';
 import { Failure } from '../domain/failures.ts';
 import { tpKey, type Ports } from '../domain/ports.ts';
 import type { At } from './boundary.ts';
+import { numberOf, prefixOf as mirrorPrefix } from './connect.ts';
 import { entry, type Entry, type LedgerBook } from './ledger.ts';
 import type { Glance } from './looking.ts';
 import { both, clusterOf, count, list, nameOf, type Said } from './outside.ts';
@@ -53,8 +54,10 @@ function assemble(entries: ReadonlyMap<string, string>, x: OfCut): readonly Mark
 /** All cuts of the set in this run, in either ledger. */
 export const marks = async (record: LedgerBook, x: OfCut): Promise<readonly Mark[]> => assemble(await record.read(x.m, prefixOf(x)), x);
 /** The newest cut that was not withdrawn. */
-export const standingMark = async (record: LedgerBook, x: OfCut): Promise<Mark | null> =>
-  (await marks(record, x)).filter((mark) => !mark.withdrawn).sort((a, b) => b.epoch - a.epoch)[0] ?? null;
+export const standingMark = async (record: LedgerBook, x: OfCut): Promise<Mark | null> => (await standingMarks(record, x))[0] ?? null;
+/** Cuts that were not withdrawn, the newest first. */
+export const standingMarks = async (record: LedgerBook, x: OfCut): Promise<readonly Mark[]> =>
+  (await marks(record, x)).filter((mark) => !mark.withdrawn).sort((a, b) => b.epoch - a.epoch);
 
 export const cut = (ports: Ports, record: LedgerBook) => ({
   captureCut: (x: OfCut & { readonly to: Side }, at: At): Promise<CutBefore> => record.capture(x, at, async () => {
@@ -125,9 +128,10 @@ async function stateOf(ports: Ports, x: OfCut, side: Side): Promise<{ readonly i
   };
 }
 
-/** Key under which the name of the mirror that a cut ends is remembered. */
-export const silencedKey = (x: OfCut): string => `${x.c.run}/silenced/${x.set.name}`;
-async function silencedMirror(record: LedgerBook, x: OfCut): Promise<string | null> {
-  const text = (await record.read(x.m, silencedKey(x))).get(silencedKey(x));
-  return text === undefined ? null : (JSON.parse(text) as Pick<SilenceBefore, 'name'>).name;
+/** Under it the names of the mirrors that were silenced for a cut to that side, a key each: nothing of one attempt or direction replaces another. */
+export const silencedKey = (x: OfCut, to: Side): string => `${x.c.run}/silenced/${x.set.name}/${to}/`;
+async function silencedMirror(record: LedgerBook, x: OfCut & { readonly to: Side }): Promise<string | null> {
+  const found = [...(await record.read(x.m, silencedKey(x, x.to))).values()].map((text) => JSON.parse(text) as Pick<SilenceBefore, 'name'>);
+  const prefix = mirrorPrefix(x.set, x.to, x.c.run);
+  return found.sort((a, b) => numberOf(b.name, prefix) - numberOf(a.name, prefix))[0]?.name ?? null;
 }

@@ -1,19 +1,20 @@
 /** The mirror of a cut set: created, removed, silenced, resumed, retired. Looking at it is in `caughtup.ts`. */
-import type { Side } from '../domain/authority.ts';
+import { otherSide, type Side } from '../domain/authority.ts';
 import type { CutSet } from '../domain/cutsets.ts';
 import { Failure } from '../domain/failures.ts';
-import { tpKey, type MirrorSpec, type Ports, type Position } from '../domain/ports.ts';
+import type { MirrorSpec, Ports } from '../domain/ports.ts';
 import type { At } from './boundary.ts';
-import { connectOf, findMirror, numberOf, prefixOf, requireMirror, specOf, type OfSet } from './connect.ts';
-import { silencedKey, standingMark } from './cut.ts';
+import { connectOf, findMirror, findMirrors, numberOf, prefixOf, requireMirror, specOf, type OfSet } from './connect.ts';
+import { silencedKey, standingMarks } from './cut.ts';
+import { rememberBorn } from './damage.ts';
 import { proveDrained } from './drained.ts';
-import { entry, valueOf, type LedgerBook } from './ledger.ts';
-import { byName, clusterOf, count, list, nameOf, type Said } from './outside.ts';
+import { keepSyncs } from './known.ts';
+import { entry, type LedgerBook } from './ledger.ts';
+import { byName, count, list, type Said } from './outside.ts';
+import { rememberWhere, showFirstCopies, startOf, type Start } from './seeding.ts';
 import type { Ask, MirrorBefore, SilenceBefore } from './work.ts';
 
-/** Where a removed mirror ended: a later one of the same run goes on there. */
-interface Left { readonly next: Readonly<Record<string, string>>; readonly copied: Readonly<Record<string, string>> }
-const leftKey = (x: OfSet): string => `${x.c.run}/mirror/${x.set.name}/${x.toward}`;
+const shownKey = (x: OfSet, name: string): string => `${x.c.run}/first-copies/${name}`;
 const nameKey = (name: string): string => `mirrors/${name}`;
 
 export const mirrors = (ports: Ports, record: LedgerBook) => ({
@@ -28,30 +29,39 @@ export const mirrors = (ports: Ports, record: LedgerBook) => ({
   }),
 
   async createMirror(x: OfSet & { readonly before: MirrorBefore }, at: At): Promise<Said> {
-    const { connector } = await ports.mirrors.health(specOf(x.m, { ...x, name: x.before.name }));
+    const bare = specOf(x.m, { ...x, name: x.before.name });
+    const { connector } = await ports.mirrors.health(bare);
     // An earlier try may have created it and not seeded it yet; only one that has left STOPPED stands where it should.
-    const seed = connector === 'absent' || connector === 'STOPPED' ? await seedFor(ports, record, x) : [];
-    const spec = specOf(x.m, { ...x, name: x.before.name, seed });
+    const start = connector === 'absent' || connector === 'STOPPED' ? await startOf(ports, record, { ...x, spec: bare, exists: connector !== 'absent' }) : null;
+    const spec = { ...bare, seed: start?.seed ?? [] };
+    await rememberBorn(ports, record, { x, name: spec.name, at });
     at.until.check();
     await ports.mirrors.create(spec, at.until);
     const health = await ports.mirrors.health(spec);
-    return { say: `mirror ${spec.name} is ${health.connector}: ${count(health.assigned.length, 'partition')} held by ${count(health.tasks, 'task')}${seed.length === 0 ? '' : `, going on at ${count(seed.length, 'recorded place')}`}.` };
+    const first = await shownFirst(ports, record, { x, spec, at });
+    return { say: `mirror ${spec.name} ${start ? 'is' : 'was there and is'} ${health.connector}: ${count(health.assigned.length, 'partition')} held by ${count(health.tasks, 'task')}${start ? begins(start) : ', nothing was changed'}${first === '' ? '' : `; ${first}`}.` };
   },
 
+  /** Also a later attempt than the captured one: after a way back and forth again that is the one that runs. */
   async removeMirror(x: OfSet & { readonly before: MirrorBefore }, at: At): Promise<Said> {
-    const spec = specOf(x.m, { ...x, name: x.before.name });
-    const health = await ports.mirrors.health(spec);
-    if (health.connector !== 'absent') await rememberWhere(ports, record, { x, spec, at });
-    at.until.check();
-    await ports.mirrors.remove(spec, at.until);
-    await requireGone(ports, spec);
-    return { say: health.connector === 'absent' ? `mirror ${spec.name} was not there.` : `mirror ${spec.name} is removed; what it copied stays until its topics are removed.` };
+    const found = await findMirrors(ports, x);
+    const all = found.some((spec) => spec.name === x.before.name) ? found : [...found, specOf(x.m, { ...x, name: x.before.name })];
+    for (const spec of found) {
+      await rememberWhere(ports, record, { x, spec, at });
+      await keepSyncs(ports, record, { ...x, spec }, at);
+    }
+    for (const spec of all) {
+      at.until.check();
+      await ports.mirrors.remove(spec, at.until);
+      await requireGone(ports, spec);
+    }
+    return { say: found.length === 0 ? `mirror ${x.before.name} was not there.` : `mirror ${list(found.map((spec) => spec.name))} ${found.length === 1 ? 'is' : 'are'} removed; what it copied stays until its topics are removed.` };
   },
 
   captureSilence: (x: OfSet, at: At): Promise<SilenceBefore> => record.capture(x, at, async () => {
     const spec = await requireMirror(ports, x);
     const writers = await ports.mirrors.writers(spec);
-    await record.write(x.m, [entry(silencedKey(x), { name: spec.name })], 'one', at);
+    await record.write(x.m, [entry(`${silencedKey(x, x.toward)}${spec.name}`, { name: spec.name })], 'one', at);
     return { name: spec.name, writers: writers.map((w) => ({ transactionalId: w.transactionalId, producerId: w.producerId === null ? null : String(w.producerId) })) };
   }),
 
@@ -67,8 +77,9 @@ export const mirrors = (ports: Ports, record: LedgerBook) => ({
 
   async resumeMirror(x: OfSet & { readonly before: SilenceBefore }, at: At): Promise<Said> {
     const spec = specOf(x.m, { ...x, name: x.before.name });
-    const standing = await standingMark(record, x);
-    if (standing?.mirror === spec.name) throw new Failure('Unsupported', `Mirror ${spec.name} ran before cut ${standing.epoch} of ${x.set.name}, which stands in the ledger: it would copy records twice.`, 'Roll back the cut first.');
+    const standing = await standingMarks(record, x);
+    const after = standing.find((mark) => mark.mirror === spec.name) ?? (standing[0]?.to === x.toward ? standing[0] : undefined);
+    if (after) throw new Failure('Unsupported', `Mirror ${spec.name} ran before cut ${after.epoch} of ${x.set.name} to the ${after.to}, which stands in the ledger: it would copy records twice.`, 'Roll back the cut first.');
     await ports.mirrors.resume(spec, at.until);
     const health = await ports.mirrors.health(spec);
     return { say: `mirror ${spec.name} is ${health.connector} again with ${count(health.assigned.length, 'partition')}.` };
@@ -94,6 +105,7 @@ export const mirrors = (ports: Ports, record: LedgerBook) => ({
       if (!spec) continue; // an earlier try of this step removed it
       await ports.mirrors.awaitStopped(spec, at.until);
       await requireStoredAtCut(ports, record, { x: { ...x, set }, spec });
+      await keepSyncs(ports, record, { ...x, spec }, at);
       at.until.check();
       await ports.mirrors.remove(spec, at.until);
       await requireGone(ports, spec);
@@ -108,39 +120,31 @@ async function requireGone(ports: Ports, spec: MirrorSpec): Promise<void> {
   if (connector !== 'absent') throw new Failure('MirrorStuck', `Mirror ${spec.name} was removed and Connect worker ${spec.connect} still shows it as ${connector}.`);
 }
 
-/** A new mirror begins at the beginning, so the copy must be empty; or where an earlier mirror of this run ended, if nothing moved since. */
-async function seedFor(ports: Ports, record: LedgerBook, x: OfSet): Promise<readonly Position[]> {
-  const copy = await clusterOf(ports, x.m, x.toward).ends(x.set.topics);
-  const filled = copy.filter((e) => e.hw > e.logStart);
-  const left = valueOf<Left>(await record.read(x.m, leftKey(x)), leftKey(x));
-  if (!left) {
-    if (filled.length === 0) return [];
-    throw new Failure('Drift', `On cluster ${nameOf(x.m, x.toward)} ${list(filled.map(tpKey))} already ${filled.length === 1 ? 'holds' : 'hold'} records; a new mirror would copy everything behind them.`, 'Roll back to the start, so that the topics are removed, or empty them by hand; then retry.');
-  }
-  const moved = copy.filter((e) => String(e.hw) !== (left.copied[tpKey(e)] ?? '0'));
-  if (moved.length > 0 && filled.length > 0) throw new Failure('Drift', `On cluster ${nameOf(x.m, x.toward)} ${list(moved.map(tpKey))} moved since the earlier mirror of ${x.set.name} ended.`, 'Roll back to the start, so that the topics are removed; then retry.');
-  return filled.length === 0 ? [] : copy.flatMap((e) => { const next = left.next[tpKey(e)]; return next === undefined ? [] : [{ topic: e.topic, partition: e.partition, offset: BigInt(next), metadata: '' }]; });
+const begins = (start: Start): string =>
+  start.mark ? `, going on behind cut ${start.mark.epoch} at ${count(start.seed.length, 'recorded place')}` : start.seed.length === 0 ? '' : `, going on at ${count(start.seed.length, 'recorded place')}`;
+
+/** Shown once per mirror: after hours compaction or retention may have thinned what it is compared with. */
+async function shownFirst(ports: Ports, record: LedgerBook, { x, spec, at }: { readonly x: OfSet; readonly spec: MirrorSpec; readonly at: At }): Promise<string> {
+  const key = shownKey(x, spec.name);
+  const [mark] = await standingMarks(record, x);
+  if (!mark || mark.to === x.toward || (await record.read(x.m, key)).has(key)) return '';
+  const say = await showFirstCopies(ports, { x, spec, mark, at });
+  await record.write(x.m, [entry(key, { epoch: mark.epoch, say })], 'one', at);
+  return say;
 }
 
-async function rememberWhere(ports: Ports, record: LedgerBook, { x, spec, at }: { readonly x: OfSet; readonly spec: MirrorSpec; readonly at: At }): Promise<void> {
-  const writers = await ports.mirrors.writers(spec);
-  if (!writers.some((w) => w.producerId !== null)) return; // it never wrote: there is no place to go on from
-  await ports.mirrors.silence(spec, writers, at.until);
-  await ports.mirrors.awaitStopped(spec, at.until);
-  const [next, ends] = await Promise.all([ports.mirrors.progress(spec), clusterOf(ports, x.m, x.toward).ends(spec.topics)]);
-  const left: Left = { next: Object.fromEntries([...next].map(([key, n]) => [key, String(n)])), copied: Object.fromEntries(ends.map((e) => [tpKey(e), String(e.hw)])) };
-  await record.write(x.m, [entry(leftKey(x), left)], 'one', at);
-}
-
-/** What Connect stored must be the last record before the cut: the proof that nothing was on its way. */
+/** What Connect stored must be the last record before the cut that ended it: the proof that nothing was on its way. */
 async function requireStoredAtCut(ports: Ports, record: LedgerBook, { x, spec }: { readonly x: OfSet; readonly spec: MirrorSpec }): Promise<void> {
-  const mark = await standingMark(record, x);
-  if (!mark) throw new Failure('MirrorDamaged', `No cut of ${x.set.name} is in the ledger, so mirror ${spec.name} cannot be compared with it.`, 'Look at both ledgers; the mirror is left as it is.');
+  const mark = (await standingMarks(record, x)).find((m) => m.to === x.toward);
+  if (!mark || (mark.mirror !== null && mark.mirror !== spec.name))
+    throw new Failure('MirrorDamaged', `No cut of ${x.set.name} that ended mirror ${spec.name} is in the ledger, so it cannot be compared with one${mark ? `; cut ${mark.epoch} ended ${mark.mirror}` : ''}.`, 'Look at both ledgers; the mirror is left as it is.');
   const stored = await ports.mirrors.progress(spec);
-  const off = Object.entries(mark.ends[x.toward === 'target' ? 'source' : 'target']).sort(([a], [b]) => byName(a, b)).flatMap(([key, end]) => {
+  const off = Object.entries(mark.ends[otherSide(x.toward)]).sort(([a], [b]) => byName(a, b)).flatMap(([key, end]) => {
+    if (end.last === null) return [];
     const next = stored.get(key);
-    const wanted = end.last === null ? null : BigInt(end.last.offset) + 1n;
-    return wanted === null || next === wanted ? [] : [`${key} stands at ${next ?? 'nothing'}, wanted ${wanted}`];
+    // Anywhere between the last record and the end is the same place: only markers lie there, and a seed is the end itself.
+    const wanted = BigInt(end.last.offset) + 1n;
+    return next !== undefined && next >= wanted && next <= BigInt(end.hw) ? [] : [`${key} stands at ${next ?? 'nothing'}, wanted ${wanted}`];
   });
   if (off.length > 0) throw new Failure('MirrorDamaged', `Mirror ${spec.name} did not end at cut ${mark.epoch}: ${list(off)}.`, 'Compare both logs around the cut before going on; the mirror is left stopped.');
 }

@@ -137,12 +137,24 @@ export interface MirrorHealth {
   /** First lines of failed tasks' traces, secrets stripped. */
   readonly traces: readonly string[];
 }
+/** What is known of a mirror that does not exist yet, in sentences without a full stop. */
+export interface MirrorProof {
+  /** Each says what would do. */
+  readonly faults: readonly string[];
+  readonly shown: readonly string[];
+  /** What nobody here may look at: never claimed. */
+  readonly unknown: readonly string[];
+  /** Who the mirror writes as, where that is known. */
+  readonly principal?: string;
+}
 export interface Anchor { readonly from: bigint; readonly to: bigint }
 export interface Mirrors {
   /** Names of the connectors on this Connect worker that begin with `prefix`, whatever their state, sorted. */
   list(connect: string, prefix: string): Promise<readonly string[]>;
   /** Validates config with the worker; alive group; returns faults as sentences, empty when fine. */
   check(spec: MirrorSpec): Promise<readonly string[]>;
+  /** `check`, and what only a look at the clusters shows: a live worker group of that name, rights asked as the logins the mirror will use. Leaves nothing but an unused transactional id. */
+  prove(spec: MirrorSpec): Promise<MirrorProof>;
   /** Syncs topic pre-created, connector created STOPPED, seeded, seeds read back entry by entry, resumed, RUNNING with every partition assigned. Idempotent. */
   create(spec: MirrorSpec, until: Until): Promise<void>;
   health(spec: MirrorSpec): Promise<MirrorHealth>;

@@ -1,12 +1,13 @@
-/** Two clusters, one Connect worker, fleets and ledgers in memory: just enough behaviour for the activities to be tried on. */
+/** Two clusters, a Connect worker on each, fleets and ledgers in memory: just enough behaviour for the activities to be tried on. */
 import { createWork, type WorkOptions } from '../../src/activities/create.ts';
 import type { Work } from '../../src/activities/work.ts';
 import { limitBounds, type Limits, type Migration, type Presence } from '../../src/domain/migration.ts';
 import { Failure } from '../../src/domain/failures.ts';
-import { tpKey, type Anchor, type Cluster, type DenyRule, type Fleet, type GroupFacts, type LogEnds, type MirrorSpec, type Mirrors, type Ports, type Position, type SeenRecord, type TopicFacts, type TopicPartition, type Until } from '../../src/domain/ports.ts';
+import { tpKey, type Anchor, type Cluster, type DenyRule, type Fleet, type GroupFacts, type LogEnds, type MirrorProof, type MirrorSpec, type Mirrors, type Ports, type Position, type SeenRecord, type TopicFacts, type TopicPartition, type Until } from '../../src/domain/ports.ts';
 import type { Context } from '../../src/domain/scheme.ts';
 
-export interface Log { logStart: bigint; next: bigint; open: bigint | null; readonly records: SeenRecord[] }
+export interface Log { logStart: bigint; next: bigint; open: bigint | null; readonly records: SeenRecord[]; /** Producer id by offset; applications have 77. */ readonly by: Map<bigint, bigint> }
+export const applicationId = 77n;
 interface Topic { id: string; replicationFactor: number; configs: Map<string, { value: string; source: 'topic' | 'default' }>; readonly logs: Log[] }
 
 const defaults: Readonly<Record<string, string>> = {
@@ -39,7 +40,7 @@ export class FakeCluster {
     this.topics.set(name, {
       id: `topic-${++ids}`, replicationFactor: 1,
       configs: new Map<string, { value: string; source: 'topic' | 'default' }>([...Object.entries(defaults).map(([k, value]) => [k, { value, source: 'default' }] as const), ...Object.entries(configs).map(([k, value]) => [k, { value, source: 'topic' }] as const)]),
-      logs: Array.from({ length: partitions }, () => ({ logStart: 0n, next: 0n, open: null, records: [] })),
+      logs: Array.from({ length: partitions }, () => ({ logStart: 0n, next: 0n, open: null, records: [], by: new Map() })),
     });
   }
   log(tp: TopicPartition): Log {
@@ -47,9 +48,13 @@ export class FakeCluster {
     if (!log) throw new Failure('Unreachable', `Cluster ${this.name} has no partition ${tpKey(tp)}.`);
     return log;
   }
-  write(topic: string, partition: number, ...texts: readonly string[]): void {
+  write(topic: string, partition: number, ...texts: readonly string[]): void { this.writeAs(applicationId, topic, partition, ...texts); }
+  writeAs(producerId: bigint, topic: string, partition: number, ...texts: readonly string[]): void {
     const log = this.log({ topic, partition });
-    for (const fingerprint of texts) log.records.push({ topic, partition, offset: log.next++, timestampMs: 0n, fingerprint });
+    for (const fingerprint of texts) {
+      log.by.set(log.next, producerId);
+      log.records.push({ topic, partition, offset: log.next++, timestampMs: 0n, fingerprint });
+    }
   }
   /** A transaction marker: takes an offset, shows nothing. */
   marker(topic: string, partition: number): void { this.log({ topic, partition }).next++; }
@@ -128,7 +133,9 @@ function clusterPort(c: FakeCluster): Cluster {
       tails: async (ends, n) => { await called(c, 'tails'); return new Map(ends.map((e) => [tpKey(e), visible(e, e.logStart, e.lso).slice(-n)])); },
       firsts: async (of) => { await called(c, 'firsts'); return new Map(of.map((x) => [tpKey(x), visible(x, x.from, x.to)[0] ?? null])); },
       async *contents() { /* nobody reads contents through the activities */ },
-      writers: async () => [],
+      writers: async (of) => [...Map.groupBy(visible(of, of.from, of.to), (r) => c.log(r).by.get(r.offset) ?? -1n)].map(([producerId, all]) => ({
+        producerId, records: all.length, firstOffset: all[0]?.offset ?? 0n, lastOffset: all.at(-1)?.offset ?? 0n, firstTimestampMs: 0n, lastTimestampMs: 0n,
+      })),
     },
     close: async () => undefined,
   };
@@ -138,10 +145,14 @@ function clusterPort(c: FakeCluster): Cluster {
 export class FakeMirror {
   readonly spec: MirrorSpec;
   state: 'RUNNING' | 'STOPPED' | 'FAILED' = 'RUNNING';
+  producerId = 9n;
+  trace = 'task 0: boom';
   readonly next = new Map<string, bigint>();
   readonly anchors = new Map<string, Anchor[]>();
   constructor(spec: MirrorSpec) { this.spec = spec; for (const p of spec.seed) this.next.set(tpKey(p), p.offset); }
 }
+
+const workers = ['connect-new', 'connect-back'];
 
 export class FakeWorld {
   readonly source = new FakeCluster('old');
@@ -154,6 +165,10 @@ export class FakeWorld {
   heartbeats = 0;
   readonly cancel = new AbortController();
   secrets: readonly string[] = [];
+  /** What a mirror's check and proof answer. */
+  checked: readonly string[] = [];
+  proof: MirrorProof = { faults: [], shown: ['everything'], unknown: [] };
+  readonly proved: MirrorSpec[] = [];
 
   cluster(name: string): FakeCluster {
     const found = [this.source, this.target].find((c) => c.name === name);
@@ -182,18 +197,23 @@ export class FakeWorld {
     const of = (spec: MirrorSpec): FakeMirror | undefined => this.connectors.get(spec.name);
     const must = (spec: MirrorSpec): FakeMirror => { const m = of(spec); if (!m) throw new Failure('MirrorStuck', `no connector ${spec.name}`); return m; };
     return {
-      list: async (connect, prefix) => { if (connect !== 'connect-new') throw new Failure('BadMigration', `The catalog has no Connect worker called "${connect}".`); return [...this.connectors.keys()].filter((n) => n.startsWith(prefix)).sort(); },
-      check: async () => [],
-      create: async (spec, until) => { until.check(); if (!of(spec)) this.connectors.set(spec.name, new FakeMirror(spec)); },
-      health: async (spec) => { const m = of(spec); const all = spec.topics.flatMap((t) => Array.from({ length: this.cluster(spec.from).topics.get(t)?.logs.length ?? 0 }, (_, p) => `${t}/${p}`)); return m ? { connector: m.state, assigned: m.state === 'RUNNING' ? all : [], tasks: 1, traces: m.state === 'FAILED' ? ['task 0: boom'] : [] } : { connector: 'absent', assigned: [], tasks: 0, traces: [] }; },
+      list: async (connect, prefix) => { if (!workers.includes(connect)) throw new Failure('BadMigration', `The catalog has no Connect worker called "${connect}".`); return [...this.connectors.values()].filter((c) => c.spec.connect === connect && c.spec.name.startsWith(prefix)).map((c) => c.spec.name).sort(); },
+      check: async () => this.checked,
+      prove: async (spec) => { this.proved.push(spec); return this.proof; },
+      create: async (spec, until) => { until.check(); this.#refuseOpposing(spec); const there = of(spec); if (there) there.state = 'RUNNING'; else this.connectors.set(spec.name, new FakeMirror(spec)); },
+      health: async (spec) => { const m = of(spec); const all = spec.topics.flatMap((t) => Array.from({ length: this.cluster(spec.from).topics.get(t)?.logs.length ?? 0 }, (_, p) => `${t}/${p}`)); return m ? { connector: m.state, assigned: m.state === 'RUNNING' ? all : [], tasks: 1, traces: m.state === 'FAILED' ? [m.trace] : [] } : { connector: 'absent', assigned: [], tasks: 0, traces: [] }; },
       progress: async (spec) => must(spec).next,
-      writers: async (spec) => [{ transactionalId: `connect-${spec.name}-0`, producerId: 9n }],
+      writers: async (spec) => [{ transactionalId: `connect-${spec.name}-0`, producerId: must(spec).producerId }],
       silence: async (spec, _writers, until) => { until.check(); must(spec).state = 'STOPPED'; return { fromMs: 0, toMs: 12 }; },
       awaitStopped: async (spec) => { if (must(spec).state !== 'STOPPED') throw new Failure('MirrorStuck', 'still running'); },
       resume: async (spec, until) => { until.check(); must(spec).state = 'RUNNING'; },
       remove: async (spec, until) => { until.check(); this.connectors.delete(spec.name); },
       anchors: async (spec) => must(spec).anchors,
     };
+  }
+  #refuseOpposing(spec: MirrorSpec): void {
+    const other = [...this.connectors.values()].find((c) => c.spec.name !== spec.name && c.state !== 'STOPPED' && c.spec.topics.some((t) => spec.topics.includes(t)));
+    if (other) throw new Failure('Drift', `Mirror ${spec.name} was not resumed: ${other.spec.name} is ${other.state}.`);
   }
   /** Lets every running mirror copy. */
   copy(atMost = Infinity): void {
@@ -205,7 +225,7 @@ export class FakeWorld {
         const to = this.cluster(m.spec.to);
         for (const r of fresh) {
           m.anchors.set(key, [...(m.anchors.get(key) ?? []), { from: r.offset, to: to.log(r).next }]);
-          to.write(topic, partition, r.fingerprint);
+          to.writeAs(m.producerId, topic, partition, r.fingerprint);
           m.next.set(key, r.offset + 1n);
         }
         if (fresh.length > 0) to.marker(topic, partition);

@@ -4,10 +4,11 @@ import { Failure } from '../../domain/failures.ts';
 import type { Cluster, Mirrors, MirrorSpec, Until } from '../../domain/ports.ts';
 import type { ConnectRest } from '../connect/rest.ts';
 import { createConnectRest } from '../connect/rest.ts';
-import { clusterOf, connectOf, connectorConfig, differing, mirrorClass, syncsTopic, unmirrorable } from './connector.ts';
+import { clusterOf, connectOf, connectorConfig, differing, syncsTopic, unmirrorable } from './connector.ts';
 import { refuseOpposing } from './opposing.ts';
 import type { Place } from './place.ts';
 import { absent, patience, reading } from './place.ts';
+import { check, prove } from './prospect.ts';
 import { seed, storedNext } from './seeds.ts';
 import { silence, writersOf } from './silence.ts';
 import { awaitGone, awaitRunning, awaitStopped, health, statusNow } from './state.ts';
@@ -43,6 +44,7 @@ export function createMirrors(deps: MirrorDeps): Mirrors {
         throw e;
       }
     },
+    prove: async (spec) => prove(place(spec), deps),
     create: async (spec, until) => {
       const p = place(spec);
       const { partitions, state } = await prepare(p, deps, until);
@@ -84,21 +86,6 @@ async function told(p: Place, what: 'stop' | 'resume', until: Until): Promise<vo
   if ((await p.rest[what](p.spec.name, patience(until))) === 'absent') throw absent(p);
 }
 
-async function check(p: Place, deps: MirrorDeps): Promise<readonly string[]> {
-  const faults = p.spec.topics.map(unmirrorable).filter((f) => f !== null);
-  const [root, facts] = await Promise.all([p.rest.root(reading), p.to.facts()]);
-  if (root.kafka_cluster_id !== facts.clusterId)
-    faults.push(`Connect ${p.spec.connect} at ${p.rest.url} works on Kafka cluster ${root.kafka_cluster_id}, but cluster ${p.spec.to} is ${facts.clusterId}.`);
-  if (!atLeast(root.version, [3, 7])) faults.push(`Connect ${p.spec.connect} is version ${root.version}; 3.7 or newer is needed.`);
-  if (!(await p.rest.plugins(reading)).includes(mirrorClass)) return [...faults, `Connect ${p.spec.connect} at ${p.rest.url} has no plugin ${mirrorClass}.`];
-  const config = await connectorConfig(p.spec, { partitions: 1, replicationFactor: Math.min(3, facts.brokers.length) }, deps);
-  return [...faults, ...(await p.rest.validate({ name: p.spec.name, ...config }, reading)).map((f) => `Connect ${p.spec.connect} refuses the mirror: ${f}.`)];
-}
-function atLeast(version: string, [major, minor]: readonly [number, number]): boolean {
-  const [a = 0, b = 0] = version.split('.').map(Number);
-  return a > major || (a === major && b >= minor);
-}
-
 /** Partitions of the topics, equal on both sides; `topic/partition`. */
 async function partitionsOf(p: Place): Promise<readonly string[]> {
   const [from, to] = await Promise.all([p.from.topics(p.spec.topics), p.to.topics(p.spec.topics)]);
@@ -130,7 +117,8 @@ async function prepare(p: Place, deps: MirrorDeps, until: Until): Promise<{ read
   // A mirror that has copied something stands where it stands: seeding it again would copy twice.
   if (state === 'STOPPED' && !copied) {
     await awaitStopped(p, until);
-    await seed(p.rest, p.spec, () => patience(until, 60_000));
+    const ran = seen !== null && (await writersOf(p, patience(until))).some((w) => w.producerId !== null);
+    await seed(p.rest, p.spec, { ran, patience: () => patience(until, 60_000) });
   }
   return { partitions, state: 'at-rest' };
 }

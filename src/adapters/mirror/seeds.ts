@@ -32,10 +32,13 @@ const differences = (want: ReadonlyMap<string, bigint>, seen: ReadonlyMap<string
  * For a stopped mirror that has never copied: its stored offsets become exactly the seeds. Connect checks neither alias nor
  * topic nor partition, and a typo would copy everything again: so every entry is compared.
  */
-export async function seed(rest: ConnectRest, spec: MirrorSpec, patience: () => Patience): Promise<void> {
+export async function seed(rest: ConnectRest, spec: MirrorSpec, o: { readonly ran: boolean; readonly patience: () => Patience }): Promise<void> {
+  const { patience } = o;
   const want = wanted(spec);
   const now = (await storedNext(rest, spec, patience())) ?? new Map<string, bigint>();
   if (differences(want, now).length === 0) return;
+  // It went on from its seeds before somebody stopped it, and its offset syncs were lost: seeded again it would copy twice.
+  if (o.ran && [...want].every(([key, at]) => (now.get(key) ?? -1n) >= at)) return;
   // Offsets outlive a deleted connector and are found again by one of the same name.
   if (now.size > 0) await rest.resetOffsets(spec.name, patience());
   if (want.size > 0) await rest.patchOffsets(spec.name, entries(spec), patience());

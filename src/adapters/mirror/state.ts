@@ -20,9 +20,15 @@ export async function health(p: Place, how: Patience): Promise<MirrorHealth> {
     connector: status.connector.state,
     assigned: tasks.filter((t) => running.has(t.id)).flatMap((t) => partitionsIn(t.config['task.assigned.partitions'] ?? '')).sort(),
     tasks: status.tasks.length,
-    traces: failed.map((x) => firstLine(x.trace ?? 'no trace')),
+    traces: failed.map((x) => traceOf(x.trace ?? 'no trace')),
   };
 }
+
+/** What failed and, where Java wraps it, what caused that. */
+const traceOf = (trace: string): string => {
+  const cause = trace.split('\n').findLast((line) => line.startsWith('Caused by: '));
+  return cause === undefined ? firstLine(trace) : `${firstLine(trace)}; ${firstLine(cause.slice('Caused by: '.length))}`;
+};
 
 /** `orders-0,orders-1` as MirrorMaker writes it. */
 const partitionsIn = (list: string): readonly string[] =>

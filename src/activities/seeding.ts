@@ -1,0 +1,150 @@
+/** Where a new mirror begins, decided from cuts and from what an earlier attempt left; and what it copied first, shown on records. */
+import { otherSide } from '../domain/authority.ts';
+import { Failure } from '../domain/failures.ts';
+import { tpKey, type Cluster, type LogEnds, type MirrorSpec, type Ports, type Position, type SeenRecord } from '../domain/ports.ts';
+import type { At } from './boundary.ts';
+import { numberOf, prefixOf, type OfSet } from './connect.ts';
+import { standingMark, type Mark } from './cut.ts';
+import { entry, type LedgerBook } from './ledger.ts';
+import { byKey, clusterOf, count, list, nameOf } from './outside.ts';
+
+/** `mark`: the cut it follows; null where it copies from the beginning, or goes on where nothing was cut. */
+export interface Start { readonly seed: readonly Position[]; readonly mark: Mark | null }
+
+/** Where a removed mirror ended: a later one of the same run and epoch goes on there. */
+interface Left { readonly name: string; readonly epoch: number; readonly next: Readonly<Record<string, string>>; readonly copied: Readonly<Record<string, string>> }
+const leftKey = (x: OfSet): string => `${x.c.run}/mirror/${x.set.name}/${x.toward}/`;
+
+async function leftOf(record: LedgerBook, x: OfSet, epoch: number): Promise<Left | null> {
+  const prefix = prefixOf(x.set, x.toward, x.c.run);
+  const all = [...(await record.read(x.m, leftKey(x))).values()].map((text) => JSON.parse(text) as Left).filter((l) => l.epoch === epoch);
+  return all.sort((a, b) => numberOf(b.name, prefix) - numberOf(a.name, prefix))[0] ?? null;
+}
+
+/** Writes down where this mirror stands, after silencing it; nothing where it never wrote. */
+export async function rememberWhere(ports: Ports, record: LedgerBook, { x, spec, at }: { readonly x: OfSet; readonly spec: MirrorSpec; readonly at: At }): Promise<void> {
+  const writers = await ports.mirrors.writers(spec);
+  if (!writers.some((w) => w.producerId !== null)) return; // it never wrote: there is no place to go on from
+  await ports.mirrors.silence(spec, writers, at.until);
+  await ports.mirrors.awaitStopped(spec, at.until);
+  const [next, ends, mark] = await Promise.all([ports.mirrors.progress(spec), clusterOf(ports, x.m, x.toward).ends(spec.topics), standingMark(record, x)]);
+  const left: Left = {
+    name: spec.name, epoch: mark?.epoch ?? 0,
+    next: Object.fromEntries([...next].map(([key, n]) => [key, String(n)])), copied: Object.fromEntries(ends.map((e) => [tpKey(e), String(e.hw)])),
+  };
+  await record.write(x.m, [entry(`${leftKey(x)}${spec.name}`, left)], 'one', at);
+}
+
+/**
+ * A mirror copies only away from the authority: after a cut that is where the cut went, before any cut it is the source.
+ * What stands between the cut and this mirror on the side written to may only be its own (`spec` exists already on a retry).
+ */
+export async function startOf(ports: Ports, record: LedgerBook, x: OfSet & { readonly spec: MirrorSpec; readonly exists: boolean }): Promise<Start> {
+  const mark = await standingMark(record, x);
+  const authority = mark?.to ?? 'source';
+  if (authority === x.toward)
+    throw new Failure('Unsupported', `Mirror ${x.spec.name} would copy to the ${x.toward}, where ${x.set.name} has its authority${mark ? ` since cut ${mark.epoch}` : ' until it is cut'}: it would write beside the applications.`, 'A mirror copies away from the authority only.');
+  if (!mark || (await createdAnew(ports, x, mark))) return { seed: await seedUncut(ports, record, x, mark?.epoch ?? 0), mark: null };
+  return { seed: await seedFromCut(ports, record, x, mark), mark };
+}
+
+/** A target that was removed and created empty after the cut takes the whole log again. */
+async function createdAnew(ports: Ports, x: OfSet, mark: Mark): Promise<boolean> {
+  const [here, there] = await Promise.all(([x.toward, otherSide(x.toward)] as const).map(async (side) => {
+    const facts = await clusterOf(ports, x.m, side).topics(x.set.topics);
+    return x.set.topics.filter((t) => facts.find((f) => f.name === t)?.id !== mark.ids[side][t]);
+  }));
+  const other = [...(x.toward === 'source' ? here ?? [] : []), ...(there ?? [])];
+  if (other.length > 0) throw new Failure('MirrorDamaged', `${list(other)} on cluster ${nameOf(x.m, x.toward === 'source' && (here ?? []).length > 0 ? 'source' : otherSide(x.toward))} ${other.length === 1 ? 'is' : 'are'} not what cut ${mark.epoch} of ${x.set.name} recorded: deleted and created again since.`);
+  if ((here ?? []).length === 0) return false;
+  const ends = await clusterOf(ports, x.m, x.toward).ends(x.set.topics);
+  if ((here ?? []).length === x.set.topics.length && ends.every((e) => e.hw === 0n)) return true;
+  throw new Failure('MirrorDamaged', `${list(here ?? [])} on cluster ${nameOf(x.m, x.toward)} ${(here ?? []).length === 1 ? 'was' : 'were'} created again since cut ${mark.epoch}, and ${x.set.name} is not empty there.`, 'Roll back to the start, so that the topics are removed; then retry.');
+}
+
+async function seedFromCut(ports: Ports, record: LedgerBook, x: OfSet & { readonly spec: MirrorSpec; readonly exists: boolean }, mark: Mark): Promise<readonly Position[]> {
+  const ends = await clusterOf(ports, x.m, x.toward).ends(x.set.topics);
+  const left = await leftOf(record, x, mark.epoch);
+  if (left) requireAsLeft(x, left, ends);
+  else await requireOnlyOurs(ports, x, { mark, ends });
+  return Object.entries(mark.ends[otherSide(x.toward)]).map(([key, end]): Position => {
+    const at = key.lastIndexOf('/');
+    return { topic: key.slice(0, at), partition: Number(key.slice(at + 1)), offset: BigInt(left?.next[key] ?? end.hw), metadata: '' };
+  }).filter((p) => p.offset > 0n);
+}
+
+/** Nobody wrote there since the cut, or only this mirror did, before an earlier try of this call was lost. */
+async function requireOnlyOurs(ports: Ports, x: OfSet & { readonly spec: MirrorSpec; readonly exists: boolean }, o: { readonly mark: Mark; readonly ends: readonly LogEnds[] }): Promise<void> {
+  const cluster = clusterOf(ports, x.m, x.toward);
+  const markedAt = (e: LogEnds): bigint => BigInt(o.mark.ends[x.toward][tpKey(e)]?.hw ?? '0');
+  const short = o.ends.filter((e) => e.hw < markedAt(e));
+  if (short.length > 0) throw new Failure('MirrorDamaged', `On cluster ${nameOf(x.m, x.toward)} the log of ${list(short.map((e) => `${tpKey(e)} ends at ${e.hw}, below ${markedAt(e)} of cut ${o.mark.epoch}`), 5)}: it was truncated.`);
+  const grown = o.ends.filter((e) => e.hw > markedAt(e));
+  if (grown.length === 0) return;
+  const own = new Set(x.exists ? (await ports.mirrors.writers(x.spec)).map((w) => w.producerId) : []);
+  const foreign = (await Promise.all(grown.map(async (e) => (await cluster.records.writers({ topic: e.topic, partition: e.partition, from: markedAt(e), to: e.hw }, { isolation: 'read_uncommitted' }))
+    .filter((w) => !own.has(w.producerId)).map((w) => `${tpKey(e)}: ${count(w.records, 'record')} at ${w.firstOffset} to ${w.lastOffset} by ${w.producerId === -1n ? 'a producer without an id' : `producer id ${w.producerId}`}, last at ${new Date(Number(w.lastTimestampMs)).toISOString()}`)))).flat();
+  if (foreign.length > 0) throw new Failure('ForgottenWriter', `On cluster ${nameOf(x.m, x.toward)} somebody else wrote to ${x.set.name} after cut ${o.mark.epoch}: ${list(foreign, 5)}. A mirror would put its copies behind that.`);
+}
+
+function requireAsLeft(x: OfSet, left: Left, ends: readonly LogEnds[]): void {
+  const moved = ends.filter((e) => String(e.hw) !== (left.copied[tpKey(e)] ?? '0'));
+  if (moved.length > 0) throw new Failure('Drift', `On cluster ${nameOf(x.m, x.toward)} ${list(moved.map(tpKey))} moved since the earlier mirror of ${x.set.name} ended.`, 'Roll back to the start, so that the topics are removed; then retry.');
+}
+
+/** Before any cut a new mirror begins at the beginning, so the copy must be empty; or where an earlier mirror of this run ended, if nothing moved since. */
+async function seedUncut(ports: Ports, record: LedgerBook, x: OfSet, epoch: number): Promise<readonly Position[]> {
+  const copy = await clusterOf(ports, x.m, x.toward).ends(x.set.topics);
+  const filled = copy.filter((e) => e.hw > e.logStart);
+  if (filled.length === 0) return [];
+  const left = await leftOf(record, x, epoch);
+  if (!left) throw new Failure('Drift', `On cluster ${nameOf(x.m, x.toward)} ${list(filled.map(tpKey))} already ${filled.length === 1 ? 'holds' : 'hold'} records; a new mirror would copy everything behind them.`, 'Roll back to the start, so that the topics are removed, or empty them by hand; then retry.');
+  requireAsLeft(x, left, copy);
+  return copy.flatMap((e) => { const next = left.next[tpKey(e)]; return next === undefined ? [] : [{ topic: e.topic, partition: e.partition, offset: BigInt(next), metadata: '' }]; });
+}
+
+/** Records compared per partition, and how long they are waited for: a wrong start shows at once, traffic may never come. */
+const firstRecords = 100;
+const watched = { leastMs: 500, mostMs: 3_000, pauseMs: 50 };
+
+/**
+ * What appeared on the side written to since the cut is, record by record, what was written on the other side since then:
+ * nothing older came over, so nothing that came from there goes back. A mirror that does otherwise is silenced at once.
+ */
+export async function showFirstCopies(ports: Ports, o: { readonly x: OfSet; readonly spec: MirrorSpec; readonly mark: Mark; readonly at: At }): Promise<string> {
+  const { x, mark } = o;
+  const [copy, origin] = [clusterOf(ports, x.m, x.toward), clusterOf(ports, x.m, otherSide(x.toward))];
+  for (const startedMs = o.at.now(); ; await o.at.pause(watched.pauseMs)) {
+    // The copy first: a record that arrives in between is then one that was not copied yet.
+    const copies = await headsAfter(copy, x, { ends: mark.ends[x.toward] });
+    const originals = await headsAfter(origin, x, { ends: mark.ends[otherSide(x.toward)] });
+    const wrong = [...copies].flatMap(([key, of]) => {
+      const i = of.findIndex((r, n) => r.fingerprint !== originals.get(key)?.[n]?.fingerprint);
+      return i < 0 ? [] : [`${key}: ${of[i]?.offset} on ${copy.name} faces ${originals.get(key)?.[i]?.offset ?? 'nothing'} on ${origin.name}`];
+    });
+    if (wrong.length > 0) return refuseCopies(ports, o, wrong);
+    const open = [...originals].filter(([key, of]) => (copies.get(key) ?? []).length < of.length);
+    const compared = [...copies.values()].reduce((n, of) => n + of.length, 0);
+    const spentMs = o.at.now() - startedMs;
+    if (spentMs < watched.leastMs || (open.length > 0 && spentMs < watched.mostMs)) continue;
+    if (compared > 0) return `the first ${count(compared, 'record')} it copied ${compared === 1 ? 'is' : 'are'} what came after cut ${mark.epoch}, in order`;
+    return open.length > 0 ? `within ${spentMs} ms it copied nothing, though ${list(open.map(([key]) => key), 3)} on ${origin.name} had records for it` : `nothing was written on ${origin.name} since cut ${mark.epoch}, and within ${spentMs} ms it copied nothing`;
+  }
+}
+
+async function refuseCopies(ports: Ports, { x, spec, mark, at }: Parameters<typeof showFirstCopies>[1], wrong: readonly string[]): Promise<never> {
+  await ports.mirrors.silence(spec, await ports.mirrors.writers(spec), at.until);
+  throw new Failure('MirrorDamaged', `Mirror ${spec.name} wrote to the ${x.toward} what was not written on the other side after cut ${mark.epoch}: ${list(wrong, 3)}. It has been silenced.`, `Compare both logs behind cut ${mark.epoch} before going on.`);
+}
+
+/** The first visible records after the marked ends, of the partitions that have any. */
+async function headsAfter(cluster: Cluster, x: OfSet, o: { readonly ends: Mark['ends']['source'] }): Promise<ReadonlyMap<string, readonly SeenRecord[]>> {
+  const from = (e: LogEnds): bigint => BigInt(o.ends[tpKey(e)]?.hw ?? '0');
+  const grown = [...byKey(await cluster.ends(x.set.topics)).values()].filter((e) => e.lso > from(e));
+  const heads = await Promise.all(grown.map(async (e): Promise<readonly [string, readonly SeenRecord[]]> => {
+    const out: SeenRecord[] = [];
+    for await (const r of cluster.records.range({ topic: e.topic, partition: e.partition, from: from(e), to: e.lso })) if (out.push(r) === firstRecords) break;
+    return [tpKey(e), out];
+  }));
+  return new Map(heads.filter(([, of]) => of.length > 0));
+}
