@@ -4,10 +4,11 @@ import { Failure } from '../domain/failures.ts';
 import { tpKey, type Cluster, type Ports, type Position, type TopicPartition } from '../domain/ports.ts';
 import type { At } from './boundary.ts';
 import { entry, valueOf, type LedgerBook } from './ledger.ts';
+import { keepPlaces } from './known.ts';
 import { isEmpty, membersOf } from './moved.ts';
 import { byKey, clusterOf, count, list, topicsOf, unique, type Said } from './outside.ts';
-import { keepPlaces } from './known.ts';
-import { describe, lookAt, provenPlaces, repeatsOf, translateGroups, type Look, type Placed, type Places } from './translating.ts';
+import { lookByTimestamp } from './timestamping.ts';
+import { describe, lookAt, provenPlaces, repeatsOf, settled, translateGroups, type Look, type Placed, type Places } from './translating.ts';
 import type { Ask, Consent, PositionForecast, PositionHow, PositionsBefore } from './work.ts';
 
 interface OfGroups extends Ask { readonly groups: readonly string[]; readonly to: Side }
@@ -49,7 +50,7 @@ export const positions = (ports: Ports, record: LedgerBook) => ({
     const now = await here.committed(x.groups);
     const moved: string[] = [];
     for (const group of x.groups) if (await movedOn(record, x, { group, now: now.get(group) ?? [] })) moved.push(group);
-    if (x.how !== 'translated') return leaveAdvanced(record, x, { here, now, moved, at });
+    if (x.how === 'cut' || x.how === 'log-start') return leaveAdvanced(record, x, { here, now, moved, at });
     await requireEmpty(back, moved);
     const places = moved.length === 0 ? new Map<string, readonly Placed[]>() : await translateGroups(ports, record, { ...x, groups: moved, from: x.to }, at);
     await requireInRange(back, places);
@@ -59,9 +60,10 @@ export const positions = (ports: Ports, record: LedgerBook) => ({
     return { say: `${moved.length > 0 ? `${describePlaces(places)} back on the ${otherSide(x.to)}; ` : ''}${still.length > 0 ? `${list(still)} had not read on the ${x.to}; ` : ''}the ${x.to} is as before.` };
   },
 
-  async forecastPositions(x: OfGroups): Promise<readonly PositionForecast[]> {
-    const from = otherSide(x.to);
-    const look = await lookAt(ports, record, { ...x, from }, await clusterOf(ports, x.m, from).committed(x.groups));
+  async forecastPositions(x: OfGroups & { readonly how?: 'translated' | 'timestamp' }): Promise<readonly PositionForecast[]> {
+    const wanted = { ...x, from: otherSide(x.to) };
+    const committed = await clusterOf(ports, x.m, wanted.from).committed(x.groups);
+    const look = x.how === 'timestamp' ? await lookByTimestamp(ports, wanted, committed) : await lookAt(ports, record, wanted, committed);
     return [...x.groups].sort().map((group) => forecast(look, group));
   },
 
@@ -87,7 +89,9 @@ function forecast(look: Look, group: string): PositionForecast {
 
 function placesFor(ports: Ports, record: LedgerBook, x: OfGroups & { readonly how: PositionHow; readonly consents?: readonly Consent[] }, at: At): Promise<Places> {
   if (x.how === 'log-start') return logStarts(ports, record, x);
-  return x.how === 'cut' ? atCuts(ports, record, x, at) : translateGroups(ports, record, { ...x, from: otherSide(x.to) }, at);
+  const wanted = { ...x, from: otherSide(x.to) };
+  if (x.how === 'timestamp') return settled(ports, wanted, at, (committed) => lookByTimestamp(ports, wanted, committed));
+  return x.how === 'cut' ? atCuts(ports, record, x, at) : translateGroups(ports, record, wanted, at);
 }
 
 /** Where the other log was cut last, for groups that have read all that was never copied; one that has been there before goes on where it was. */
@@ -163,7 +167,8 @@ async function movedOn(record: LedgerBook, x: OfGroups, of: { readonly group: st
   const now = of.now.filter((p) => reads.includes(p.topic));
   if (now.length === 0) return false; // nothing was set, or all of it has been taken back
   const set = valueOf<Kept>(await record.read(x.m, setKey(x, of.group)), setKey(x, of.group));
-  return set === null || now.some((p) => set[tpKey(p)]?.to !== String(p.offset));
+  // Without an entry the positions were never set to the end, so nobody was started on them: what stands there is older.
+  return set !== null && now.some((p) => set[tpKey(p)]?.to !== String(p.offset));
 }
 
 /** What a group read on the target alone has no place on the source: it keeps its position there for the next way forward. */

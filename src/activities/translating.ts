@@ -62,12 +62,16 @@ export async function lookAt(ports: Ports, record: LedgerBook, x: Wanted, commit
   return { spots, answers: await answer(ports, x, { spots, ground }), known };
 }
 
-/** The committed places on one side, read until every one has an exact answer; `NotExact` with all that have none. */
 export async function translateGroups(ports: Ports, record: LedgerBook, x: Wanted, at: At): Promise<Places> {
+  return settled(ports, x, at, (committed) => lookAt(ports, record, x, committed));
+}
+
+/** The committed places on one side, looked at until every one has an exact answer or one with consent; `NotExact` with all that have none. */
+export async function settled(ports: Ports, x: Wanted, at: At, look: (committed: ReadonlyMap<string, readonly Position[]>) => Promise<Look>): Promise<Places> {
   const committed = await clusterOf(ports, x.m, x.from).committed(x.groups);
   const startedMs = at.now();
   for (;;) {
-    const { spots, answers } = await lookAt(ports, record, x, committed);
+    const { spots, answers } = await look(committed);
     const open = spots.filter((p) => answers.get(p)?.kind !== 'exact');
     const refused = withoutConsent(x, open, answers);
     if (refused.length === 0) return collect(spots, answers);

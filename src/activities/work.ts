@@ -30,8 +30,8 @@ export interface SilenceBefore { readonly name: string; readonly writers: readon
 export type FleetBefore = Readonly<Record<string, Side | 'stopped' | 'unknown'>>;
 /** Group → `topic/partition` → offset (null: none committed) on the side that is about to be written. */
 export type PositionsBefore = Readonly<Record<string, Readonly<Record<string, number | null>>>>;
-/** `cut`: where that side's log was cut last; only for groups proven to have drained the other side. `log-start`: kept for plans of old. */
-export type PositionHow = 'translated' | 'cut' | 'log-start';
+/** `cut`: where that side's log was cut last; only for groups proven to have drained the other side. `log-start`: kept for plans of old. `timestamp`: by the smallest timestamp of what is unread, with repeats that need consent. */
+export type PositionHow = 'translated' | 'cut' | 'log-start' | 'timestamp';
 export interface CutBefore { readonly epoch: number }
 /** What an operator accepted by name: this group may read up to so many records again, over all its partitions. */
 export interface Consent { readonly group: string; readonly repeats: number }
@@ -121,7 +121,7 @@ export interface Work {
   /** The undo: where the groups are on `to` now is translated back to the other side and set there; then `before` is restored on `to`. */
   returnPositions(x: Ask & { readonly groups: readonly string[]; readonly to: Side; readonly how: PositionHow; readonly before: PositionsBefore }): Promise<Done>;
   /** What `setPositions` would find for each group now. Reads only; waits for nothing. */
-  forecastPositions(x: Ask & { readonly groups: readonly string[]; readonly to: Side }): Promise<readonly PositionForecast[]>;
+  forecastPositions(x: Ask & { readonly groups: readonly string[]; readonly to: Side; readonly how?: 'translated' | 'timestamp' }): Promise<readonly PositionForecast[]>;
   /** Before an outage: translates what can be translated already and keeps it in the ledger, so that inside only what moved is counted. */
   preparePositions(x: Ask & { readonly groups: readonly string[]; readonly to: Side }): Promise<Done>;
 

@@ -71,6 +71,8 @@ export interface Cluster {
   setTopicConfigs(changes: readonly { readonly topic: string; readonly set: Readonly<Record<string, string>>; readonly unset: readonly string[] }[], until: Until): Promise<void>;
   /** All partitions of the topics (or exactly these partitions): three offsets each. */
   ends(of: readonly string[] | readonly TopicPartition[]): Promise<readonly LogEnds[]>;
+  /** The first offset of each partition that bears this timestamp or a later one, aborted records included; `null`: there is none. */
+  offsetsFrom(of: readonly (TopicPartition & { readonly timestampMs: bigint })[]): Promise<ReadonlyMap<string, bigint | null>>;
   /** `'all'`: every group the cluster lists, of every type. Named groups that do not exist come back with type `none`. */
   groups(names: readonly string[] | 'all'): Promise<readonly GroupFacts[]>;
   /** Committed positions of each group, stable ones (pending transactional commits are waited for up to a few seconds). */

@@ -42,7 +42,7 @@ export interface Question {
 }
 
 export interface Proof {
-  readonly by: 'anchor-below' | 'anchor-above' | 'place' | 'through-gaps' | 'both-ends' | 'nothing-to-read';
+  readonly by: 'anchor-below' | 'anchor-above' | 'place' | 'through-gaps' | 'timestamp' | 'both-ends' | 'nothing-to-read';
   /** The pair the count began (below) or ended (above) at. */
   readonly anchor: Anchor | null;
   /** Records matched one by one. */

@@ -4,7 +4,7 @@ import type { Cluster, ClusterFacts, RecordReader } from '../../domain/ports.ts'
 import { allow, deny, readAuthorizer, readDenyRules } from './acls.ts';
 import { append } from './append.ts';
 import type { Appender } from './append.ts';
-import { readEnds } from './ends.ts';
+import { readEnds, readOffsetsFrom } from './ends.ts';
 import { describeGroups } from './groups.ts';
 import { commitPositions, deletePositions, readCommitted } from './positions.ts';
 import { releaseOf } from './release.ts';
@@ -33,6 +33,7 @@ export function openCluster(name: string, config: ClusterConfig, deps: ClusterDe
     deleteTopics: (names, until) => bounded(until, () => deleteTopics(wire, names, until)),
     setTopicConfigs: (changes, until) => bounded(until, () => setTopicConfigs(wire, changes, until)),
     ends: (of) => readEnds(wire, of),
+    offsetsFrom: (of) => readOffsetsFrom(wire, of),
     groups: (names) => describeGroups(wire, names),
     committed: (groups) => readCommitted(wire, groups),
     commit: (positions, until) => bounded(until, () => commitPositions(wire, positions, until)),

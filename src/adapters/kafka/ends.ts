@@ -66,13 +66,39 @@ async function sweep(wire: ClusterWire, of: readonly TopicPartition[]): Promise<
 
 const leaderless = async (tps: readonly TopicPartition[]): Promise<Sweep> => ({ ends: [], moved: tps.map((tp) => ({ tp, code: 5 })) });
 
+/** The first offset of each partition with this timestamp or a later one, aborted records included: never after a visible one. */
+export async function readOffsetsFrom(wire: ClusterWire, of: readonly Stamped[]): Promise<ReadonlyMap<string, bigint | null>> {
+  let open = of;
+  const found = new Map<string, bigint | null>();
+  const deadline = Date.now() + settleMs;
+  for (let waitMs = 20; open.length > 0; waitMs = Math.min(waitMs * 2, 400)) {
+    const leaders = await wire.leaders([...new Set(open.map((tp) => tp.topic))], waitMs > 20);
+    const leaderOf = (tp: TopicPartition): number => leaders.get(tp.topic)?.partitions.find((p) => p.partition === tp.partition)?.leader ?? -1;
+    const parts = await Promise.all([...groupBy(open, leaderOf)].map(async ([node, tps]) => {
+      if (node < 0) return tps.map((tp) => ({ tp, offset: -1n, code: 5 }));
+      await wire.version(node, 2, [7, 7]);
+      const answer = await offsets(wire, node, { tps, timestamp: (tp) => tp.timestampMs, isolation: readUncommitted });
+      return tps.map((tp) => ({ tp, ...(answer.get(tpKey(tp)) ?? { offset: -1n, code: 3 }) }));
+    }));
+    for (const { tp, offset, code } of parts.flat()) if (code === 0) found.set(tpKey(tp), offset < 0n ? null : offset);
+    const moved = parts.flat().filter((p) => p.code !== 0);
+    const fatal = moved.find((m) => !leaderCodes.has(m.code));
+    if (fatal !== undefined) throw codeFailure(fatal.code, { cluster: wire.name, principal: wire.principal, what: `find a timestamp in ${tpKey(fatal.tp)}`, right: `DESCRIBE on topic ${fatal.tp.topic}` });
+    open = moved.map((m) => m.tp);
+    if (open.length > 0 && Date.now() > deadline) throw unreadable(wire, moved);
+    if (open.length > 0) await sleep(waitMs);
+  }
+  return found;
+}
+type Stamped = TopicPartition & { readonly timestampMs: bigint };
+
 /** In this order on one connection, so that log start <= lso <= hw holds in the answer. */
 async function sweepNode(wire: ClusterWire, node: number, tps: readonly TopicPartition[]): Promise<Sweep> {
   await wire.version(node, 2, [7, 7]);
   const [start, lso, hw] = await Promise.all([
-    offsets(wire, node, { tps, timestamp: earliest, isolation: readUncommitted }),
-    offsets(wire, node, { tps, timestamp: latest, isolation: readCommitted }),
-    offsets(wire, node, { tps, timestamp: latest, isolation: readUncommitted }),
+    offsets(wire, node, { tps, timestamp: () => earliest, isolation: readUncommitted }),
+    offsets(wire, node, { tps, timestamp: () => latest, isolation: readCommitted }),
+    offsets(wire, node, { tps, timestamp: () => latest, isolation: readUncommitted }),
   ]);
   const ends: LogEnds[] = [];
   const moved: Moved[] = [];
@@ -88,8 +114,8 @@ async function sweepNode(wire: ClusterWire, node: number, tps: readonly TopicPar
   return { ends, moved };
 }
 
-async function offsets(wire: ClusterWire, node: number, ask: { tps: readonly TopicPartition[]; timestamp: bigint; isolation: number }): Promise<ReadonlyMap<string, { offset: bigint; code: number }>> {
-  const topics = byTopic(ask.tps).map(({ name, of }) => ({ name, partitions: of.map((tp) => ({ partitionIndex: tp.partition, currentLeaderEpoch: -1, timestamp: ask.timestamp })) }));
+async function offsets<T extends TopicPartition>(wire: ClusterWire, node: number, ask: { tps: readonly T[]; timestamp: (tp: T) => bigint; isolation: number }): Promise<ReadonlyMap<string, { offset: bigint; code: number }>> {
+  const topics = byTopic(ask.tps).map(({ name, of }) => ({ name, partitions: of.map((tp) => ({ partitionIndex: tp.partition, currentLeaderEpoch: -1, timestamp: ask.timestamp(tp) })) }));
   const answer = await read(wire, node, { what: 'read log ends' }, (to) => listOffsets.async(to, -1, ask.isolation, topics));
   return new Map(answer.topics.flatMap((topic) => topic.partitions.map((p) => [tpKey({ topic: topic.name, partition: p.partitionIndex }), { offset: p.offset, code: p.errorCode }] as const)));
 }
