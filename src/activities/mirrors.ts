@@ -128,7 +128,7 @@ async function shownFirst(ports: Ports, record: LedgerBook, { x, spec, at }: { r
   const key = shownKey(x, spec.name);
   const [mark] = await standingMarks(record, x);
   if (!mark || mark.to === x.toward || (await record.read(x.m, key)).has(key)) return '';
-  const say = await showFirstCopies(ports, { x, spec, mark, at });
+  const say = await showFirstCopies(ports, record, { x, spec, mark, at });
   await record.write(x.m, [entry(key, { epoch: mark.epoch, say })], 'one', at);
   return say;
 }

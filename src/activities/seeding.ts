@@ -1,5 +1,5 @@
 /** Where a new mirror begins, decided from cuts and from what an earlier attempt left; and what it copied first, shown on records. */
-import { otherSide } from '../domain/authority.ts';
+import { otherSide, type Side } from '../domain/authority.ts';
 import { Failure } from '../domain/failures.ts';
 import { tpKey, type Cluster, type LogEnds, type MirrorSpec, type Ports, type Position, type SeenRecord } from '../domain/ports.ts';
 import type { At } from './boundary.ts';
@@ -107,17 +107,21 @@ async function seedUncut(ports: Ports, record: LedgerBook, x: OfSet, epoch: numb
 const firstRecords = 100;
 const watched = { leastMs: 500, mostMs: 3_000, pauseMs: 50 };
 
+interface FirstCopies { readonly x: OfSet; readonly spec: MirrorSpec; readonly mark: Mark; readonly at: At }
 /**
- * What appeared on the side written to since the cut is, record by record, what was written on the other side since then:
+ * What appeared on the side written to since the cut (or since an earlier mirror behind it was removed) is, record by record, what was written on the other side since then:
  * nothing older came over, so nothing that came from there goes back. A mirror that does otherwise is silenced at once.
  */
-export async function showFirstCopies(ports: Ports, o: { readonly x: OfSet; readonly spec: MirrorSpec; readonly mark: Mark; readonly at: At }): Promise<string> {
+export async function showFirstCopies(ports: Ports, record: LedgerBook, o: FirstCopies): Promise<string> {
   const { x, mark } = o;
   const [copy, origin] = [clusterOf(ports, x.m, x.toward), clusterOf(ports, x.m, otherSide(x.toward))];
+  const left = await leftOf(record, x, mark.epoch);
+  const endsOf = (side: Side): Readonly<Record<string, string>> => Object.fromEntries(Object.entries(mark.ends[side]).map(([key, end]) => [key, end.hw]));
+  const base = { copy: { ...endsOf(x.toward), ...left?.copied }, origin: { ...endsOf(otherSide(x.toward)), ...left?.next } };
   for (const startedMs = o.at.now(); ; await o.at.pause(watched.pauseMs)) {
     // The copy first: a record that arrives in between is then one that was not copied yet.
-    const copies = await headsAfter(copy, x, { ends: mark.ends[x.toward] });
-    const originals = await headsAfter(origin, x, { ends: mark.ends[otherSide(x.toward)] });
+    const copies = await headsAfter(copy, x, base.copy);
+    const originals = await headsAfter(origin, x, base.origin);
     const wrong = [...copies].flatMap(([key, of]) => {
       const i = of.findIndex((r, n) => r.fingerprint !== originals.get(key)?.[n]?.fingerprint);
       return i < 0 ? [] : [`${key}: ${of[i]?.offset} on ${copy.name} faces ${originals.get(key)?.[i]?.offset ?? 'nothing'} on ${origin.name}`];
@@ -132,14 +136,14 @@ export async function showFirstCopies(ports: Ports, o: { readonly x: OfSet; read
   }
 }
 
-async function refuseCopies(ports: Ports, { x, spec, mark, at }: Parameters<typeof showFirstCopies>[1], wrong: readonly string[]): Promise<never> {
+async function refuseCopies(ports: Ports, { x, spec, mark, at }: FirstCopies, wrong: readonly string[]): Promise<never> {
   await ports.mirrors.silence(spec, await ports.mirrors.writers(spec), at.until);
   throw new Failure('MirrorDamaged', `Mirror ${spec.name} wrote to the ${x.toward} what was not written on the other side after cut ${mark.epoch}: ${list(wrong, 3)}. It has been silenced.`, `Compare both logs behind cut ${mark.epoch} before going on.`);
 }
 
-/** The first visible records after the marked ends, of the partitions that have any. */
-async function headsAfter(cluster: Cluster, x: OfSet, o: { readonly ends: Mark['ends']['source'] }): Promise<ReadonlyMap<string, readonly SeenRecord[]>> {
-  const from = (e: LogEnds): bigint => BigInt(o.ends[tpKey(e)]?.hw ?? '0');
+/** The first visible records at or after these offsets, of the partitions that have any. */
+async function headsAfter(cluster: Cluster, x: OfSet, base: Readonly<Record<string, string>>): Promise<ReadonlyMap<string, readonly SeenRecord[]>> {
+  const from = (e: LogEnds): bigint => BigInt(base[tpKey(e)] ?? '0');
   const grown = [...byKey(await cluster.ends(x.set.topics)).values()].filter((e) => e.lso > from(e));
   const heads = await Promise.all(grown.map(async (e): Promise<readonly [string, readonly SeenRecord[]]> => {
     const out: SeenRecord[] = [];

@@ -1,4 +1,4 @@
-/** What the mirror tests stand on: the SASL stack with one Connect worker, topics with records in them, and ground truth. */
+/** What the mirror tests stand on: the SASL stack with its Connect workers, topics with records in them, and ground truth. */
 import { Kafka, logLevel } from 'kafkajs';
 import type { Producer } from 'kafkajs';
 import { parse } from 'yaml';
@@ -9,7 +9,7 @@ import { createMirrors } from '../../../src/adapters/mirror/mirrormaker2.ts';
 import { resolveSecret } from '../../../src/adapters/secrets/secrets.ts';
 import type { Catalog } from '../../../src/domain/catalog.ts';
 import type { Mirrors, MirrorSpec, SeenRecord } from '../../../src/domain/ports.ts';
-import type { Stack, StackCluster } from '../../../stack/stack.ts';
+import type { Stack, StackCluster, StackOptions } from '../../../stack/stack.ts';
 import { startStack } from '../../../stack/stack.ts';
 import { noLimit } from '../kafka/until.ts';
 
@@ -23,12 +23,12 @@ export interface Field {
   mirrorsWith(catalog: Catalog): Mirrors;
   kafka(of: StackCluster): Kafka;
   /** Topics of that many partitions on both sides. */
-  topics(partitionsOf: Readonly<Record<string, number>>): Promise<void>;
+  topics(partitionsOf: Readonly<Record<string, number>>, configs?: Readonly<Record<string, string>>): Promise<void>;
   close(): Promise<void>;
 }
 
-export async function openField(): Promise<Field> {
-  const stack = await startStack({ variant: 'sasl', temporal: 'none', connects: 'forward' });
+export async function openField(more: Pick<StackOptions, 'connects' | 'connectSettings' | 'source' | 'target'> = {}): Promise<Field> {
+  const stack = await startStack({ variant: 'sasl', temporal: 'none', connects: 'forward', ...more });
   const catalog = parse(readFileSync(stack.catalogFile, 'utf8')) as Catalog;
   const open = (name: string): KafkaCluster => openCluster(name, catalog.clusters[name] ?? { bootstrap: [] });
   const [source, target] = [open('old'), open('new')];
@@ -41,8 +41,8 @@ export async function openField(): Promise<Field> {
       if (!login) throw new Error('the stack has no logins');
       return new Kafka({ brokers: [...of.bootstrap], logLevel: logLevel.NOTHING, sasl: { mechanism: 'scram-sha-512', username: login.username, password: login.password } });
     },
-    topics: async (partitionsOf) => {
-      const wanted = Object.entries(partitionsOf).map(([name, partitions]) => ({ name, partitions, replicationFactor: 1, configs: {} }));
+    topics: async (partitionsOf, configs = {}) => {
+      const wanted = Object.entries(partitionsOf).map(([name, partitions]) => ({ name, partitions, replicationFactor: 1, configs }));
       await Promise.all([source.createTopics(wanted, noLimit), target.createTopics(wanted, noLimit)]);
     },
     close: async () => {
