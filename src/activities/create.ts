@@ -1,4 +1,5 @@
 /** All activities over the ports, each behind the boundary: what the worker registers with Temporal. */
+import type { Comparer } from '../domain/diff/port.ts';
 import type { Ports } from '../domain/ports.ts';
 import type { Context, Done, Look, Timed } from '../domain/scheme.ts';
 import { boundary, type At, type BoundaryOptions } from './boundary.ts';
@@ -19,10 +20,13 @@ import { ready } from './ready.ts';
 import { retention } from './retention.ts';
 import { topics } from './topics.ts';
 import { wayBack } from './wayback.ts';
+import { sameness } from './verify.ts';
 import type { Work } from './work.ts';
 
 export interface WorkOptions extends TemporalAsked, BoundaryOptions {
   readonly looking?: LookingOptions;
+  /** Threads that compare logs; without them `lookSame` refuses. */
+  readonly comparer?: Comparer;
 }
 
 /** Progress of a connector costs Connect up to 0.7 s per look: not more often than this. */
@@ -50,7 +54,7 @@ export function createWork(ports: Ports, options: WorkOptions): Work {
   const record = createRecord(ports);
   const all: Looks & Writes & Reads = {
     ...clusters(ports, options), ...ledger(record), ...ready(ports), ...topics(ports, record), ...retention(ports, record), ...mirrors(ports, record), ...caughtUp(ports, record), ...wayBack(ports),
-    ...fleets(ports, record), ...moved(ports), ...fence(ports, record), ...drained(ports), ...positions(ports, record), ...cut(ports, record), ...evidence(ports, record),
+    ...fleets(ports, record), ...moved(ports), ...fence(ports, record), ...drained(ports), ...positions(ports, record), ...cut(ports, record), ...evidence(ports, record), ...sameness(ports, record, options.comparer),
   };
   const [looks, writes, reads]: readonly [Looks, Writes, Reads] = [all, all, all];
   const look = <K extends LookName>(name: K) => (x: X<K>): Promise<Look> =>
@@ -103,6 +107,7 @@ export function createWork(ports: Ports, options: WorkOptions): Work {
     markCut: write('markCut'),
     unmarkCut: write('unmarkCut'),
     lookCut: look('lookCut'),
+    lookSame: look('lookSame'),
     evidence: read('evidence'),
   };
 }

@@ -1,10 +1,9 @@
 /** The record of everything, on both clusters: journals, pre-images, cuts, positions with their proofs. */
 import { Failure } from '../domain/failures.ts';
 import type { Json } from '../domain/json.ts';
-import type { Migration } from '../domain/migration.ts';
 import type { Ports } from '../domain/ports.ts';
 import type { At } from './boundary.ts';
-import { list, nameOf, both, refuse, type Fault, type Said } from './outside.ts';
+import { list, nameOf, both, refuse, type Clusters, type Fault, type Said } from './outside.ts';
 import type { Ask } from './work.ts';
 
 /** As in `docs`: one compacted topic per cluster. */
@@ -33,7 +32,7 @@ export function createRecord(ports: Ports) {
   }
 
   /** Answers what is missing: empty when both have it. */
-  async function write(m: Migration, entries: readonly Entry[], need: 'both' | 'one', at: At): Promise<readonly string[]> {
+  async function write(m: Clusters, entries: readonly Entry[], need: 'both' | 'one', at: At): Promise<readonly string[]> {
     const names = both.map((side) => nameOf(m, side));
     const written = new Set<string>();
     const faults = new Map<string, unknown>();
@@ -52,7 +51,7 @@ export function createRecord(ports: Ports) {
   }
 
   /** Newest values by key. With one cluster out of reach the other answers; where both have a key, `newer` decides. */
-  async function read(m: Migration, prefix: string, newer: (a: string, b: string) => string = (a) => a): Promise<ReadonlyMap<string, string>> {
+  async function read(m: Clusters, prefix: string, newer: (a: string, b: string) => string = (a) => a): Promise<ReadonlyMap<string, string>> {
     const answers = await Promise.allSettled(both.map((side) => ports.ledger.read(nameOf(m, side), prefix)));
     const found = answers.flatMap((a) => (a.status === 'fulfilled' ? [a.value] : []));
     const broken = answers.find((a) => a.status === 'rejected');

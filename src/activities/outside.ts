@@ -9,7 +9,9 @@ import type { Json } from '../domain/json.ts';
 /** A `Done` before it is timed. */
 export interface Said { readonly say: string; readonly figures?: Json }
 
-export const nameOf = (m: Migration, side: Side): string => m[side];
+/** The two clusters of a migration, or of a comparison. */
+export type Clusters = Pick<Migration, Side>;
+export const nameOf = (m: Clusters, side: Side): string => m[side];
 export const clusterOf = (ports: Ports, m: Migration, side: Side): Cluster => ports.cluster(nameOf(m, side));
 export const both = ['source', 'target'] as const;
 

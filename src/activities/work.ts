@@ -131,6 +131,11 @@ export interface Work {
   unmarkCut(x: Ask & { readonly set: CutSet; readonly to: Side; readonly before: CutBefore }): Promise<Done>;
   /** Read again immediately before opening: equal to the mark, or it fails. */
   lookCut(x: LookAsk & { readonly set: CutSet; readonly to: Side }): Promise<Look>;
+  /**
+   * Both clusters hold the same records, compared one by one; goes on from what earlier looks of this run have settled.
+   * `now`: as far as they are copied by now. `cut`: everything up to the standing cuts. Fails with the first differences (`MirrorDamaged`).
+   */
+  lookSame(x: LookAsk & { readonly sets: readonly CutSet[]; readonly upTo: 'now' | 'cut' }): Promise<Look>;
 
   /** Claims and figures for the three kinds of hold. Claims are the same text as long as nothing that matters changed. */
   evidence(x: Ask & { readonly inventory: Inventory; readonly about: EvidenceAbout }): Promise<Evidence>;

@@ -19,7 +19,8 @@ export async function readMigration(file: string, scheme: SchemeName): Promise<M
   return parseMigration(await readDocument(file), scheme);
 }
 
-async function readDocument(file: string): Promise<unknown> {
+/** JSON or YAML, whatever it holds. */
+export async function readDocument(file: string): Promise<unknown> {
   let text: string;
   try {
     text = await readFile(file, 'utf8');

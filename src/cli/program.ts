@@ -9,6 +9,7 @@ import { planCommand } from './plan.ts';
 import { startCommand } from './start.ts';
 import { statusCommand } from './status.ts';
 import { explain, failureType } from './temporal.ts';
+import { verifyCommand } from './verify.ts';
 import { workerCommand } from './worker.ts';
 
 export type Run = (action: (io: Io) => Promise<ExitCode>) => Promise<void>;
@@ -23,7 +24,7 @@ export async function runCli(argv: readonly string[], io: Io): Promise<ExitCode>
     .exitOverride()
     .configureOutput({ writeOut: io.out, writeErr: io.err })
     .showHelpAfterError('(cutover help shows the commands)');
-  for (const add of [planCommand, checkCommand, startCommand, statusCommand, decideCommand, workerCommand, doctorCommand]) add(program, run);
+  for (const add of [planCommand, checkCommand, startCommand, statusCommand, decideCommand, verifyCommand, workerCommand, doctorCommand]) add(program, run);
   for (const command of program.commands) command.exitOverride();
   try {
     await program.parseAsync([...argv], { from: 'user' });

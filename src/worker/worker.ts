@@ -4,8 +4,10 @@ import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { NativeConnection, Runtime, Worker, makeTelemetryFilterString } from '@temporalio/worker';
 import { Connection } from '@temporalio/client';
 import { createWork } from '../activities/create.ts';
+import { createVerify } from '../activities/verify.ts';
 import type { Work } from '../activities/work.ts';
 import { loadCatalog } from '../adapters/catalog/load.ts';
+import { createComparer } from '../adapters/kafka/compare/comparer.ts';
 import { createLocks, registeredSearchAttributes } from '../adapters/temporal/locks.ts';
 import { redact } from '../adapters/secrets/secrets.ts';
 import { workflowBundle } from './bundle.ts';
@@ -25,17 +27,18 @@ export async function runWorker(catalogFile: string, options: WorkerOptions = {}
   const [connection, clientConnection, bundle] = await Promise.all([NativeConnection.connect(connectionOptions), Connection.connect(connectionOptions), workflowBundle()]);
   const client = new Client({ connection: clientConnection, namespace });
   const ports = openPorts(catalog);
+  const comparer = createComparer(catalog);
   try {
     const { taskQueue } = catalog.temporal;
     const work = createWork(ports, {
       registeredSearchAttributes: () => registeredSearchAttributes(client),
       locks: createLocks(client, taskQueue),
-      redact,
+      redact, comparer,
     });
     const worker = await Worker.create({
       connection, namespace, taskQueue,
       workflowBundle: { codePath: bundle },
-      activities: { ...(options.wrap ? options.wrap(work) : work) },
+      activities: { ...(options.wrap ? options.wrap(work) : work), ...createVerify(ports, { comparer, redact }) },
       // A cancel reaches an activity with its next heartbeat: throttled to 80 % of the timeout by default.
       maxHeartbeatThrottleInterval: '200ms',
       // With the default of 10 s an outage ended 17 s after its worker was killed; with this one 5 s.
@@ -46,7 +49,7 @@ export async function runWorker(catalogFile: string, options: WorkerOptions = {}
     options.onReady?.(`ready: polling ${taskQueue} in ${namespace}`);
     await worker.run();
   } finally {
-    await ports.close();
+    await Promise.all([ports.close(), comparer.close()]);
     await clientConnection.close();
     await connection.close();
   }

@@ -12,6 +12,8 @@ export interface Terminal {
   readonly interrupted?: AbortSignal;
   /** Told every piece of stdout as it comes. */
   readonly seen?: (text: string) => void;
+  /** The same for stderr. */
+  readonly told?: (text: string) => void;
 }
 
 export async function cutover(args: readonly string[], x: Terminal = {}): Promise<Ran> {
@@ -20,7 +22,7 @@ export async function cutover(args: readonly string[], x: Terminal = {}): Promis
   const { typed } = x;
   const io: Io = {
     out: (text) => { out += text; x.seen?.(text); },
-    err: (text) => { err += text; },
+    err: (text) => { err += text; x.told?.(text); },
     columns: x.columns ?? null,
     ask: typed === undefined ? null : (question) => { err += question; return Promise.resolve(typed); },
     interrupted: () => x.interrupted ?? new AbortController().signal,

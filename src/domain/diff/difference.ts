@@ -43,10 +43,7 @@ export const begun = (at: Places): DiffState => ({ from: text(at), at: text(at),
 export const text = (p: Places): PlacesText => ({ origin: String(p.origin), copy: String(p.copy) });
 export const places = (p: PlacesText): Places => ({ origin: BigInt(p.origin), copy: BigInt(p.copy) });
 
-/** Differences that mean damage. Repeats of a mirror without exactly-once are shown but lose nothing. */
-export const damaging: readonly Kind[] = ['missing', 'extra', 'changed', 'reordered', 'stale'];
 export const differing = (c: Counts): number => kinds.reduce((n, kind) => n + c[kind], 0);
-export const damage = (c: Counts): number => damaging.reduce((n, kind) => n + c[kind], 0);
 /** `2 missing, 1 repeated`; `nothing differs`. */
 export const countsText = (c: Counts): string => kinds.filter((kind) => c[kind] > 0).map((kind) => `${c[kind]} ${kind}`).join(', ') || 'nothing differs';
 /** `orders/3: changed (content), 17 on source, 20 on target`. */
