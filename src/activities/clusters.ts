@@ -1,9 +1,13 @@
 /** What is on the clusters before anything is touched: the inventory, what differs from it later, and the locks on it. */
+import type { Side } from '../domain/authority.ts';
+import { Failure } from '../domain/failures.ts';
 import { groupsOf, type Application, type Inventory, type Migration } from '../domain/migration.ts';
 import { expand, isPattern, topicFault } from '../domain/parse-migration.ts';
 import type { ClusterFacts, GroupFacts, Ports, TopicFacts } from '../domain/ports.ts';
-import { both, clusterOf, faultOf, list, nameOf, refuse, unique, type Fault, type Said } from './outside.ts';
-import type { Ask, Assessment } from './work.ts';
+import type { Glance } from './looking.ts';
+import { membersOf } from './moved.ts';
+import { both, clusterOf, count, faultOf, list, nameOf, refuse, unique, type Fault, type Said } from './outside.ts';
+import type { Ask, Assessment, LookAsk } from './work.ts';
 
 /** Where migrations claim topics, so that no two work on the same ones; see `workflows/lock.ts`. */
 export interface Locks {
@@ -43,6 +47,14 @@ export const clusters = (ports: Ports, temporal: TemporalAsked) => ({
 
   /** Only what matters: a declared group that comes or goes changes nothing, an undeclared one blocks. */
   reassess: (x: Ask & { readonly inventory: Inventory }): Promise<readonly string[]> => differences(ports, x.m, x.inventory),
+
+  lookInventory(x: LookAsk & { readonly inventory: Inventory }): () => Promise<Glance> {
+    return async () => {
+      const found = await differences(ports, x.m, x.inventory);
+      if (found.length > 0) throw new Failure('Drift', `The clusters are not as when the migration started: ${list(found, 10)}.`, 'Bring them back to what was agreed, declare what is new in a new migration, or roll back.');
+      return { done: true, state: 'as before', say: `${count(x.inventory.topics.length, 'topic')}, their partitions and ids, and ${count(x.inventory.groups.length, 'group')} are as when the migration started; nobody undeclared.` };
+    };
+  },
 
   async acquireLock(x: Ask & { readonly inventory: Inventory; readonly owner: string }): Promise<Said> {
     const { source, target } = x.inventory.clusterIds;
@@ -90,14 +102,16 @@ function resolve(m: Migration, topics: readonly TopicFacts[]): { readonly migrat
 }
 
 interface Seen { readonly all: readonly GroupFacts[]; readonly onTopics: readonly string[] }
-/** Groups with committed positions on the topics, and declared ones with members. Connect's own consumers commit nothing. */
-async function groupsOn(ports: Ports, m: Migration): Promise<Seen> {
-  const cluster = clusterOf(ports, m, 'source');
+/** Connect's own worker group reads no topic of anybody: its members only share out connectors. */
+const readsTopics = (g: GroupFacts): boolean => g.protocolType === undefined || g.protocolType === '' || g.protocolType === 'consumer';
+/** Groups with committed positions on the topics, with members assigned to them, and declared ones with members. A mirror's consumers commit nothing and join nothing. */
+async function groupsOn(ports: Ports, m: Migration, side: Side = 'source'): Promise<Seen> {
+  const cluster = clusterOf(ports, m, side);
   const all = await cluster.groups('all');
   const committed = await cluster.committed(all.filter((g) => g.type !== 'share').map((g) => g.group));
   const ours = new Set(m.topics);
   const declared = new Set(m.applications.flatMap(groupsOf));
-  const on = all.filter((g) => committed.get(g.group)?.some((p) => ours.has(p.topic)) || (declared.has(g.group) && g.members.length > 0));
+  const on = all.filter((g) => readsTopics(g) && (committed.get(g.group)?.some((p) => ours.has(p.topic)) || g.members.some((x) => x.reads?.some((tp) => ours.has(tp.topic))) || (declared.has(g.group) && g.members.length > 0)));
   return { all, onTopics: unique(on.map((g) => g.group)) };
 }
 
@@ -108,12 +122,15 @@ const undeclaredOf = (m: Migration, groups: readonly string[]): readonly string[
 const undeclared = (m: Migration, groups: readonly string[]): readonly Fault[] =>
   undeclaredOf(m, groups).map((g) => bad(`group ${g} reads these topics on cluster ${m.source} and is not declared: name it in the "reads" of its application, or under "groups" as "leave" or "abandon".`));
 
+/** Members of share groups are not shown to us: a group that is not empty has some. */
+const hiddenShares = (m: Migration, seen: Seen): readonly string[] =>
+  seen.all.filter((g) => g.type === 'share' && m.groups[g.group] === undefined && (g.members.length > 0 || !['Empty', 'Dead'].includes(g.state))).map((g) => g.group);
 /** What a share group reads cannot be seen from its positions; it must at least be named. */
 function foreignTypes(m: Migration, seen: Seen): readonly Fault[] {
   const moving = new Set(m.applications.flatMap(groupsOf));
   return seen.all.flatMap((g): Fault[] => {
     if (moving.has(g.group) && (g.type === 'share' || g.type === 'streams')) return [{ type: 'Unsupported', text: `group ${g.group} is a ${g.type} group; this version moves consumer groups only.` }];
-    if (g.type === 'share' && m.groups[g.group] === undefined && g.members.length > 0) return [{ type: 'Unsupported', text: `share group ${g.group} may read these topics, which its positions do not show: declare it under "groups" as "leave" or "abandon".` }];
+    if (hiddenShares(m, seen).includes(g.group)) return [{ type: 'Unsupported', text: `share group ${g.group} may read these topics, which its positions do not show: declare it under "groups" as "leave" or "abandon".` }];
     return [];
   });
 }
@@ -138,7 +155,7 @@ function inventoryOf(x: { readonly facts: { readonly source: ClusterFacts; reado
 
 export async function differences(ports: Ports, m: Migration, before: Inventory): Promise<readonly string[]> {
   const source = clusterOf(ports, m, 'source');
-  const [facts, topics, seen] = await Promise.all([Promise.all(both.map((side) => clusterOf(ports, m, side).facts())), source.topics(m.topics), groupsOn(ports, m)]);
+  const [facts, topics, there, seen] = await Promise.all([Promise.all(both.map((side) => clusterOf(ports, m, side).facts())), source.topics(m.topics), clusterOf(ports, m, 'target').topics(m.topics), groupsOn(ports, m)]);
   const now = new Map(topics.map((t) => [t.name, t]));
   const clustersDiffer = both.flatMap((side, i) => [
     ...(facts[i]?.clusterId === before.clusterIds[side] ? [] : [`cluster ${nameOf(m, side)} has id ${facts[i]?.clusterId ?? '?'}, it was ${before.clusterIds[side]}`]),
@@ -152,14 +169,28 @@ export async function differences(ports: Ports, m: Migration, before: Inventory)
       ...(is.partitions === was.partitions ? [] : [`topic ${was.name} has ${is.partitions} partitions on cluster ${m.source}, it had ${was.partitions}`]),
     ];
   });
-  const groupsDiffer = undeclaredOf(m, seen.onTopics).map((g) => `group ${g} reads these topics on cluster ${m.source} and is not declared`);
-  return [...clustersDiffer, ...topicsDiffer, ...groupsDiffer].sort();
+  const copiesDiffer = there.flatMap((is) => {
+    const was = before.topics.find((t) => t.name === is.name);
+    return was === undefined || is.partitions === was.partitions ? [] : [`topic ${is.name} has ${is.partitions} partitions on cluster ${m.target}, wanted ${was.partitions}`];
+  });
+  const groupsDiffer = [...undeclaredIn(m, seen, m.source), ...hiddenShares(m, seen).map((g) => `share group ${g} has members on cluster ${m.source}, may read these topics, and is not declared`)];
+  return [...clustersDiffer, ...topicsDiffer, ...copiesDiffer, ...groupsDiffer].sort();
 }
+
+/** By name, with who is in it. */
+function undeclaredIn(m: Migration, seen: Seen, cluster: string): readonly string[] {
+  return undeclaredOf(m, seen.onTopics).map((name) => {
+    const facts = seen.all.find((g) => g.group === name);
+    return `group ${name} reads these topics on cluster ${cluster} and is not declared${facts && facts.members.length > 0 ? `: ${membersOf(facts)}` : ''}`;
+  });
+}
+/** The same on the target, where it matters as soon as somebody goes back. */
+export const strangersOnTarget = async (ports: Ports, m: Migration): Promise<readonly string[]> => undeclaredIn(m, await groupsOn(ports, m, 'target'), m.target);
 
 /** Groups whose members show nothing of what they read: they never committed. Said, because they cannot be judged. */
 export async function unknownReaders(ports: Ports, m: Migration): Promise<readonly string[]> {
   const cluster = clusterOf(ports, m, 'source');
-  const live = (await cluster.groups('all')).filter((g) => g.members.length > 0 && g.type !== 'share');
+  const live = (await cluster.groups('all')).filter((g) => g.type !== 'share' && readsTopics(g) && g.members.some((x) => x.reads === undefined));
   const declared = new Set([...m.applications.flatMap(groupsOf), ...Object.keys(m.groups)]);
   const committed = await cluster.committed(live.map((g) => g.group));
   return unique(live.filter((g) => !declared.has(g.group) && (committed.get(g.group) ?? []).length === 0).map((g) => g.group));

@@ -10,14 +10,19 @@ import { drained } from './drained.ts';
 import { evidence } from './evidence.ts';
 import { fence } from './fence.ts';
 import { fleets } from './fleets.ts';
+import { foreign } from './foreign.ts';
+import { groupFence } from './groupfence.ts';
 import { createRecord, ledger } from './ledger.ts';
+import { leftovers } from './leftovers.ts';
 import { lookUntil, type Glance, type LookingOptions } from './looking.ts';
 import { mirrors } from './mirrors.ts';
 import { moved } from './moved.ts';
 import type { Said } from './outside.ts';
+import { createPace } from './pace.ts';
 import { positions } from './positions.ts';
 import { ready } from './ready.ts';
 import { retention } from './retention.ts';
+import { stragglers } from './stragglers.ts';
 import { topics } from './topics.ts';
 import { wayBack } from './wayback.ts';
 import { sameness } from './verify.ts';
@@ -52,9 +57,10 @@ async function timed<T extends object>(at: At, act: () => Promise<T>): Promise<T
 export function createWork(ports: Ports, options: WorkOptions): Work {
   const enclose = boundary(options);
   const record = createRecord(ports);
+  const pace = createPace();
   const all: Looks & Writes & Reads = {
     ...clusters(ports, options), ...ledger(record), ...ready(ports), ...topics(ports, record), ...retention(ports, record), ...mirrors(ports, record), ...caughtUp(ports, record), ...wayBack(ports),
-    ...fleets(ports, record), ...moved(ports), ...fence(ports, record), ...drained(ports), ...positions(ports, record), ...cut(ports, record), ...evidence(ports, record), ...sameness(ports, record, options.comparer),
+    ...fleets(ports, record, pace), ...moved(ports), ...fence(ports, record), ...groupFence(ports, record), ...leftovers(ports), ...foreign(ports, record), ...stragglers(ports, record), ...drained(ports), ...positions(ports, record), ...cut(ports, record), ...evidence(ports, record, pace), ...sameness(ports, record, options.comparer),
   };
   const [looks, writes, reads]: readonly [Looks, Writes, Reads] = [all, all, all];
   const look = <K extends LookName>(name: K) => (x: X<K>): Promise<Look> =>
@@ -65,6 +71,7 @@ export function createWork(ports: Ports, options: WorkOptions): Work {
     environment: read('environment'),
     assess: read('assess'),
     reassess: read('reassess'),
+    lookInventory: look('lookInventory'),
     acquireLock: write('acquireLock'),
     releaseLock: write('releaseLock'),
     remember: write('remember'),
@@ -96,6 +103,15 @@ export function createWork(ports: Ports, options: WorkOptions): Work {
     raiseFence: write('raiseFence'),
     lowerFence: write('lowerFence'),
     lowerFences: write('lowerFences'),
+    captureGroupFence: read('captureGroupFence'),
+    raiseGroupFence: write('raiseGroupFence'),
+    lowerGroupFence: write('lowerGroupFence'),
+    lowerGroupFences: write('lowerGroupFences'),
+    clearLeftovers: write('clearLeftovers'),
+    fenceTransactions: write('fenceTransactions'),
+    lookForeign: look('lookForeign'),
+    findStragglers: read('findStragglers'),
+    carryStragglers: write('carryStragglers'),
     lookMirrorDrained: look('lookMirrorDrained'),
     lookGroupsDrained: look('lookGroupsDrained'),
     capturePositions: read('capturePositions'),

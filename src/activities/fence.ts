@@ -3,7 +3,7 @@ import type { Side } from '../domain/authority.ts';
 import { writersOf, type CutSet } from '../domain/cutsets.ts';
 import { Failure } from '../domain/failures.ts';
 import type { Migration } from '../domain/migration.ts';
-import type { DenyRule, Ports } from '../domain/ports.ts';
+import type { ClusterFacts, DenyRule, Ports } from '../domain/ports.ts';
 import type { At } from './boundary.ts';
 import { entry, valueOf, type LedgerBook } from './ledger.ts';
 import { clusterOf, count, list, nameOf, unique, type Said } from './outside.ts';
@@ -11,13 +11,35 @@ import type { Ask, FenceBefore } from './work.ts';
 
 interface OfFence extends Ask { readonly set: CutSet; readonly on: Side }
 
+/** A rule for everybody would refuse the mirrors and the other applications too. */
+const everybody = 'User:*';
+export const fenceable = (principals: readonly string[]): readonly string[] => unique(principals).filter((p) => p !== everybody);
 export const rulesOf = (m: Migration, set: CutSet): readonly DenyRule[] =>
-  unique(writersOf(m, set).flatMap((a) => a.principals)).flatMap((principal) => set.topics.map((topic) => ({ principal, topic })));
+  fenceable(writersOf(m, set).flatMap((a) => a.principals)).flatMap((principal) => set.topics.map((topic) => ({ principal, topic })));
 const same = (a: DenyRule, b: DenyRule): boolean => a.principal === b.principal && a.topic === b.topic;
 const without = (rules: readonly DenyRule[], others: readonly DenyRule[]): readonly DenyRule[] => rules.filter((r) => !others.some((o) => same(r, o)));
 const spell = (rules: readonly DenyRule[]): string => list(rules.map((r) => `${r.principal} on ${r.topic}`), 5);
+/** What a fence around this set cannot stop, each a sentence without a full stop; empty: it stops every declared writer. */
+export function gaps(m: Migration, set: CutSet, facts: ClusterFacts): readonly string[] {
+  const writers = writersOf(m, set);
+  const bare = writers.filter((a) => fenceable(a.principals).length === 0);
+  const fenced = fenceable(writers.flatMap((a) => a.principals));
+  const others = m.applications.filter((a) => !writers.includes(a));
+  return [
+    ...bare.map((a) => (a.principals.includes(everybody) ? `${a.name} writes as ${everybody}, and a rule for everybody would refuse the mirrors too` : `no principals are declared for ${a.name}`)),
+    ...fenced.filter((p) => facts.superUsers?.includes(p)).map((p) => `${p} is a super user, whom no rule stops`),
+    ...fenced.flatMap((p) => { const shared = others.filter((a) => a.principals.includes(p)).map((a) => a.name); return shared.length === 0 ? [] : [`${p} is also the principal of ${list(shared)}`]; }),
+    ...(facts.principal !== undefined && fenced.includes(facts.principal) ? [`${facts.principal} is also who Cutover logs in as`] : []),
+  ];
+}
+
 /** Which rules of a fence are ours to take away at the finish, when its pre-image is long gone. */
 const oursKey = (run: string, on: Side, set: CutSet): string => `${run}/fence/${on}/${set.name}`;
+
+const spoken = (holes: readonly string[], facts: ClusterFacts): string => {
+  const all = [...holes, ...(facts.superUsers === undefined ? ['super users, if there are any, are excepted (unknown: this broker does not tell who they are)'] : [])];
+  return all.length === 0 ? '' : `; except: ${all.join('; ')}`;
+};
 
 export const fence = (ports: Ports, record: LedgerBook) => {
   async function takeAway(x: Ask & { readonly on: Side }, rules: readonly DenyRule[], at: At): Promise<number> {
@@ -39,26 +61,30 @@ export const fence = (ports: Ports, record: LedgerBook) => {
       const cluster = clusterOf(ports, x.m, x.on);
       if ((await cluster.facts()).authorizer !== 'present') return { rules: [], able: 'no-authorizer' };
       const rules = (await cluster.denyRules(x.set.topics)).filter((r) => wanted.some((w) => same(r, w)));
-      await record.write(x.m, [entry(oursKey(x.c.run, x.on, x.set), without(wanted, rules))], 'one', at);
+      // What was ours stays ours: a fence that is put up again meets its own rules.
+      const key = oursKey(x.c.run, x.on, x.set);
+      const ours = (valueOf<readonly DenyRule[]>(await record.read(x.m, key), key) ?? []).filter((r) => rules.some((o) => same(o, r)));
+      await record.write(x.m, [entry(key, [...without(wanted, rules), ...ours])], 'one', at);
       return { rules, able: 'yes' };
     }),
 
     async raiseFence(x: OfFence & { readonly before: FenceBefore }, at: At): Promise<Said> {
       const name = nameOf(x.m, x.on);
       if (x.before.able === 'no-authorizer') return { say: `no fence: cluster ${name} shows no authorizer; a forgotten writer is watched for, not refused.` };
-      if (x.before.able === 'no-principals') return { say: `no fence: no principals are declared for ${list(x.set.writers)}; a forgotten writer is watched for, not refused.` };
+      if (x.before.able === 'no-principals') return { say: `no fence: no principal that a rule could name is declared for ${list(x.set.writers)}; a forgotten writer is watched for, not refused.` };
       const wanted = rulesOf(x.m, x.set);
       const cluster = clusterOf(ports, x.m, x.on);
       await cluster.deny(wanted, at.until);
-      const missing = without(wanted, await cluster.denyRules(x.set.topics));
+      const [shown, facts] = await Promise.all([cluster.denyRules(x.set.topics), cluster.facts()]);
+      const missing = without(wanted, shown);
       if (missing.length > 0) throw new Failure('Drift', `Cluster ${name} acknowledged the fence and does not deny WRITE to ${spell(missing)}.`);
-      return { say: `cluster ${name} refuses writes of ${list(unique(wanted.map((r) => r.principal)))} to ${list(x.set.topics)} (super users excepted).` };
+      return { say: `cluster ${name} refuses writes of ${list(unique(wanted.map((r) => r.principal)))} to ${list(x.set.topics)}, shown by ${count(facts.brokers.length, 'broker')}${spoken(gaps(x.m, x.set, facts), facts)}.` };
     },
 
     async lowerFence(x: OfFence & { readonly before: FenceBefore }, at: At): Promise<Said> {
       if (x.before.able !== 'yes') return { say: 'there was no fence.' };
       const taken = await takeAway(x, without(rulesOf(x.m, x.set), x.before.rules), at);
-      return { say: `the fence of ${x.set.name} on the ${x.on} is down: ${count(taken, 'rule')} taken away.` };
+      return { say: `the fence of ${x.set.name} on the ${x.on} is down: ${count(taken, 'rule')} taken away from every broker.` };
     },
 
     async lowerFences(x: Ask & { readonly sets: readonly CutSet[]; readonly on: Side }, at: At): Promise<Said> {

@@ -6,6 +6,7 @@ import type { Cluster, Fleet, FleetState, Ports } from '../domain/ports.ts';
 import type { At } from './boundary.ts';
 import type { LedgerBook } from './ledger.ts';
 import { applicationsOf, both, clusterOf, faultOf, list, nameOf, refuse, unique, type Fault, type Said } from './outside.ts';
+import type { Pace } from './pace.ts';
 import type { Ask, FleetBefore } from './work.ts';
 
 interface OfApplications extends Ask { readonly applications: readonly string[] }
@@ -24,13 +25,17 @@ export const placeOf = (s: FleetState): FleetBefore[string] => {
   return s.source > 0 ? 'source' : s.target > 0 ? 'target' : 'stopped';
 };
 
-export const fleets = (ports: Ports, record: LedgerBook) => ({
+export const fleets = (ports: Ports, record: LedgerBook, pace: Pace) => ({
   captureFleet: (x: OfApplications, at: At): Promise<FleetBefore> => record.capture(x, at, async () =>
     Object.fromEntries((await askAll(ports, x.m, x.applications, at)).map((a) => [a.application.name, placeOf(a.state)]))),
 
   async stopFleet(x: OfApplications, at: At): Promise<Said> {
     const applications = applicationsOf(x.m, x.applications);
-    await allOf('Stopping the applications', applications, (a) => ports.fleet(a.fleet).stop(a.name, at.until));
+    await allOf('Stopping the applications', applications, async (a) => {
+      const fromMs = at.now();
+      await ports.fleet(a.fleet).stop(a.name, at.until);
+      if (ports.fleet(a.fleet).kind !== 'manual') pace.stopped(a.name, at.now() - fromMs);
+    });
     const told = applications.filter((a) => ports.fleet(a.fleet).kind === 'manual').map((a) => a.name);
     // A manual fleet's processes may still be alive: fencing their transactional ids would break them, not tidy up after them.
     const aborted = await abortLeftOpen(ports, x.m, applications.filter((a) => !told.includes(a.name)), at);

@@ -19,21 +19,24 @@ const forgottenMs = 2_000;
 const idleMs = 5_000;
 
 /** Groups whose every reader is among these, and those they share with others. */
-function groupsAmong(m: Migration, applications: readonly Application[]): { readonly own: readonly string[]; readonly shared: readonly string[] } {
+export function groupsAmong(m: Migration, applications: readonly Application[]): { readonly own: readonly string[]; readonly shared: readonly string[] } {
   const names = new Set(applications.map((a) => a.name));
   const all = unique(applications.flatMap(groupsOf));
   const shared = all.filter((g) => m.applications.some((a) => !names.has(a.name) && groupsOf(a).includes(g)));
   return { own: all.filter((g) => !shared.includes(g)), shared };
 }
 /** Topics that nobody else writes: only these say something about these applications. */
-function writtenBy(m: Migration, applications: readonly Application[]): { readonly own: readonly string[]; readonly shared: readonly string[] } {
+export function writtenBy(m: Migration, applications: readonly Application[]): { readonly own: readonly string[]; readonly shared: readonly string[] } {
   const names = new Set(applications.map((a) => a.name));
   const all = unique(applications.flatMap((a) => a.writes));
   const shared = all.filter((t) => m.applications.some((a) => !names.has(a.name) && a.writes.includes(t)));
   return { own: all.filter((t) => !shared.includes(t)), shared };
 }
 
-export const membersOf = (g: GroupFacts): string => list(g.members.map((x) => `${x.clientId} ${x.host}${x.instanceId === null ? '' : ` (static member ${x.instanceId}, kept until its session times out)`}`), 3);
+/** All that Kafka tells of the members of a group. */
+export const membersOf = (g: GroupFacts): string => list(g.members.map((x) => `${x.clientId} ${x.host} (${[
+  `member ${x.memberId}`, ...(x.instanceId === null ? [] : [`static member ${x.instanceId}, kept until its session times out`]), ...(x.reads === undefined || x.reads.length === 0 ? [] : [`reads ${list(x.reads.map(tpKey), 3)}`]),
+].join('; ')})`), 3);
 /** `Dead` and `none`: the cluster does not know the group. */
 export const isEmpty = (g: GroupFacts): boolean => g.members.length === 0 && (g.state === 'Empty' || g.state === 'Dead' || g.type === 'none');
 

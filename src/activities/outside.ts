@@ -39,7 +39,9 @@ export const partitionsOf = (topics: readonly TopicFacts[]): readonly TopicParti
 /** Up to ten names, then how many more. */
 export const list = (names: readonly string[], most = 10): string =>
   names.length <= most ? names.join(', ') : `${names.slice(0, most).join(', ')} and ${names.length - most} more`;
-export const count = (n: number | bigint, noun: string): string => `${n} ${noun}${n === 1 || n === 1n ? '' : 's'}`;
+/** 12,345 */
+export const grouped = (n: number | bigint): string => n.toLocaleString('en-US');
+export const count = (n: number | bigint, noun: string): string => `${grouped(n)} ${noun}${n === 1 || n === 1n ? '' : 's'}`;
 
 /** One fault of several that are told together. */
 export interface Fault { readonly type: FailureType; readonly text: string }

@@ -24,6 +24,19 @@ export interface TopicsBefore { readonly missing: readonly string[] }
 /** Overrides as they were; `null`: not overridden. */
 export type RetentionBefore = Readonly<Record<string, Readonly<Record<string, string | null>>>>;
 export interface FenceBefore { readonly rules: readonly { readonly principal: string; readonly topic: string }[]; readonly able: 'yes' | 'no-authorizer' | 'no-principals' }
+/** As `FenceBefore`, for groups. */
+export interface GroupFenceBefore { readonly rules: readonly { readonly principal: string; readonly group: string }[]; readonly able: FenceBefore['able'] }
+/** Records of others on the closed side, behind the last cut of the set. */
+export interface Stragglers {
+  readonly on: Side;
+  readonly epoch: number;
+  /** Visible, not carried yet. */
+  readonly records: number;
+  readonly partitions: readonly { readonly partition: string; readonly records: number; readonly first: string; readonly last: string; readonly producerIds: readonly string[] }[];
+  /** Carried before, over all partitions. */
+  readonly carried: number;
+  readonly say: string;
+}
 export interface MirrorBefore { readonly name: string }
 export interface SilenceBefore { readonly name: string; readonly writers: readonly { readonly transactionalId: string; readonly producerId: string | null }[] }
 /** Per application where its processes ran. */
@@ -53,6 +66,9 @@ export interface Work {
   assess(x: { readonly m: Migration; readonly scheme: string }): Promise<Assessment>;
   /** The inventory as it is now, in words of what differs from `inventory`; empty when nothing does. */
   reassess(x: Ask & { readonly inventory: Inventory }): Promise<readonly string[]>;
+
+  /** The same as a look: fails with the differences. */
+  lookInventory(x: LookAsk & { readonly inventory: Inventory }): Promise<Look>;
 
   acquireLock(x: Ask & { readonly inventory: Inventory; readonly owner: string }): Promise<Done>;
   releaseLock(x: Ask & { readonly inventory: Inventory; readonly owner: string }): Promise<Done>;
@@ -109,6 +125,24 @@ export interface Work {
   /** At finish: every rule of ours on these sets' topics is taken away. */
   lowerFences(x: Ask & { readonly sets: readonly CutSet[]; readonly on: Side }): Promise<Done>;
 
+  captureGroupFence(x: Ask & { readonly groups: readonly string[]; readonly on: Side }): Promise<GroupFenceBefore>;
+  /** DENY READ on these groups for their readers' principals; `GroupActive` where anybody is in one of them. */
+  raiseGroupFence(x: Ask & { readonly groups: readonly string[]; readonly on: Side; readonly before: GroupFenceBefore }): Promise<Done>;
+  lowerGroupFence(x: Ask & { readonly groups: readonly string[]; readonly on: Side; readonly before: GroupFenceBefore }): Promise<Done>;
+  /** At finish, and before readers come back: every rule of ours on these groups is taken away. */
+  lowerGroupFences(x: Ask & { readonly groups: readonly string[]; readonly on: Side }): Promise<Done>;
+
+  /** After a stop: members nobody speaks for any more leave their groups, and what is open on topics that only these applications write is aborted. Skips whom no fleet calls gone. */
+  clearLeftovers(x: Ask & { readonly applications: readonly string[]; readonly on: Side }): Promise<Done>;
+  /** After all is quiet: InitProducerId on the declared transactional ids the cluster knows; returns when LSO == HW on what they write. */
+  fenceTransactions(x: Ask & { readonly applications: readonly string[]; readonly on: Side }): Promise<Done>;
+  /** No data batch of anybody but the mirror on a side without authority, since the last cut, or from the log start where there was none; else `ForgottenWriter`. */
+  lookForeign(x: LookAsk & { readonly sets: readonly CutSet[]; readonly on: Side; readonly since: 'cut' | 'start' }): Promise<Look>;
+  /** Reads only. */
+  findStragglers(x: Ask & { readonly set: CutSet }): Promise<Stragglers>;
+  /** Writes them to the side with authority, once however often it is called; their order among later records is not kept. */
+  carryStragglers(x: Ask & { readonly set: CutSet }): Promise<Done>;
+
   /** HW == LSO and stable on the authority, every visible record copied: tail windows match record by record. */
   lookMirrorDrained(x: LookAsk & { readonly set: CutSet; readonly toward: Side }): Promise<Look>;
   /** No visible record between the committed positions of these groups and the LSO of these topics. */
@@ -143,4 +177,5 @@ export interface Work {
 export type EvidenceAbout =
   | { readonly kind: 'move'; readonly applications: readonly string[]; readonly sets: readonly CutSet[]; readonly copies: boolean }
   | { readonly kind: 'cut'; readonly set: CutSet; readonly applications: readonly string[]; readonly copies: boolean; readonly budgetMs: number; readonly undoReserveMs: number }
+  | { readonly kind: 'reverse'; readonly set: CutSet; readonly applications: readonly string[]; readonly budgetMs: number; readonly undoReserveMs: number }
   | { readonly kind: 'finish'; readonly sets: readonly CutSet[]; readonly copies: boolean };

@@ -38,7 +38,17 @@ export interface GroupFacts {
   readonly type: 'classic' | 'consumer' | 'share' | 'streams' | 'none' | 'unknown';
   /** Broker's word, from the describe call that fits the type (never API 15 for a KIP-848 group). */
   readonly state: 'Empty' | 'Stable' | 'Rebalancing' | 'Dead' | 'Unknown';
-  readonly members: readonly { readonly memberId: string; readonly clientId: string; readonly host: string; readonly instanceId: string | null }[];
+  /** What a classic group's members speak: `consumer`, `connect` (a Connect worker group), …; empty: it only commits. Absent: not told. */
+  readonly protocolType?: string;
+  readonly members: readonly GroupMember[];
+}
+export interface GroupMember {
+  readonly memberId: string;
+  readonly clientId: string;
+  readonly host: string;
+  readonly instanceId: string | null;
+  /** Partitions it is assigned; absent: cannot be seen. */
+  readonly reads?: readonly TopicPartition[];
 }
 /** One live producer of a partition, from DescribeProducers. */
 export interface ProducerFacts extends TopicPartition {
@@ -55,9 +65,36 @@ export interface ClusterFacts {
   /** `3.9`, `4.3`: derived from the finalized `metadata.version` or the API versions; `unknown` when neither tells. */
   readonly release: string;
   readonly authorizer: Presence;
+  /** Who we are there; absent: we do not log in by name. */
+  readonly principal?: string;
+  /** Whom no rule stops; absent: cannot be read. */
+  readonly superUsers?: readonly string[];
 }
 /** A DENY WRITE rule we set or found. */
 export interface DenyRule { readonly principal: string; readonly topic: string }
+/** A DENY READ rule on a group. */
+export interface GroupDenyRule { readonly principal: string; readonly group: string }
+/** A transactional id as its coordinator knows it. */
+export interface TransactionFacts {
+  readonly transactionalId: string;
+  readonly producerId: bigint;
+  readonly epoch: number;
+  readonly state: string;
+  /** When its open transaction began; `null`: none is open. */
+  readonly startedMs: number | null;
+  /** After it the coordinator aborts the transaction by itself. */
+  readonly timeoutMs: number;
+}
+/** Copies to be written exactly once, whoever tries and however often. */
+export interface OnceOnly {
+  /** Keeps two tries apart: the later one fences the earlier one. */
+  readonly transactionalId: string;
+  /** Its positions say what has been written; they are committed in the same transaction. */
+  readonly group: string;
+  readonly records: readonly OriginalRecord[];
+  /** Positions of the origin after these records. */
+  readonly upTo: readonly Position[];
+}
 
 /** A catalog cluster. Connections are shared and closed by the worker. Requests grow with brokers, not with topics or groups. */
 export interface Cluster {
@@ -86,9 +123,20 @@ export interface Cluster {
   transaction(transactionalId: string): Promise<{ readonly producerId: bigint; readonly epoch: number; readonly state: string } | null>;
   /** InitProducerId: aborts what is open and fences the owner. Retries 51/14/15/16 within `until`. */
   fenceTransactionalId(transactionalId: string, until: Until): Promise<{ readonly producerId: bigint; readonly epoch: number }>;
+  /** Who owns these producer ids, as far as coordinators know: a producer without transactional id is absent. */
+  transactionsOf(producerIds: readonly bigint[]): Promise<readonly TransactionFacts[]>;
+  /** Members are put out of the group, static ones too. One that is alive joins again by itself. */
+  removeMembers(group: string, members: readonly Pick<GroupMember, 'memberId' | 'instanceId'>[], until: Until): Promise<void>;
+  /** One transaction: the records with the timestamps they have, and the positions that say so. */
+  writeOnce(what: OnceOnly, until: Until): Promise<void>;
+  /** DENY WRITE rules that every broker shows. */
   denyRules(topics: readonly string[]): Promise<readonly DenyRule[]>;
-  deny(rules: readonly DenyRule[], until: Until): Promise<void>;
-  allow(rules: readonly DenyRule[], until: Until): Promise<void>;
+  /** DENY READ rules on groups that every broker shows. */
+  groupDenyRules(groups: readonly string[]): Promise<readonly GroupDenyRule[]>;
+  /** Returns when every broker shows the rules. */
+  deny(rules: readonly (DenyRule | GroupDenyRule)[], until: Until): Promise<void>;
+  /** Returns when no broker shows any of the rules. */
+  allow(rules: readonly (DenyRule | GroupDenyRule)[], until: Until): Promise<void>;
   readonly records: RecordReader;
   close(): Promise<void>;
 }
@@ -100,6 +148,25 @@ export interface SeenRecord extends TopicPartition {
   /** Hash over timestamp, key, value and headers (null and empty apart); equal on both sides for a faithful copy. */
   readonly fingerprint: string;
 }
+/** A record with everything a copy needs. */
+export interface OriginalRecord extends SeenRecord {
+  /** -1n: written without an id. */
+  readonly producerId: bigint;
+  /** Key, value and headers as they are stored in a batch of format v2, after offset and timestamp. */
+  readonly content: Buffer;
+}
+/** Who wrote a stretch of a log. */
+export interface LogWriter {
+  /** -1n: a writer without an id. */
+  readonly producerId: bigint;
+  readonly records: number;
+  readonly firstOffset: bigint;
+  readonly lastOffset: bigint;
+  readonly firstTimestampMs: bigint;
+  readonly lastTimestampMs: bigint;
+  /** Stretches without data of others in between, in order; only the first thousand of a partition are kept. */
+  readonly runs: readonly { readonly firstOffset: bigint; readonly lastOffset: bigint }[];
+}
 /** Reads logs without a consumer group, as far as a consumer would see them. Bounded memory. */
 export interface RecordReader {
   /** Visible records in `[from, to)`, in order. Default isolation is `read_committed`. A `from` below the log start begins there. */
@@ -110,8 +177,10 @@ export interface RecordReader {
   firsts(of: readonly (TopicPartition & { readonly from: bigint; readonly to: bigint })[], options?: ReadOptions): Promise<ReadonlyMap<string, SeenRecord | null>>;
   /** Key and value too, for small internal topics such as the offset syncs and the ledger. */
   contents(of: TopicPartition & { readonly from: bigint; readonly to: bigint }, options?: ReadOptions): AsyncIterable<SeenRecord & { readonly key: Buffer | null; readonly value: Buffer | null }>;
-  /** Producer ids of the data batches in `[from, to)`, control batches left out; -1n is a writer without an id. */
-  writers(of: TopicPartition & { readonly from: bigint; readonly to: bigint }, options?: ReadOptions): Promise<readonly { readonly producerId: bigint; readonly records: number; readonly firstOffset: bigint; readonly lastOffset: bigint; readonly firstTimestampMs: bigint; readonly lastTimestampMs: bigint }[]>;
+  /** Records as they are stored, for copies; small stretches only. */
+  originals(of: TopicPartition & { readonly from: bigint; readonly to: bigint }, options?: ReadOptions): AsyncIterable<OriginalRecord>;
+  /** Producer ids of the data batches in `[from, to)`, control batches left out; open and aborted transactions count unless `read_committed` is asked for. */
+  writers(of: TopicPartition & { readonly from: bigint; readonly to: bigint }, options?: ReadOptions): Promise<readonly LogWriter[]>;
 }
 export interface ReadOptions { readonly isolation?: 'read_committed' | 'read_uncommitted'; readonly signal?: AbortSignal }
 /** `topic/partition`: the key of the maps above. */

@@ -1,6 +1,8 @@
 /** What a person is shown at a hold, and what keeps an approval from counting. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { forecast, type Outlook } from '../../src/activities/evidence/forecast.ts';
 import { application, migration } from '../fakes/migrations.ts';
 import { cutSets, type CutSet } from '../../src/domain/cutsets.ts';
 import type { EvidenceAbout, Work } from '../../src/activities/work.ts';
@@ -47,13 +49,26 @@ test('an undeclared group, a filled partition without a position, a member on th
   assert.match(figures.join('\n'), /differs: group late[\s\S]*without a position: billing orders\/1[\s\S]*early/);
 });
 
-test('a cut whose forecast does not fit the budget is refused, and the forecast says that it is an estimate', async () => {
-  const { work, ask } = await world();
-  const fits = await work.evidence(ask(cut));
-  assert.ok(fits.claims.every((c) => c.holds), JSON.stringify(fits, null, 1));
-  assert.match(fits.figures.join('\n'), /forecast \d+ ms of 15000 ms \(an estimate/);
-  const tight = await work.evidence(ask({ ...cut, budgetMs: 2_000, undoReserveMs: 1_500 }));
-  assert.equal(tight.claims.find((c) => c.text.startsWith('The forecast'))?.holds, false);
+test('a small outage fits 2,000 ms with 500 ms for the undo; one with thousands of positions does not, and the figure says what it is made of', async () => {
+  const { w, work, ask } = await world();
+  const small = await work.evidence(ask({ ...cut, budgetMs: 2_000, undoReserveMs: 500 }));
+  assert.ok(small.claims.every((c) => c.holds), JSON.stringify(small, null, 1));
+  assert.match(small.figures.join('\n'), /forecast \d{3} ms of 1,500 ms, an estimate: stop \(not measured yet\) 300, Temporal for 7 steps 210, .*from 0 records to copy and 0 positions to set/);
+  w.fleetCall = async (call) => { if (call.startsWith('stop')) await delay(700); };
+  await work.stopFleet({ m, c: context('stop'), applications: ['shop'] });
+  const slow = await work.evidence(ask({ ...cut, budgetMs: 2_000, undoReserveMs: 1_200 }));
+  assert.equal(slow.claims.find((c) => c.text.startsWith('The forecast'))?.holds, false);
+  assert.match(slow.figures.join('\n'), /stop \(as it took before\) 7\d\d/);
+});
+
+test('a forecast grows with lag, positions and partitions', () => {
+  const small = { copies: true, lagRecords: 0, partitions: 8, positions: 0, fenced: true, transactionalIds: 0, stopMs: null };
+  const ms = (more: Partial<Outlook>): number => forecast({ ...small, ...more }).ms;
+  assert.ok(ms({}) < 1_100, String(ms({})));
+  assert.ok(ms({ lagRecords: 50_000 }) >= ms({}) + 5_000);
+  assert.ok(ms({ positions: 800 }) >= ms({}) + 400);
+  assert.ok(ms({ partitions: 1_000 }) >= ms({}) + 250);
+  assert.equal(forecast(small).parts.reduce((n, [, part]) => n + part, 0), ms({}));
 });
 
 test('a mirror that is gone is a claim that fails, not an error', async () => {
@@ -74,5 +89,87 @@ test('finish: only after the cut stands, nothing was written behind it, and nobo
   const done = await work.evidence(ask(finish));
   assert.ok(done.claims.every((c) => c.holds), JSON.stringify(done, null, 1));
   w.source.write('orders', 1, 'straggler');
-  assert.match((await work.evidence(ask(finish))).claims.filter((c) => !c.holds).map((c) => c.text).join(), /Nothing was written to orders on the source/);
+  assert.match((await work.evidence(ask(finish))).claims.filter((c) => !c.holds).map((c) => c.text).join(), /Nobody but the mirror wrote to orders on the source after the cut/);
+});
+
+/** Cut to the target, the back mirror running. */
+async function opened(): Promise<Awaited<ReturnType<typeof world>>> {
+  const all = await world();
+  const { w, work } = all;
+  w.source.leave('billing');
+  const x = { m: both, c: context('cut'), set };
+  await work.markCut({ ...x, to: 'target', before: { epoch: 1 } });
+  w.connectors.clear();
+  await work.createMirror({ ...x, toward: 'source', before: await work.captureMirror({ ...x, c: context('back'), toward: 'source' }) });
+  w.fleets.set('shop', { source: 0, target: 2 });
+  w.target.write('orders', 0, 'native');
+  w.copy();
+  return all;
+}
+const both = { ...m, connectBack: 'connect-back' };
+const reverse: EvidenceAbout = { kind: 'reverse', set, applications: ['shop'], budgetMs: 2_000, undoReserveMs: 500 };
+
+test('the way back at its hold: back mirror near, fleets on the target, nothing of strangers on the source', async () => {
+  const { w, work, ask } = await opened();
+  const x = { ...ask(reverse), m: both };
+  const fine = await work.evidence(x);
+  assert.ok(fine.claims.every((c) => c.holds), JSON.stringify(fine, null, 1));
+  assert.match(fine.figures.join('\n'), /cutover-orders-back-\S+: RUNNING, 0 records to copy/);
+  w.source.write('orders', 1, 'straggler');
+  w.fleets.set('shop', { source: 1, target: 1 });
+  const { claims, figures } = await work.evidence(x);
+  assert.deepEqual(claims.filter((c) => !c.holds).map((c) => c.text), ['Nobody but the mirror wrote to orders on the source since it has no authority there.', 'No fleet shows shop on the source.']);
+  assert.match(figures.join('\n'), /foreign: producer id 77.*1 record on orders\/1 offsets 0 to 0/);
+});
+
+test('before a cut the way back is shown to exist, and a missing one takes its claim down', async () => {
+  const { w, work, ask } = await world();
+  const x = { ...ask(cut), m: both };
+  assert.match((await work.evidence(x)).claims.filter((c) => c.holds).map((c) => c.text).join('\n'), /There is a way back for orders: Connect worker connect-back can carry to old what is written on new\./);
+  w.proof = { ...w.proof, faults: ['no worker answers'] };
+  const { claims, figures } = await work.evidence(x);
+  assert.deepEqual(claims.filter((c) => !c.holds).map((c) => c.text.slice(0, 22)), ['There is a way back fo']);
+  assert.match(figures.join('\n'), /no way back: no worker answers/);
+});
+
+test('finish with the way back open: what the back mirror wrote is no stranger, a commit behind the cut is one too many', async () => {
+  const { w, work, ask } = await opened();
+  const x = { ...ask({ kind: 'finish', sets: [set], copies: true }), m: both };
+  const fine = await work.evidence(x);
+  assert.ok(fine.claims.every((c) => c.holds), JSON.stringify(fine, null, 1));
+  assert.match(fine.figures.join('\n'), /given up with the finish: cutover-orders-back-/);
+  w.source.place('billing', 'orders', 0, 3n);
+  const late = await work.evidence(x);
+  assert.deepEqual(late.claims.filter((c) => !c.holds).map((c) => c.text), ['Nobody commits with billing on the source any more.']);
+  assert.match(late.figures.join('\n'), /billing orders\/0 stands at 3, the cut is at 2/);
+});
+
+test('a straggler that was carried over no longer stands in the way of the finish', async () => {
+  const { w, work, ask } = await opened();
+  const x = { ...ask({ kind: 'finish', sets: [set], copies: true }), m: both };
+  w.source.write('orders', 1, 'straggler');
+  assert.equal((await work.evidence(x)).claims.filter((c) => !c.holds).length, 1);
+  await work.carryStragglers({ m: both, c: context('carry'), set });
+  const after = await work.evidence(x);
+  assert.ok(after.claims.every((c) => c.holds), JSON.stringify(after, null, 1));
+  assert.match(after.figures.join('\n'), /1 record carried before/);
+});
+
+test('a move and a cut are refused while somebody else writes the copy', async () => {
+  const { w, work, ask } = await world();
+  w.target.writeAs(4_711n, 'orders', 0, 'stranger');
+  for (const about of [move, cut]) {
+    const { claims, figures } = await work.evidence(ask(about));
+    assert.deepEqual(claims.filter((c) => !c.holds).map((c) => c.text), ['Nobody but the mirror wrote to orders on the target since it has no authority there.']);
+    assert.match(figures.join('\n'), /producer id 4711 \(no longer active\)/);
+  }
+});
+
+test("what an outage would wait for is told before it: static members, and a transaction with its age", async () => {
+  const { w, work, ask } = await world();
+  w.source.leave('billing');
+  w.source.join('billing', 'billing-app', 'rack-1');
+  assert.match((await work.evidence(ask(move))).figures.join('\n'), /billing: 1 static member in group billing \(rack-1\)/);
+  w.source.begin('pay-1', 55n, { topic: 'orders', partition: 0 }, Date.now() - 5_000);
+  assert.match((await work.evidence(ask(cut))).figures.join('\n'), /shop: a transaction is open for 5,\d\d\d ms, aborted by itself after 60,000 ms: pay-1 on orders\/0/);
 });

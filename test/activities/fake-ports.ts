@@ -3,7 +3,7 @@ import { createWork, type WorkOptions } from '../../src/activities/create.ts';
 import type { Work } from '../../src/activities/work.ts';
 import { limitBounds, type Limits, type Migration, type Presence } from '../../src/domain/migration.ts';
 import { Failure } from '../../src/domain/failures.ts';
-import { tpKey, type Anchor, type Cluster, type DenyRule, type Fleet, type GroupFacts, type LogEnds, type MirrorProof, type MirrorSpec, type Mirrors, type Ports, type Position, type SeenRecord, type TopicFacts, type TopicPartition, type Until } from '../../src/domain/ports.ts';
+import { tpKey, type Anchor, type Cluster, type DenyRule, type Fleet, type GroupDenyRule, type GroupFacts, type GroupMember, type LogEnds, type MirrorProof, type MirrorSpec, type Mirrors, type Ports, type Position, type SeenRecord, type TopicFacts, type TopicPartition, type Until } from '../../src/domain/ports.ts';
 import type { Context } from '../../src/domain/scheme.ts';
 
 export interface Log { logStart: bigint; next: bigint; open: bigint | null; readonly records: SeenRecord[]; /** Producer id by offset; applications have 77. */ readonly by: Map<bigint, bigint> }
@@ -23,9 +23,16 @@ export class FakeCluster {
   authorizer: Presence = 'none';
   brokers = 1;
   readonly topics = new Map<string, Topic>();
-  readonly groups = new Map<string, { type: GroupFacts['type']; members: { memberId: string; clientId: string; host: string; instanceId: string | null }[] }>();
+  readonly groups = new Map<string, { type: GroupFacts['type']; members: GroupMember[]; protocolType?: string; state?: GroupFacts['state'] }>();
   readonly positions = new Map<string, Map<string, Position>>();
   rules: DenyRule[] = [];
+  groupRules: GroupDenyRule[] = [];
+  principal: string | null = null;
+  superUsers: readonly string[] | null = null;
+  /** By transactional id; `open`: the partition its transaction is open on. */
+  readonly transactions = new Map<string, { producerId: bigint; epoch: number; startedMs: number | null; open: TopicPartition | null }>();
+  /** Members that do not leave when asked. */
+  stubborn = false;
   readonly entries = new Map<string, string>();
   /** Called at the start of every call with its name; may throw or hang. */
   before: (call: string) => Promise<void> | void = () => undefined;
@@ -79,6 +86,13 @@ export class FakeCluster {
   }
   leave(group: string): void { this.groups.get(group)?.members.splice(0); }
 
+  /** An open transaction of that id with one record. */
+  begin(transactionalId: string, producerId: bigint, tp: TopicPartition, startedMs: number): void {
+    this.log(tp).open ??= this.log(tp).next;
+    this.writeAs(producerId, tp.topic, tp.partition, `open by ${transactionalId}`);
+    this.transactions.set(transactionalId, { producerId, epoch: 3, startedMs, open: tp });
+  }
+
   ends(log: Log): Pick<LogEnds, 'logStart' | 'lso' | 'hw'> { return { logStart: log.logStart, lso: log.open ?? log.next, hw: log.next }; }
 }
 
@@ -98,11 +112,11 @@ function clusterPort(c: FakeCluster): Cluster {
   };
   const state = (group: string): GroupFacts => {
     const g = c.groups.get(group);
-    return g ? { group, type: g.type, state: g.members.length > 0 ? 'Stable' : 'Empty', members: g.members } : { group, type: 'none', state: 'Dead', members: [] };
+    return g ? { group, type: g.type, state: g.state ?? (g.members.length > 0 ? 'Stable' : 'Empty'), members: [...g.members], ...(g.protocolType === undefined ? {} : { protocolType: g.protocolType }) } : { group, type: 'none', state: 'Dead', members: [] };
   };
   return {
     name: c.name,
-    facts: async () => { await called(c, 'facts'); return { clusterId: c.clusterId, brokers: Array.from({ length: c.brokers }, (_, id) => ({ id, host: 'localhost', port: 9092 })), release: '4.3', authorizer: c.authorizer }; },
+    facts: async () => { await called(c, 'facts'); return { clusterId: c.clusterId, brokers: Array.from({ length: c.brokers }, (_, id) => ({ id, host: 'localhost', port: 9092 })), release: '4.3', authorizer: c.authorizer, ...(c.principal === null ? {} : { principal: c.principal }), ...(c.superUsers === null ? {} : { superUsers: c.superUsers }) }; },
     topics: async (names) => { await called(c, 'topics'); return [...c.topics].filter(([n]) => names === 'all' || names.includes(n)).map(([n, t]) => facts(n, t)).sort((a, b) => (a.name < b.name ? -1 : 1)); },
     createTopics: (topics, until) => write('createTopics', until, () => { for (const t of topics) if (!c.topics.has(t.name)) c.topic(t.name, t.partitions, t.configs); }),
     deleteTopics: (names, until) => write('deleteTopics', until, () => { for (const n of names) c.topics.delete(n); }),
@@ -123,20 +137,46 @@ function clusterPort(c: FakeCluster): Cluster {
       }
     }),
     uncommit: (of, until) => write('uncommit', until, () => { for (const [group, list] of of) for (const tp of list) c.positions.get(group)?.delete(tpKey(tp)); }),
-    producers: async () => [{ topic: 'orders', partition: 0, producerId: 77n, epoch: 0, lastSequence: 1, lastTimestampMs: 1, openFrom: null }],
-    transaction: async () => null,
-    fenceTransactionalId: async () => ({ producerId: 1n, epoch: 1 }),
+    producers: async () => [
+      { topic: 'orders', partition: 0, producerId: applicationId, epoch: 0, lastSequence: 1, lastTimestampMs: 1, openFrom: null },
+      ...[...c.transactions.values()].flatMap((t) => (t.open === null ? [] : [{ ...t.open, producerId: t.producerId, epoch: t.epoch, lastSequence: 1, lastTimestampMs: 1, openFrom: c.log(t.open).open }])),
+    ],
+    transaction: async (id) => { const t = c.transactions.get(id); return t === undefined ? null : { producerId: t.producerId, epoch: t.epoch, state: t.open === null ? 'CompleteCommit' : 'Ongoing' }; },
+    transactionsOf: async (ids) => [...c.transactions].filter(([, t]) => ids.includes(t.producerId)).map(([transactionalId, t]) => ({ transactionalId, producerId: t.producerId, epoch: t.epoch, state: t.open === null ? 'CompleteCommit' : 'Ongoing', startedMs: t.startedMs, timeoutMs: 60_000 })),
+    fenceTransactionalId: async (id, until) => {
+      await write('fenceTransactionalId', until, () => undefined);
+      const t = c.transactions.get(id) ?? { producerId: 1n, epoch: 0, startedMs: null, open: null };
+      if (t.open !== null) c.log(t.open).open = null;
+      c.transactions.set(id, { ...t, epoch: t.epoch + 1, startedMs: null, open: null });
+      return { producerId: t.producerId, epoch: t.epoch + 1 };
+    },
+    removeMembers: (group, members, until) => write('removeMembers', until, () => { const g = c.groups.get(group); if (g && !c.stubborn) g.members = g.members.filter((m) => !members.some((x) => x.memberId === m.memberId)); }),
+    writeOnce: (what, until) => write('writeOnce', until, () => {
+      for (const r of what.records) c.writeAs(1_000n, r.topic, r.partition, r.content.toString());
+      for (const p of what.upTo) c.place(what.group, p.topic, p.partition, p.offset, p.metadata);
+    }),
     denyRules: async (topics) => { await called(c, 'denyRules'); return c.rules.filter((r) => topics.includes(r.topic)); },
-    deny: (rules, until) => write('deny', until, () => { c.rules.push(...rules.filter((r) => !c.rules.some((o) => o.topic === r.topic && o.principal === r.principal))); }),
-    allow: (rules, until) => write('allow', until, () => { c.rules = c.rules.filter((r) => !rules.some((o) => o.topic === r.topic && o.principal === r.principal)); }),
+    groupDenyRules: async (groups) => { await called(c, 'groupDenyRules'); return c.groupRules.filter((r) => groups.includes(r.group)); },
+    deny: (rules, until) => write('deny', until, () => {
+      for (const r of rules) if ('topic' in r) { if (!c.rules.some((o) => o.topic === r.topic && o.principal === r.principal)) c.rules.push(r); } else if (!c.groupRules.some((o) => o.group === r.group && o.principal === r.principal)) c.groupRules.push(r);
+    }),
+    allow: (rules, until) => write('allow', until, () => {
+      c.rules = c.rules.filter((r) => !rules.some((o) => 'topic' in o && o.topic === r.topic && o.principal === r.principal));
+      c.groupRules = c.groupRules.filter((r) => !rules.some((o) => 'group' in o && o.group === r.group && o.principal === r.principal));
+    }),
     records: {
       async *range(of) { yield* visible(of, of.from, of.to); },
       tails: async (ends, n) => { await called(c, 'tails'); return new Map(ends.map((e) => [tpKey(e), visible(e, e.logStart, e.lso).slice(-n)])); },
       firsts: async (of) => { await called(c, 'firsts'); return new Map(of.map((x) => [tpKey(x), visible(x, x.from, x.to)[0] ?? null])); },
       async *contents() { /* nobody reads contents through the activities */ },
-      writers: async (of) => [...Map.groupBy(visible(of, of.from, of.to), (r) => c.log(r).by.get(r.offset) ?? -1n)].map(([producerId, all]) => ({
-        producerId, records: all.length, firstOffset: all[0]?.offset ?? 0n, lastOffset: all.at(-1)?.offset ?? 0n, firstTimestampMs: 0n, lastTimestampMs: 0n,
-      })),
+      async *originals(of) { for (const r of visible(of, of.from, c.log(of).open ?? of.to)) if (r.offset < of.to) yield { ...r, producerId: c.log(of).by.get(r.offset) ?? -1n, content: Buffer.from(r.fingerprint) }; },
+      writers: async (of) => {
+        await called(c, `writers ${tpKey(of)} ${of.from} ${of.to}`);
+        return [...Map.groupBy(visible(of, of.from, of.to), (r) => c.log(r).by.get(r.offset) ?? -1n)].map(([producerId, all]) => ({
+          producerId, records: all.length, firstOffset: all[0]?.offset ?? 0n, lastOffset: all.at(-1)?.offset ?? 0n, firstTimestampMs: all[0]?.timestampMs ?? 0n, lastTimestampMs: all.at(-1)?.timestampMs ?? 0n,
+          runs: all.map((r) => ({ firstOffset: r.offset, lastOffset: r.offset })),
+        }));
+      },
     },
     close: async () => undefined,
   };

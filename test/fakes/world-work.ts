@@ -107,11 +107,29 @@ export class Activities {
 export function workOn(a: Activities): Work {
   const { w } = a;
   return {
-    ...knowing(a), ...topicsAndConfigs(a), ...mirroring(a), ...fleets(a), ...positions(a), ...cutting(a),
+    ...knowing(a), ...topicsAndConfigs(a), ...mirroring(a), ...fleets(a), ...positions(a), ...cutting(a), ...watching(a),
     environment: ({ names }) => a.read('environment', () => ({ searchAttributes: [...names] })),
     // Its logs are compared by the books at the end.
     lookSame: ({ c }) => a.look('lookSame', c, () => null),
     evidence: ({ about }) => a.read('evidence', () => ({ claims: [{ text: `${about.kind} may go on`, holds: true }], figures: [`${w.books.produced.size} topics written`] })),
+  };
+}
+
+/** In this world nobody writes behind our back, and a killed process leaves nothing: these only take their time. */
+function watching(a: Activities): Part<'lookInventory' | 'captureGroupFence' | 'raiseGroupFence' | 'lowerGroupFence' | 'lowerGroupFences' | 'clearLeftovers' | 'fenceTransactions' | 'lookForeign' | 'findStragglers' | 'carryStragglers'> {
+  const { w } = a;
+  const spelled = (group: string): string => `readers|group ${group}`;
+  return {
+    lookInventory: ({ c }) => a.look('lookInventory', c, () => null),
+    captureGroupFence: ({ groups, on }) => a.read('captureGroupFence', () => ({ rules: groups.filter((g) => w.clusters[on].denied.has(spelled(g))).map((group) => ({ principal: 'readers', group })), able: 'yes' })),
+    raiseGroupFence: ({ c, groups, on }) => a.write('raiseGroupFence', c, () => step('fenced', ...groups.map((g) => () => { w.clusters[on].denied.add(spelled(g)); }))),
+    lowerGroupFence: ({ c, groups, on, before }) => a.write('lowerGroupFence', c, () => step('lowered', ...groups.filter((g) => !before.rules.some((r) => r.group === g)).map((g) => () => { w.clusters[on].denied.delete(spelled(g)); }))),
+    lowerGroupFences: ({ c, groups, on }) => a.write('lowerGroupFences', c, () => step('lowered', ...groups.map((g) => () => { w.clusters[on].denied.delete(spelled(g)); }))),
+    clearLeftovers: ({ c }) => a.write('clearLeftovers', c, () => step('nothing was left behind')),
+    fenceTransactions: ({ c }) => a.write('fenceTransactions', c, () => step('nothing to fence')),
+    lookForeign: ({ c }) => a.look('lookForeign', c, () => null),
+    findStragglers: () => a.read('findStragglers', () => ({ on: 'source', epoch: w.epoch, records: 0, partitions: [], carried: 0, say: 'none' })),
+    carryStragglers: ({ c }) => a.write('carryStragglers', c, () => step('nothing to carry')),
   };
 }
 
@@ -164,8 +182,15 @@ function mirroring(a: Activities): Part<'captureMirror' | 'createMirror' | 'remo
   const ofSets = (sets: readonly CutSet[], toward: Side) => w.mirrors.filter((x) => x.toward === toward && sets.some((s) => s.name === x.set)).map((x) => () => { x.state = 'gone'; });
   const named = (name: string): MirrorFake | undefined => w.mirrors.find((x) => x.name === name);
   const turn = (name: string, to: MirrorFake['state']) => () => { const x = named(name); if (x && x.state !== 'gone') x.state = to; };
-  /** Goes on where an earlier mirror of the set ended; a copy that nobody accounts for is refused. */
+  /** Begins at the last cut, or where an earlier mirror of the set ended; a copy that nobody accounts for is refused. */
   const begun = (mirror: MirrorFake): MirrorFake => {
+    const cut = w.cuts.findLast((x) => x.set === mirror.set);
+    if (cut?.to === mirror.toward) throw new Failure('Unsupported', `The authority of ${mirror.set} is on the ${mirror.toward}.`);
+    const since = w.mirrors.findLast((x) => x.set === mirror.set && x.toward === mirror.toward && x.epoch === cut?.epoch);
+    if (cut && !since) {
+      for (const [key, end] of Object.entries(cut.ends[otherSide(mirror.toward)])) mirror.next.set(key, end);
+      return mirror;
+    }
     const earlier = w.mirrors.findLast((x) => x.set === mirror.set && x.toward === mirror.toward);
     const filled = w.clusters[mirror.toward].partitionsOf(mirror.topics).filter((key) => w.clusters[mirror.toward].log(key).next(0) !== null);
     if (filled.length > 0 && !earlier) throw new Failure('Drift', `${filled.join(', ')} hold records already.`);
@@ -176,13 +201,13 @@ function mirroring(a: Activities): Part<'captureMirror' | 'createMirror' | 'remo
     return mirror;
   };
   return {
-    captureMirror: ({ c, set, toward }) => a.read('captureMirror', () => ({ name: `${set.name} ${toward} ${c.key}` })),
+    captureMirror: ({ c, set, toward }) => a.read('captureMirror', () => ({ name: w.mirrors.findLast((x) => x.set === set.name && x.toward === toward && x.state === 'running')?.name ?? `${set.name} ${toward} ${c.key}` })),
     createMirror: ({ c, set, toward, before }) => a.write('createMirror', c, () => {
       const missing = set.topics.filter((t) => !w.clusters[toward].has(t));
       if (missing.length > 0) throw new Failure('Drift', `${missing.join(', ')} do not exist on ${toward}.`);
-      return step('mirrors', () => { if (!named(before.name)) w.mirrors.push(begun(new MirrorFake({ name: before.name, set: set.name, topics: set.topics, toward }))); });
+      return step('mirrors', () => { if (!named(before.name)) w.mirrors.push(begun(new MirrorFake({ name: before.name, set: set.name, topics: set.topics, toward, epoch: w.cuts.findLast((x) => x.set === set.name)?.epoch ?? 0 }))); });
     }),
-    removeMirror: ({ c, before }) => a.write('removeMirror', c, () => step('removed', turn(before.name, 'gone'))),
+    removeMirror: ({ c, set, toward }) => a.write('removeMirror', c, () => step('removed', ...ofSets([set], toward))),
     lookCaughtUp: ({ c, sets, toward }) => a.look('lookCaughtUp', c, () => {
       const lag = Math.max(...sets.map((s) => w.mirrorOf(s.name, toward)?.lag(w.clusters) ?? Infinity));
       return lag <= c.limits.lagRecords ? null : `lag ${lag}`;
@@ -222,24 +247,34 @@ function positions(a: Activities): Part<'lookGroupsDrained' | 'capturePositions'
     const active = m.applications.filter((x) => groupsOf(x).some((g) => groups.includes(g)) && w.client(x.name).sides.includes(on));
     if (active.length > 0) throw new Failure('GroupActive', `${active.map((x) => x.name).join(', ')} run on ${on}; a reset needs none.`);
   };
-  /** Where the group continues on `to`; `null`: nothing to go by. Throws when there should be an answer and there is no proof. */
-  const there = (group: string, key: string, to: Side): number | null => {
-    const [from, log] = [w.clusters[otherSide(to)], w.clusters[to].log(key)];
+  /** Where the group continues on `to`. Throws when there is no proof. */
+  const there = (group: string, key: string, to: Side): number => {
+    const from = w.clusters[otherSide(to)];
+    const logs = { source: w.clusters.source.log(key), target: w.clusters.target.log(key) };
     const position = from.position(group, key);
-    const copier = w.copier(topicOf(key));
     if (position === undefined) {
-      if (from.log(key).next(0) === null) return log.start;
+      if (from.log(key).next(0) === null) return logs[to].start;
       throw new Failure('NotExact', `Group ${group} has no position for ${key} on ${otherSide(to)}, which holds records.`);
     }
-    if (!copier) throw new Failure('NotExact', `${key} was never copied.`);
-    const at = translate(copier, key, { position, from: from.log(key), to: log, way: copier.toward === to ? 'along' : 'against' });
-    if (at === null) throw new Failure('NotExact', `The position of ${group} for ${key} is ahead of what was copied.`);
+    const [mirrors, cuts] = [w.copiers(topicOf(key)), w.cutsOf(topicOf(key))];
+    if (mirrors.length === 0 && cuts.length === 0) throw new Failure('NotExact', `${key} was never copied.`);
+    const at = translate({ key, position, from: otherSide(to), logs }, mirrors, cuts);
+    if (at === null) throw new Failure('NotExact', `The position ${position} of ${group} for ${key} on ${otherSide(to)} is ahead of what was copied.`);
     return at;
   };
+  /** Behind the last cut, or where the group had got to behind it; where the log is about to be cut it is its end. */
+  const atTheCut = (group: string, key: string, to: Side): number =>
+    (w.cutsOf(topicOf(key)).at(-1)?.to === to ? Math.max(there(group, key, to), w.clusters[to].position(group, key) ?? 0) : w.clusters[to].log(key).end);
+  /** What is only in this log: all of it, or what was there when it was cut. */
+  const endOf = (key: string, on: Side): number => {
+    const cut = w.cutsOf(topicOf(key)).at(-1);
+    return cut && cut.to !== on ? (cut.ends[on][key] ?? 0) : Infinity;
+  };
+  const setAt = new Map<string, number>();
   return {
     lookGroupsDrained: ({ m, c, groups, topics, on }) => a.look('lookGroupsDrained', c, () => {
       const cluster = w.clusters[on];
-      const unread = groups.flatMap((g) => read(m, g, cluster).filter((key) => topics.includes(topicOf(key)) && cluster.log(key).next(cluster.position(g, key) ?? 0) !== null).map((key) => `${g} ${key}`));
+      const unread = groups.flatMap((g) => read(m, g, cluster).filter((key) => topics.includes(topicOf(key)) && (cluster.log(key).next(cluster.position(g, key) ?? 0) ?? Infinity) < endOf(key, on)).map((key) => `${g} ${key}`));
       return unread.length === 0 ? null : `unread: ${unread.join(', ')}`;
     }),
     capturePositions: ({ m, groups, to }) => a.read('capturePositions', (): PositionsBefore => Object.fromEntries(groups.map((g) => [g, Object.fromEntries(read(m, g, w.clusters[to]).map((key) => [key, w.clusters[to].position(g, key) ?? null]))]))),
@@ -255,17 +290,18 @@ function positions(a: Activities): Part<'lookGroupsDrained' | 'capturePositions'
     setPositions: ({ m, c, groups, to, how }) => a.write('setPositions', c, () => {
       idle(m, groups, to);
       const cluster = w.clusters[to];
-      const wanted = groups.flatMap((g) => read(m, g, cluster).map((key) => ({ g, key, at: how === 'translated' ? there(g, key, to) : (cluster.position(g, key) ?? cluster.log(key).start) })));
-      return step('set', ...wanted.map(({ g, key, at }) => () => { cluster.commit(g, key, at); }));
+      const wanted = groups.flatMap((g) => read(m, g, cluster).map((key) => ({ g, key, at: how === 'translated' ? there(g, key, to) : atTheCut(g, key, to) })));
+      return step('set', ...wanted.map(({ g, key, at }) => () => { cluster.commit(g, key, at); setAt.set(`${c.key} ${g} ${key}`, at); }));
     }),
     returnPositions: ({ m, c, groups, to, how, before }) => a.write('returnPositions', c, () => {
       idle(m, groups, to);
       idle(m, groups, otherSide(to));
       const [here, home] = [w.clusters[to], w.clusters[otherSide(to)]];
-      const mine = groups.flatMap((g) => read(m, g, here).filter((key) => here.position(g, key) !== undefined).map((key) => ({ g, key })));
+      // Positions that this attempt did not set are older than the move, and say nothing of where the group is now.
+      const mine = groups.flatMap((g) => read(m, g, here).filter((key) => here.position(g, key) !== undefined && setAt.has(`${c.key} ${g} ${key}`)).map((key) => ({ g, key })));
       const back = how === 'translated' ? mine.map(({ g, key }) => ({ g, key, at: there(g, key, otherSide(to)) })) : [];
-      // At the log start nothing was read yet; further on, the position is the only record of what was, and stays.
-      const taken = mine.filter(({ g, key }) => how === 'translated' || here.position(g, key) === here.log(key).start);
+      // Where it was set nothing was read yet; further on, the position is the only record of what was, and stays.
+      const taken = mine.filter(({ g, key }) => how === 'translated' || here.position(g, key) === setAt.get(`${c.key} ${g} ${key}`));
       return step('returned', ...back.map(({ g, key, at }) => () => { home.commit(g, key, at); }), ...taken.map(({ g, key }) => () => { here.commit(g, key, before[g]?.[key] ?? null); }));
     }),
   };
@@ -276,7 +312,8 @@ function cutting(a: Activities): Part<'captureFence' | 'raiseFence' | 'lowerFenc
   const rules = (m: Migration, set: CutSet): readonly { readonly principal: string; readonly topic: string }[] =>
     m.applications.filter((x) => set.writers.includes(x.name)).flatMap((x) => x.principals).flatMap((principal) => set.topics.map((topic) => ({ principal, topic })));
   const spelled = (r: { readonly principal: string; readonly topic: string }): string => `${r.principal}|${r.topic}`;
-  const ends = (set: CutSet): Record<string, number> => Object.fromEntries((['source', 'target'] as const).flatMap((s) => w.clusters[s].partitionsOf(set.topics).map((key) => [`${s} ${key}`, w.clusters[s].log(key).end])));
+  const endsOn = (set: CutSet, s: Side): Record<string, number> => Object.fromEntries(w.clusters[s].partitionsOf(set.topics).map((key) => [key, w.clusters[s].log(key).end]));
+  const ends = (set: CutSet): Record<Side, Record<string, number>> => ({ source: endsOn(set, 'source'), target: endsOn(set, 'target') });
   return {
     captureFence: ({ m, set, on }) => a.read('captureFence', (): FenceBefore => ({ rules: rules(m, set).filter((r) => w.clusters[on].denied.has(spelled(r))), able: rules(m, set).length > 0 ? 'yes' : 'no-principals' })),
     raiseFence: ({ m, c, set, on }) => a.write('raiseFence', c, () => step('fenced', ...rules(m, set).map((r) => () => { w.clusters[on].denied.add(spelled(r)); }))),
@@ -289,10 +326,10 @@ function cutting(a: Activities): Part<'captureFence' | 'raiseFence' | 'lowerFenc
       return lag > 0 ? `lag ${lag}` : a.stable('ends', () => ends(set));
     }),
     captureCut: () => a.read('captureCut', () => ({ epoch: w.epoch + 1 })),
-    markCut: ({ c, set, to, before }) => a.write('markCut', c, () => step('marked', () => { w.epoch = before.epoch; w.cuts.set(set.name, { epoch: before.epoch, to, ends: ends(set) }); })),
-    unmarkCut: ({ c, set }) => a.write('unmarkCut', c, () => step('unmarked', () => { w.cuts.delete(set.name); })),
+    markCut: ({ c, set, to, before }) => a.write('markCut', c, () => step('marked', () => { w.epoch = before.epoch; w.cuts = [...w.cuts.filter((x) => x.epoch !== before.epoch), { set: set.name, epoch: before.epoch, to, ends: ends(set) }]; })),
+    unmarkCut: ({ c, set, before }) => a.write('unmarkCut', c, () => step('unmarked', () => { w.cuts = w.cuts.filter((x) => x.set !== set.name || x.epoch !== before.epoch); })),
     lookCut: ({ c, set }) => a.look('lookCut', c, () => {
-      const cut = w.cuts.get(set.name);
+      const cut = w.cuts.findLast((x) => x.set === set.name);
       if (!cut) throw new Failure('Drift', `No cut of ${set.name} is marked.`);
       if (JSON.stringify(cut.ends) !== JSON.stringify(ends(set))) throw new Failure('ForgottenWriter', `Something was written to ${set.name} after its cut was marked.`);
       return null;

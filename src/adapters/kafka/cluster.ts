@@ -1,16 +1,18 @@
 /** A catalog cluster over the Kafka protocol: the `Cluster` port, each part in the file that carries its name. */
 import type { ClusterConfig } from '../../domain/catalog.ts';
 import type { Cluster, ClusterFacts, RecordReader } from '../../domain/ports.ts';
-import { allow, deny, readAuthorizer, readDenyRules } from './acls.ts';
+import { allow, deny, readAuthorizer, readDenyRules, readGroupDenyRules, readSuperUsers } from './acls.ts';
 import { append } from './append.ts';
 import type { Appender } from './append.ts';
 import { readEnds, readOffsetsFrom } from './ends.ts';
 import { describeGroups } from './groups.ts';
+import { removeMembers } from './members.ts';
+import { writeOnce } from './once.ts';
 import { commitPositions, deletePositions, readCommitted } from './positions.ts';
 import { releaseOf } from './release.ts';
 import { createRecordReader } from './scan/reader.ts';
 import { createTopics, deleteTopics, describeTopics, setTopicConfigs } from './topics.ts';
-import { describeTransaction, fenceTransactionalId, readProducers } from './transactions.ts';
+import { describeTransaction, fenceTransactionalId, readProducers, transactionsOf } from './transactions.ts';
 import { openWire } from './wire.ts';
 import type { ClusterWire, Wire } from './wire.ts';
 import { bounded } from './write.ts';
@@ -41,7 +43,11 @@ export function openCluster(name: string, config: ClusterConfig, deps: ClusterDe
     producers: (of) => readProducers(wire, of),
     transaction: (transactionalId) => describeTransaction(wire, transactionalId),
     fenceTransactionalId: (transactionalId, until) => bounded(until, () => fenceTransactionalId(wire, transactionalId, until)),
+    transactionsOf: (producerIds) => transactionsOf(wire, producerIds),
+    removeMembers: (group, members, until) => bounded(until, () => removeMembers(wire, group, members, until)),
+    writeOnce: (what, until) => bounded(until, () => writeOnce(wire, what, until)),
     denyRules: (topics) => readDenyRules(wire, topics),
+    groupDenyRules: (groups) => readGroupDenyRules(wire, groups),
     deny: (rules, until) => bounded(until, () => deny(wire, rules, until)),
     allow: (rules, until) => bounded(until, () => allow(wire, rules, until)),
     append: (to, records, until) => bounded(until, () => append(wire, to, records, until)),
@@ -53,11 +59,13 @@ export function openCluster(name: string, config: ClusterConfig, deps: ClusterDe
 async function readFacts(wire: ClusterWire): Promise<ClusterFacts> {
   const { clusterId, brokers } = await wire.metadata([]);
   const node = await wire.anyNode();
-  const [apis, authorizer] = await Promise.all([wire.apis(node), readAuthorizer(wire)]);
+  const [apis, authorizer, superUsers] = await Promise.all([wire.apis(node), readAuthorizer(wire), readSuperUsers(wire)]);
   return {
     clusterId: clusterId ?? '',
     brokers: brokers.map(({ nodeId, host, port }) => ({ id: nodeId, host, port })).sort((a, b) => a.id - b.id),
     release: releaseOf(apis),
     authorizer,
+    ...(wire.principal === undefined ? {} : { principal: wire.principal }),
+    ...(superUsers === null ? {} : { superUsers }),
   };
 }

@@ -1,6 +1,6 @@
 /** Consumer groups of every type: listed by each broker, described by the call that fits the type. */
 import { consumerGroupDescribeV0, describeGroupsV5, listGroupsV4, listGroupsV5 } from '@platformatic/kafka';
-import type { GroupFacts } from '../../domain/ports.ts';
+import type { GroupFacts, TopicPartition } from '../../domain/ports.ts';
 import { codeFailure, coordinatorCodes } from './faults.ts';
 import { chunks, listing, read, sleep } from './read.ts';
 import type { ClusterWire } from './wire.ts';
@@ -11,6 +11,8 @@ const groupsPerRequest = 500;
 const settleMs = 10_000;
 const groupIdNotFound = 69;
 const consumerGroupDescribe = 69;
+/** Protocol type of groups that read topics; Connect's worker groups say `connect`. */
+const consumerProtocol = 'consumer';
 
 /** `none` has no state of its own; Dead is the broker's word for it. */
 const absent = (group: string): GroupFacts => ({ group, type: 'none', state: 'Dead', members: [] });
@@ -98,8 +100,11 @@ async function describeClassic(wire: ClusterWire, node: number, names: readonly 
     if (one.errorCode === groupIdNotFound) return absent(one.groupId);
     if (one.errorCode !== 0) throw refused(wire, one.groupId, one.errorCode);
     if (one.groupState === 'Dead') return absent(one.groupId); // it went away since it was listed
-    const members = one.members.map((m) => ({ memberId: m.memberId, clientId: m.clientId, host: m.clientHost, instanceId: m.groupInstanceId ?? null }));
-    return { group: one.groupId, type: 'classic', state: stateOf(one.groupState), members };
+    const members = one.members.map((m) => {
+      const reads = one.protocolType === consumerProtocol ? assigned(m.memberAssignment) : null;
+      return { memberId: m.memberId, clientId: m.clientId, host: m.clientHost, instanceId: m.groupInstanceId ?? null, ...(reads === null ? {} : { reads }) };
+    });
+    return { group: one.groupId, type: 'classic', state: stateOf(one.groupState), protocolType: one.protocolType, members };
   });
 }
 
@@ -111,9 +116,30 @@ async function describeConsumer(wire: ClusterWire, node: number, names: readonly
   return groups.map((one): GroupFacts => {
     if (one.errorCode === groupIdNotFound) return absent(one.groupId);
     if (one.errorCode !== 0) throw refused(wire, one.groupId, one.errorCode, one.errorMessage);
-    const members = one.members.map((m) => ({ memberId: m.memberId, clientId: m.clientId, host: m.clientHost, instanceId: m.instanceId ?? null }));
-    return { group: one.groupId, type: 'consumer', state: stateOf(one.groupState), members };
+    const members = one.members.map((m) => ({ memberId: m.memberId, clientId: m.clientId, host: m.clientHost, instanceId: m.instanceId ?? null, reads: m.assignment.topicPartitions.flatMap((t) => t.partitions.map((partition) => ({ topic: t.topicName, partition }))) }));
+    return { group: one.groupId, type: 'consumer', state: stateOf(one.groupState), protocolType: consumerProtocol, members };
   });
+}
+
+/** The assignment of a classic member as consumers write it: version, topics with partitions, user data. `null`: another form. */
+function assigned(bytes: Buffer): readonly TopicPartition[] | null {
+  if (bytes.length === 0) return [];
+  const out: TopicPartition[] = [];
+  try {
+    let at = 6;
+    for (let topics = bytes.readInt32BE(2); topics > 0; topics -= 1) {
+      const length = bytes.readInt16BE(at);
+      const topic = bytes.toString('utf8', at + 2, at + 2 + length);
+      at += 2 + length;
+      const partitions = bytes.readInt32BE(at);
+      for (let i = 0; i < partitions; i += 1) out.push({ topic, partition: bytes.readInt32BE(at + 4 + i * 4) });
+      at += 4 + partitions * 4;
+    }
+    return out;
+  } catch (error) {
+    if (error instanceof RangeError) return null; // a client's own assignor may write what it likes
+    throw error;
+  }
 }
 
 const refused = (wire: ClusterWire, group: string, code: number, said?: string | null): Error =>

@@ -1,6 +1,6 @@
 /** Producers and transactions: who writes a partition, who owns a transactional id, and fencing that owner. */
-import { describeProducersV0, describeTransactionsV0, initProducerIdV4 } from '@platformatic/kafka';
-import type { Cluster, ProducerFacts, TopicPartition, Until } from '../../domain/ports.ts';
+import { describeProducersV0, describeTransactionsV0, initProducerIdV4, listTransactionsV0 } from '@platformatic/kafka';
+import type { Cluster, ProducerFacts, TopicPartition, TransactionFacts, Until } from '../../domain/ports.ts';
 import { tpKey } from '../../domain/ports.ts';
 import { Failure } from '../../domain/failures.ts';
 import { codeFailure, codeName, coordinatorCodes, leaderCodes } from './faults.ts';
@@ -60,6 +60,11 @@ async function coordinatorOf(wire: ClusterWire, transactionalId: string, fresh?:
 }
 
 export async function describeTransaction(wire: ClusterWire, transactionalId: string): ReturnType<Cluster['transaction']> {
+  const facts = await transactionFacts(wire, transactionalId);
+  return facts === null ? null : { producerId: facts.producerId, epoch: facts.epoch, state: facts.state };
+}
+
+async function transactionFacts(wire: ClusterWire, transactionalId: string): Promise<TransactionFacts | null> {
   const deadline = Date.now() + settleMs;
   let fresh: 'fresh' | undefined;
   for (let waitMs = 20; ; waitMs = Math.min(waitMs * 2, 400)) {
@@ -68,11 +73,29 @@ export async function describeTransaction(wire: ClusterWire, transactionalId: st
     const answer = await read(wire, node, { what: `describe transactional id ${transactionalId}` }, (to) => describeTransactionsV0.api.async(to, [transactionalId]));
     const state = answer.transactionStates[0];
     if (state === undefined || state.errorCode === transactionalIdNotFound) return null;
-    if (state.errorCode === 0) return { producerId: state.producerId, epoch: state.producerEpoch, state: state.transactionState };
+    if (state.errorCode === 0) {
+      const startedMs = state.transactionStartTimeMs < 0n ? null : Number(state.transactionStartTimeMs);
+      return { transactionalId, producerId: state.producerId, epoch: state.producerEpoch, state: state.transactionState, startedMs, timeoutMs: state.transactionTimeoutMs };
+    }
     if (!coordinatorCodes.has(state.errorCode) || Date.now() > deadline) throw codeFailure(state.errorCode, { cluster: wire.name, principal: wire.principal, what: `describe transactional id ${transactionalId}`, right: `DESCRIBE on transactional id ${transactionalId}` });
     fresh = 'fresh';
     await sleep(waitMs);
   }
+}
+
+/** Each broker lists the transactional ids it coordinates, those we may see; so an id that is missing here may still exist. */
+export async function transactionsOf(wire: ClusterWire, producerIds: readonly bigint[]): Promise<readonly TransactionFacts[]> {
+  if (producerIds.length === 0) return [];
+  const { brokers } = await wire.metadata([]);
+  const lists = await Promise.all(brokers.map(async ({ nodeId }) => {
+    await wire.version(nodeId, 66, [0, 0]);
+    const answer = await read(wire, nodeId, { what: 'list transactions' }, (to) => listTransactionsV0.api.async(to, [], [...producerIds], -1n, null));
+    // A coordinator that is loading lists nothing yet; the ids it will know are then unknown for this once.
+    if (answer.errorCode !== 0 && !coordinatorCodes.has(answer.errorCode)) throw codeFailure(answer.errorCode, { cluster: wire.name, principal: wire.principal, what: 'list transactions', right: 'DESCRIBE on the transactional ids' });
+    return answer.transactionStates.map((one) => one.transactionalId);
+  }));
+  const facts = await Promise.all([...new Set(lists.flat())].sort().map((id) => transactionFacts(wire, id)));
+  return facts.filter((one) => one !== null);
 }
 
 /** 51: the owner's open transaction is being aborted; 14-16: the coordinator moves. Both pass; asking again is harmless, it only raises the epoch. */

@@ -1,6 +1,7 @@
 /** Our own reader of Kafka logs: no consumer group, the records a consumer would see, and proof that they are whole. */
 import type { ReadOptions, RecordReader, SeenRecord, TopicPartition } from '../../../domain/ports.ts';
 import { firstRecords, lastRecords } from './ends.ts';
+import { originals } from './originals.ts';
 import type { ScanWire } from './rounds.ts';
 import { fullIn, seenIn } from './seen.ts';
 import type { Bounds, FullRecord } from './seen.ts';
@@ -29,6 +30,7 @@ export function createRecordReader(wire: ScanWire): RecordReader {
     contents,
     tails: (ends, count, options) => lastRecords(wire, ends, count, options),
     firsts: (of, options) => firstRecords(wire, of, options),
+    originals: (of, options) => originals(wire, of, options),
     writers: (of, options) => writersOf(wire, of, options),
   };
 }

@@ -1,11 +1,13 @@
 /** Who wrote a stretch of a log, from batch headers: how foreign writes are found. */
-import type { ReadOptions, RecordReader, TopicPartition } from '../../../domain/ports.ts';
+import type { LogWriter, ReadOptions, TopicPartition } from '../../../domain/ports.ts';
 import type { Batch } from './batches.ts';
 import type { ScanWire } from './rounds.ts';
 import type { Bounds } from './seen.ts';
 import { visibleBatches } from './stream.ts';
 
-type Writer = Awaited<ReturnType<RecordReader['writers']>>[number];
+type Writer = LogWriter;
+/** Runs kept per partition: a mirror alone makes one per restart, so a log with more has many writers at once. */
+const mostRuns = 1_000;
 
 /**
  * Whoever wrote data counts, also in transactions that are open or were aborted: so the log is read uncommitted unless
@@ -13,11 +15,16 @@ type Writer = Awaited<ReturnType<RecordReader['writers']>>[number];
  */
 export async function writersOf(wire: ScanWire, of: TopicPartition & Bounds, options?: ReadOptions): Promise<readonly Writer[]> {
   const writers = new Map<bigint, Writer>();
+  let last: bigint | null = null;
+  let runs = 0;
   for await (const batch of visibleBatches(wire, of, { isolation: options?.isolation ?? 'read_uncommitted', signal: options?.signal })) {
     const part = within(batch, of);
     if (part === null) continue;
     const known = writers.get(batch.producerId);
-    writers.set(batch.producerId, known === undefined ? part : joined(known, part));
+    const goesOn = known !== undefined && last === batch.producerId;
+    if (!goesOn) runs += 1;
+    writers.set(batch.producerId, known === undefined ? { ...part, runs: runs <= mostRuns ? part.runs : [] } : joined(known, part, goesOn ? 'goes on' : runs <= mostRuns ? 'apart' : 'uncounted'));
+    last = batch.producerId;
   }
   return [...writers.values()].sort((a, b) => (a.producerId < b.producerId ? -1 : 1));
 }
@@ -35,14 +42,16 @@ function within(batch: Batch, { from, to }: Bounds): Writer | null {
     // With log-append time, and with a delete horizon in its place, the base says nothing about when it was written.
     firstTimestampMs: batch.logAppendTime || batch.hasDeleteHorizon ? batch.maxTimestampMs : batch.baseTimestampMs,
     lastTimestampMs: batch.maxTimestampMs,
+    runs: [{ firstOffset, lastOffset }],
   };
 }
 
-const joined = (a: Writer, b: Writer): Writer => ({
+const joined = (a: Writer, b: Writer, how: 'goes on' | 'apart' | 'uncounted'): Writer => ({
   producerId: a.producerId,
   records: a.records + b.records,
   firstOffset: a.firstOffset < b.firstOffset ? a.firstOffset : b.firstOffset,
   lastOffset: a.lastOffset > b.lastOffset ? a.lastOffset : b.lastOffset,
   firstTimestampMs: a.firstTimestampMs < b.firstTimestampMs ? a.firstTimestampMs : b.firstTimestampMs,
   lastTimestampMs: a.lastTimestampMs > b.lastTimestampMs ? a.lastTimestampMs : b.lastTimestampMs,
+  runs: how === 'apart' ? [...a.runs, ...b.runs] : how === 'goes on' ? [...a.runs.slice(0, -1), ...a.runs.slice(-1).map((run) => ({ ...run, lastOffset: b.lastOffset }))] : a.runs,
 });

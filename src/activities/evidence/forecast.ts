@@ -1,0 +1,84 @@
+/** How long an outage will take, from measured parts: an honest guess, because an outage that does not make it undoes itself. */
+import type { Side } from '../../domain/authority.ts';
+import type { CutSet } from '../../domain/cutsets.ts';
+import { viewMirror } from '../caughtup.ts';
+import { fenceable, gaps, rulesOf } from '../fence.ts';
+import { unguarded } from '../groupfence.ts';
+import { applicationsOf, clusterOf, count, grouped, list, nameOf, unique } from '../outside.ts';
+import type { EvidenceAbout } from '../work.ts';
+import { claim, shown, told, type EvidenceAsk, type Reach, type Shown } from './shown.ts';
+
+/** ms, from runs on two clusters of one broker each; `perStep` is Temporal's share of one activity. */
+const measured = {
+  stop: 300, perStep: 30, quiet: 50, drain: 60, silence: 100, mark: 60, confirm: 20, fence: 45, transactions: 30, leftovers: 20,
+  positions: 40, perPosition: 0.5, perPartition: 0.3, copiedPerSecond: 10_000,
+} as const;
+
+export interface Outlook {
+  readonly copies: boolean;
+  readonly lagRecords: number;
+  readonly partitions: number;
+  readonly positions: number;
+  readonly fenced: boolean;
+  readonly transactionalIds: number;
+  /** Longest stop seen, ms; `null`: none yet. */
+  readonly stopMs: number | null;
+}
+export interface Forecast { readonly ms: number; readonly parts: readonly (readonly [name: string, ms: number])[] }
+
+export function forecast(o: Outlook): Forecast {
+  const steps = 6 + (o.copies ? 1 : 0) + (o.fenced ? 2 : 0) + (o.positions > 0 ? 1 : 0) + (o.transactionalIds > 0 ? 1 : 0);
+  const parts = ([
+    [o.stopMs === null ? 'stop (not measured yet)' : 'stop (as it took before)', o.stopMs ?? measured.stop],
+    [`Temporal for ${steps} steps`, steps * measured.perStep],
+    ['quiet', measured.quiet], ['leftovers', measured.leftovers],
+    ['fences', o.fenced ? 2 * measured.fence : 0],
+    ['transactional ids', o.transactionalIds > 0 ? measured.transactions : 0],
+    ['drain', measured.drain + (o.lagRecords / measured.copiedPerSecond) * 1000],
+    ['silence', o.copies ? measured.silence : 0],
+    ['positions', o.positions > 0 ? measured.positions + o.positions * measured.perPosition : 0],
+    ['mark and confirm', measured.mark + measured.confirm],
+    [`${count(o.partitions, 'partition')}`, o.partitions * measured.perPartition],
+  ] as const).map(([name, ms]) => [name, Math.ceil(ms)] as const).filter(([, ms]) => ms > 0);
+  return { ms: parts.reduce((n, [, ms]) => n + ms, 0), parts };
+}
+
+type OfOutage = EvidenceAsk & { readonly about: Extract<EvidenceAbout, { readonly kind: 'cut' | 'reverse' }> };
+
+export function forecastShown({ ports, pace }: Reach, x: OfOutage): Promise<Shown> {
+  const { about } = x;
+  const [copies, toward, closing] = about.kind === 'cut' ? [about.copies, 'target' as const, 'source' as const] : [true, 'source' as const, 'target' as const];
+  const allowed = about.budgetMs - about.undoReserveMs;
+  const text = `The forecast of the outage fits the budget of ${grouped(about.budgetMs)} ms less ${grouped(about.undoReserveMs)} ms kept for the undo.`;
+  return shown(text, async () => {
+    const lag = copies ? (await viewMirror(ports, { ...x, set: about.set, toward })).at.reduce((n, s) => n + s.lag, 0n) : 0n;
+    const applications = applicationsOf(x.m, about.applications);
+    const partitions = new Map(x.inventory.topics.map((t) => [t.name, t.partitions]));
+    const total = (topics: readonly string[]): number => topics.reduce((n, t) => n + (partitions.get(t) ?? 0), 0);
+    const stops = applications.map((a) => pace.stopMs(a.name));
+    const positions = total(applications.flatMap((a) => a.reads.flatMap((r) => r.topics)));
+    const { ms, parts } = forecast({
+      copies, lagRecords: Number(lag), partitions: total(about.set.topics), positions, fenced: rulesOf(x.m, about.set).length > 0 && x.inventory.authorizer[closing] === 'present',
+      transactionalIds: applications.flatMap((a) => a.transactionalIds).length, stopMs: stops.some((s) => s === null) ? null : Math.max(0, ...stops.map(Number)),
+    });
+    return claim(text, ms <= allowed, `forecast ${grouped(ms)} ms of ${grouped(allowed)} ms, an estimate: ${parts.map(([name, part]) => `${name} ${grouped(part)}`).join(', ')}; from ${count(lag, 'record')} to copy and ${count(positions, 'position')} to set`);
+  });
+}
+
+/** Which fence goes up in the outage, and what it cannot stop. */
+export const fenceTold = ({ ports }: Reach, x: EvidenceAsk, o: { readonly set: CutSet; readonly on: Side }): Promise<Shown> =>
+  told(`the fence on the ${o.on}`, async () => {
+    const rules = rulesOf(x.m, o.set);
+    const facts = await clusterOf(ports, x.m, o.on).facts();
+    const holes = gaps(x.m, o.set, facts);
+    if (facts.authorizer !== 'present') return [`no fence: the authorizer of ${nameOf(x.m, o.on)} is ${facts.authorizer}; a forgotten writer is watched for, not refused`];
+    if (rules.length === 0) return [`no fence: ${holes.join('; ') || `nobody writes ${o.set.name}`}`];
+    return [`fence on ${nameOf(x.m, o.on)}: ${list(unique(rules.map((r) => r.principal)))} on ${list(o.set.topics)}`, ...holes.map((h) => `the fence does not stop everybody: ${h}`),
+      ...(facts.superUsers === undefined ? [`who the super users of ${nameOf(x.m, o.on)} are is unknown: no rule stops them`] : [])];
+  });
+export const readFenceTold = ({ ports }: Reach, x: EvidenceAsk, o: { readonly groups: readonly string[]; readonly on: Side }): Promise<Shown> =>
+  told(`the read fence on the ${o.on}`, async () => {
+    const holes = unguarded(x.m, o.groups, await clusterOf(ports, x.m, o.on).facts());
+    const principals = fenceable(x.m.applications.filter((a) => a.reads.some((r) => o.groups.includes(r.group))).flatMap((a) => a.principals));
+    return [...(principals.length > 0 && !holes.some((h) => h.startsWith('no read fence: ')) ? [`a read fence is possible on ${nameOf(x.m, o.on)} for ${list(principals)}`] : []), ...holes];
+  });

@@ -1,0 +1,69 @@
+/** Read fences behind moved groups, and what no fence can stop. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { application, migration } from '../fakes/migrations.ts';
+import { cutSets, type CutSet } from '../../src/domain/cutsets.ts';
+import { context, FakeWorld } from './fake-ports.ts';
+
+const m = migration('m', [application('shop', { writes: ['orders'] }), { ...application('billing', { reads: { billing: ['orders'] } }), principals: ['User:billing'] }]);
+const set = cutSets(m)[0] as CutSet;
+const world = (): FakeWorld => {
+  const w = new FakeWorld();
+  for (const c of [w.source, w.target]) { c.topic('orders', 1); c.authorizer = 'present'; }
+  return w;
+};
+const x = { m, c: context('fence'), groups: ['billing'], on: 'source' as const };
+
+test('raised behind an empty group, kept as ours over a second attempt, lifted at the end; rules of others stay', async () => {
+  const w = world();
+  const work = w.work();
+  const theirs = { principal: 'User:other', group: 'billing' };
+  w.source.groupRules = [theirs];
+  const before = await work.captureGroupFence(x);
+  assert.deepEqual(before, { rules: [], able: 'yes' });
+  assert.match((await work.raiseGroupFence({ ...x, before })).say, /cluster old lets User:billing read with billing no more, shown by 1 broker/);
+  assert.deepEqual(w.source.groupRules, [theirs, { principal: 'User:billing', group: 'billing' }]);
+  await work.lowerGroupFence({ ...x, before });
+  assert.deepEqual(w.source.groupRules, [theirs]);
+  await work.raiseGroupFence({ ...x, before });
+  const again = { ...x, c: context('second') };
+  assert.deepEqual((await work.captureGroupFence(again)).rules, [{ principal: 'User:billing', group: 'billing' }]);
+  await work.lowerGroupFences(again);
+  assert.deepEqual(w.source.groupRules, [theirs]);
+});
+
+test('a reader that is still there is named, not cut off', async () => {
+  const w = world();
+  w.source.join('billing', 'billing-app');
+  const before = await w.work().captureGroupFence(x);
+  await assert.rejects(w.work().raiseGroupFence({ ...x, before }), (e: Error & { type?: string }) => e.type === 'GroupActive' && /billing is Stable: billing-app \/127\.0\.0\.1 \(member billing-app-1\)/.test(e.message));
+  assert.deepEqual(w.source.groupRules, []);
+});
+
+test('no authorizer, no principal, a rule for everybody, our own login: said, nothing fails', async () => {
+  const w = world();
+  w.source.authorizer = 'none';
+  const none = await w.work().captureGroupFence(x);
+  assert.equal(none.able, 'no-authorizer');
+  assert.match((await w.work().raiseGroupFence({ ...x, before: none })).say, /no read fence: cluster old shows no authorizer; a forgotten reader is watched for/);
+  w.source.authorizer = 'present';
+  const as = (principals: readonly string[]) => ({ ...x, m: { ...m, applications: m.applications.map((a) => ({ ...a, principals })) }, c: context(principals.join()) });
+  for (const principals of [[], ['User:*'], ['User:cutover']]) {
+    w.source.principal = 'User:cutover';
+    assert.equal((await w.work().captureGroupFence(as(principals))).able, 'no-principals', principals.join());
+  }
+});
+
+test('a write fence on the target: raised, shown, lifted; and what it cannot stop is said', async () => {
+  const w = world();
+  const work = w.work();
+  const y = { m, c: context('write fence'), set, on: 'target' as const };
+  const before = await work.captureFence(y);
+  assert.match((await work.raiseFence({ ...y, before })).say, /cluster new refuses writes of User:shop to orders, shown by 1 broker; except: super users, if there are any/);
+  assert.deepEqual([w.target.rules, w.source.rules], [[{ principal: 'User:shop', topic: 'orders' }], []]);
+  await work.lowerFence({ ...y, before });
+  assert.deepEqual(w.target.rules, []);
+  w.target.superUsers = ['User:shop'];
+  w.target.principal = 'User:shop';
+  assert.match((await work.raiseFence({ ...y, before })).say, /except: User:shop is a super user, whom no rule stops; User:shop is also who Cutover logs in as\./);
+});
