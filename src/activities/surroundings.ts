@@ -7,6 +7,8 @@ import { merged, served, type Window } from '../domain/windows.ts';
 
 /** Known pairs further apart are not read as a whole: only what counting really needs. */
 const widest = 4_096n;
+/** A broker sends more than is asked for anyway: pieces so near to each other are read as one. */
+const nearby = 1_024n;
 const wavesAtOnce = 3;
 
 export type Windows = Readonly<Record<Side, readonly Window[]>>;
@@ -46,7 +48,7 @@ function gather<K>(far: Map<string, Neighbours<K>[]>, key: string, o: { readonly
   if (!of) return;
   const all = far.get(key) ?? far.set(key, []).get(key) ?? [];
   const union = (a: Piece | undefined, b: Piece): Piece => (a ? { side: b.side, from: a.from < b.from ? a.from : b.from, to: a.to > b.to ? a.to : b.to } : b);
-  const near = all.find((c) => o.pieces.every((p) => { const known = c.pieces.get(p.side); const u = union(known, p); return known !== undefined && p.from <= known.to && known.from <= p.to && u.to - u.from <= widest; }));
+  const near = all.find((c) => o.pieces.every((p) => { const known = c.pieces.get(p.side); const u = union(known, p); return known !== undefined && p.from <= known.to + nearby && known.from <= p.to + nearby && u.to - u.from <= widest; }));
   const into = near ?? { of, pieces: new Map<Side, Piece>(), asked: [] };
   if (!near) all.push(into);
   for (const p of o.pieces) into.pieces.set(p.side, union(into.pieces.get(p.side), p));

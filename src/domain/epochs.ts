@@ -133,6 +133,9 @@ async function uncopied(x: Across, { epoch, position }: At, read: OnSide): Promi
   return exactly(from, epoch.number > 0 ? 'place' : 'nothing-to-read', epoch.number > 0 ? epoch.from : null);
 }
 
+const margin = 80n;
+const before = (offset: bigint | undefined, log: Log): bigint => (offset === undefined || offset - margin < log.logStart ? log.logStart : offset - margin);
+
 /** Pieces of both logs that counting this position will read, when the nearest known pairs are at most `widest` offsets apart. */
 export function piecesFor(x: Across, widest: bigint): readonly { readonly side: Side; readonly from: bigint; readonly to: bigint }[] {
   const epoch = epochsOf(x).find((e) => !e.until || x.position < e.until[x.on]);
@@ -141,7 +144,8 @@ export function piecesFor(x: Across, widest: bigint): readonly { readonly side: 
   const { below, above } = referenceIn(q, generations(q.anchors)[0] ?? []);
   const [under, over] = [below.toSorted((a, b) => Number(a.here - b.here)).at(-1), above.toSorted((a, b) => Number(a.here - b.here))[0]];
   const [here, there] = [q[q.on], q[q.on === 'origin' ? 'copy' : 'origin']];
-  const [from, to] = [{ here: under?.here ?? here.logStart, there: under?.there ?? there.logStart }, { here: over ? over.here + 1n : here.lso, there: over ? over.there + 1n : there.lso }];
+  // What stands in front of the position is looked at too.
+  const [from, to] = [{ here: before(under?.here, here), there: before(under?.there, there) }, { here: over ? over.here + 1n : here.lso, there: over ? over.there + 1n : there.lso }];
   if (to.here - from.here > widest || to.there - from.there > widest) return [];
   return [{ side: x.on, from: from.here, to: to.here }, { side: otherSide(x.on), from: from.there, to: to.there }].filter((p) => p.from < p.to);
 }
