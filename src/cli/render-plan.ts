@@ -5,7 +5,7 @@ import type { OutageView, PhaseView, PlanView, StepView } from '../domain/plan.t
 export const plain = (n: number): string => String(n).replace(/\B(?=(\d{3})+$)/g, ',');
 export const seconds = (ms: number): string => `${ms % 1_000 === 0 ? ms / 1_000 : (ms / 1_000).toFixed(ms % 100 === 0 ? 1 : 2)} s`;
 
-const marks: Readonly<Record<StepView['kind'], string>> = { observe: ' ', change: '~', hold: '?', irreversible: '!' };
+const marks: Readonly<Record<StepView['kind'], string>> = { observe: ' ', change: '~', hold: '?', irreversible: '!', opening: '>' };
 const isOutage = (s: StepView | OutageView): s is OutageView => s.kind === 'outage';
 
 /** What a step leaves behind, for the end of its line. */
@@ -42,6 +42,12 @@ function phasesLines(phases: readonly PhaseView[]): readonly string[] {
   });
 }
 
+/** What undoes each opening; before an opening every step is undone in reverse. */
+function backLines(plan: PlanView): readonly string[] {
+  const backs = plan.forward.flatMap((p) => p.steps.filter(isOutage)).flatMap((o) => o.back);
+  return backs.length === 0 ? ['  none: until the first opening every step is undone in reverse; after it there is no way back'] : phasesLines(backs);
+}
+
 const limitLines = (limits: Limits): readonly string[] =>
   (Object.keys(limitBounds) as (keyof Limits)[]).map((k) => `  ${k.padEnd(14)} ${plain(limits[k])} (${plain(limitBounds[k].min)} to ${plain(limitBounds[k].max)})`);
 
@@ -63,7 +69,7 @@ export function planText(x: Shown): string {
     `  plan hash      ${x.planHash ?? 'not known here: it covers the ids of both clusters and the topics found there; cutover check prints it'}`,
     '', 'Promises', ...plan.promises.map((p) => `  - ${p}`),
     '', 'Forward    (~ writes, ? waits for you, ! no way back, # outage, | before opening, > opens)', ...phasesLines(plan.forward),
-    '', 'Back, once opened', ...(plan.back.length === 0 ? ['  none: until the first opening every step is undone in reverse; after it there is no way back'] : phasesLines(plan.back)),
+    '', 'Back, once opened', ...backLines(plan),
     '', 'Limits, changed while it runs by the signal tune', ...limitLines(m.limits), '',
   ].join('\n');
 }

@@ -5,13 +5,13 @@ import type { Found } from './authority-rules.ts';
 import { apply, atTheEnd } from './authority-rules.ts';
 import { Ground, State, spoken } from './authority-state.ts';
 import type { Migration } from './migration.ts';
-import type { Change, Irreversible, Outage, Phase, Plan, Step, Unit } from './scheme.ts';
-import { stepId, units } from './scheme.ts';
+import type { Irreversible, Opening, Outage, Phase, Plan, Step, Unit } from './scheme.ts';
+import { nextUndo, stepId, units } from './scheme.ts';
 
 /** Breaches of the safety model, first met first; empty when the plan may run. */
 export function checkPlan(migration: Pick<Migration, 'topics' | 'applications'>, plan: Plan): readonly Breach[] {
   const book = new Book();
-  const walk = new Walk({ state: State.start(new Ground(migration)), back: plan.back, book, at: 'forward' });
+  const walk = new Walk({ state: State.start(new Ground(migration)), book, at: 'forward' });
   const end = walk.run(plan.forward);
   book.note(atTheEnd(walk.state, 'target'), { step: end, at: 'forward' });
   return book.breaches;
@@ -40,13 +40,14 @@ class Book {
   }
 }
 
-/** `reverse`: undoing this opening runs the plan's `back` list. */
-interface Entry { readonly step: string; readonly undoes: readonly Effect[] | 'reverse' }
+/** Undoing an opening runs its phases back. */
+interface Entry { readonly step: string; readonly unit: string; readonly late: boolean; readonly undoes: readonly Effect[]; readonly back: readonly Phase[] }
 
 class Walk {
   readonly state: State;
-  readonly #back: readonly Phase[];
   readonly #book: Book;
+  /** The walk of a way back: refused halfway, it leaves the mirror that it needs. */
+  readonly #back: boolean;
   readonly #at: string;
   #undos: Entry[] = [];
   /** What a complete rollback must restore: the beginning, or the moment after which nothing before can be undone. */
@@ -54,11 +55,11 @@ class Walk {
   #held = false;
   /** Rollbacks that met the same state at the same depth go the same way from there. */
   #walked = new Set<string>();
-  constructor(x: { readonly state: State; readonly back: readonly Phase[]; readonly book: Book; readonly at: string }) {
+  constructor(x: { readonly state: State; readonly book: Book; readonly at: string; readonly back?: true }) {
     this.state = x.state;
     this.#base = x.state.clone();
-    this.#back = x.back;
     this.#book = x.book;
+    this.#back = x.back === true;
     this.#at = x.at;
   }
 
@@ -76,8 +77,8 @@ class Walk {
   #step(unit: Unit, step: Step): void {
     const id = stepId(unit, step);
     if (step.kind === 'hold') return this.#hold(id);
-    if (step.kind === 'irreversible') return this.#open(id, step);
-    if (step.kind === 'change') this.#undos.push({ step: id, undoes: typeof step.undo === 'string' ? [] : (step.undoes ?? []) });
+    if (step.kind === 'irreversible' || step.kind === 'opening') return this.#open(unit, step);
+    if (step.kind === 'change') this.#undos.push({ step: id, unit: unit.name, late: step.undoLate === true, undoes: typeof step.undo === 'string' ? [] : (step.undoes ?? []), back: [] });
     // Undo entries are recorded before the write: the write may not have begun, or be half done, when the undo runs.
     this.#rollbackFrom(id);
     for (const e of step.effects ?? []) {
@@ -97,34 +98,36 @@ class Walk {
     const mark = this.#undos.length;
     for (const step of outage.until) this.#step(unit, step);
     this.#held = true; // the hold before the outage is the one of its opening; a missing one was told above
-    this.#open(stepId(unit, outage.open), outage.open, mark);
+    this.#open(unit, outage.open, mark);
   }
 
-  /** From its start there is no undo any more, except by a reverse cut where the plan has one. */
-  #open(id: string, step: Change | Irreversible, mark = 0): void {
+  /** From its start there is no undo any more, except by a cut back where the opening has one. */
+  #open(unit: Unit, step: Opening | Irreversible, mark = 0): void {
+    const id = stepId(unit, step);
     if (!this.#held) this.#note([{ rule: 'holds', application: null, why: `${id} cannot be undone and begins without a hold before it.` }], id);
     this.#held = false;
-    const reversible = step.kind === 'change' && this.#back.length > 0;
-    this.#undos = reversible ? [...this.#undos.slice(0, mark), { step: id, undoes: 'reverse' }] : [];
+    const back = step.kind === 'opening' ? step.back : [];
+    this.#undos = back.length > 0 ? [...this.#undos.slice(0, mark), { step: id, unit: unit.name, late: false, undoes: [], back }] : [];
     this.#walked = new Set();
     for (const e of step.effects ?? []) this.#effect(e, id);
-    if (reversible) this.#rollbackFrom(id);
+    if (back.length > 0) this.#rollbackFrom(id);
     else this.#base = this.state.clone();
   }
 
   #rollbackFrom(id: string): void { this.state.attempt(() => this.#undoAll(id, `rollback from ${id}`)); }
 
   #undoAll(id: string, at: string): void {
-    for (let i = this.#undos.length - 1; i >= 0; i--) {
-      const entry = this.#undos[i];
+    const left = [...this.#undos];
+    while (left.length > 0) {
+      const [entry] = left.splice(nextUndo(left), 1);
       if (entry === undefined) return;
-      const met = `${i} ${this.state.key()}`;
+      const met = `${left.length} ${entry.step} ${this.state.key()}`;
       if (this.#walked.has(met)) return;
       this.#walked.add(met);
-      if (entry.undoes === 'reverse') new Walk({ state: this.state, back: [], book: this.#book, at }).run(this.#back);
+      if (entry.back.length > 0) new Walk({ state: this.state, book: this.#book, at, back: true }).run(entry.back);
       else for (const e of entry.undoes) this.#book.note(apply(this.state, e, 'undo'), { step: entry.step, at });
     }
-    this.#book.note(this.state.differences(this.#base).map((d) => ({ rule: 'undo-restores' as const, ...d, why: `After the rollback: ${d.why}` })), { step: id, at });
+    this.#book.note(this.state.differences(this.#base, this.#back ? 'may-stay' : 'gone').map((d) => ({ rule: 'undo-restores' as const, ...d, why: `After the rollback: ${d.why}` })), { step: id, at });
   }
 
   #effect(e: Effect, step: string): void { this.#note(apply(this.state, e, 'forward'), step); }

@@ -52,7 +52,7 @@ function reading(s: State, a: Application, group: string, topic: string, on: Sid
   if (both && s.copied(topic)) return [breach('reads-what-comes', a.name, `${a.name} runs on both sides and reads ${topic}, which is mirrored: group ${group} would read every record twice.`)];
   if (both) return [];
   if (s.authority(topic) === on) {
-    if (s.copied(topic) || !s.closed(otherSide(on), topic) || s.hasRead(group, topic, otherSide(on))) return [];
+    if (!s.closed(otherSide(on), topic) || !s.alone(otherSide(on), topic) || s.hasRead(group, topic, otherSide(on))) return [];
     return [breach('reads-what-comes', a.name, `Group ${group} reads ${topic} on ${on} before it was proven to have drained what is left of it on ${otherSide(on)}.`)];
   }
   if (s.fed(topic, on) || s.closed(on, topic)) return [];
@@ -72,6 +72,7 @@ function removeTopic(s: State, topic: string, on: Side): readonly Found[] {
   const lost = groups.flatMap(({ a, group }) => takeAway(s, { group, topic, on, application: a.name }));
   s.setExists(on, topic, false);
   s.setCopied(topic, false);
+  s.setAlone(on, topic, false);
   return [
     ...lost,
     ...(s.authority(topic) === on ? [breach('topics-first', null, `${topic} is removed on ${on}, where its authority is.`)] : []),
@@ -88,11 +89,23 @@ function mirror(s: State, e: Of<'mirror'>): readonly Found[] {
     ...e.topics.filter((t) => !s.exists(e.toward, t)).map((t) => breach('topics-first', null, `Mirror ${e.mirror} runs before ${t} exists on ${e.toward}.`)),
     ...e.topics.filter((t) => s.authority(t) === e.toward).map((t) => breach('mirror-one-way', null, `Mirror ${e.mirror} copies ${t} toward ${e.toward}, where its authority is.`)),
     ...others.map((x) => breach('mirror-one-way', null, `Mirror ${e.mirror} starts while ${x.name} copies the same topics toward ${x.toward}.`)),
-    ...(s.spent(e.mirror) ? [breach('mirror-one-way', null, `Mirror ${e.mirror} ran before a cut that took effect and must never run again.`)] : []),
+    ...(s.spent(e.mirror) && !e.anew ? [breach('mirror-one-way', null, `Mirror ${e.mirror} ran before a cut that took effect and must never run again.`)] : []),
   ];
+  if (e.anew) {
+    s.setSpent(e.mirror, false);
+    s.setDrained(e.mirror, false);
+  }
   s.setMirror(seen, 'running');
-  for (const t of e.topics) s.setCopied(t, true);
+  for (const t of e.topics) if (!s.copied(t)) linked(s, t);
   return found;
+}
+
+/** From now on a group that reads on one side leaves its position on the other behind. */
+function linked(s: State, topic: string): void {
+  s.setCopied(topic, true);
+  for (const a of s.ground.usersOf([topic]))
+    for (const on of sidesOf(s.place(a.name)))
+      for (const r of a.reads) if (r.topics.includes(topic) && s.position(r.group, topic, otherSide(on)) !== 'none') s.setPosition(r.group, topic, otherSide(on), 'stale');
 }
 
 function run(s: State, e: Of<'run'>): readonly Found[] {
@@ -134,7 +147,7 @@ function went(s: State, a: Application, on: Side): void {
     for (const b of s.ground.usersOf([t])) for (const r of b.reads) s.setHasRead(r.group, t, on, false);
     for (const x of s.mirrorsOf(t)) {
       s.setDrained(x.name, false);
-      if (s.opened(t) !== on) s.setSpent(x.name);
+      if (s.opened(t) !== on) s.setSpent(x.name, true);
     }
     s.setOpened(t, on);
   }
@@ -150,10 +163,9 @@ function position(s: State, e: Of<'position'>, topic: string, way: Way): readonl
     // An undo that has nothing to do here (its change was recorded, not applied) meets the group where it always was.
     return way === 'undo' ? missing : [...missing, ...active.map((a) => breach('positions-first', a.name, `The position of group ${e.group} for ${topic} on ${e.on} is set while ${a.name} runs there.`))];
   }
-  if (e.from === 'log-start') return [...missing, ...logStart(s, e, topic, application)];
   // A group that still runs, or whose processes were not proven gone, reads on: what is written now may be outdated at once.
   const settled = members.every((a) => s.place(a.name) === 'stopped' && (way === 'undo' || s.quiet(a.name)));
-  return [...missing, ...(e.from === 'log-end' ? logEnd(s, e, topic, { application, settled }) : translated(s, e, topic, { application, settled }))];
+  return [...missing, ...(e.from === 'cut' ? atTheCut : translated)(s, e, topic, { application, settled })];
 }
 
 interface Reader { readonly application: string | null; readonly settled: boolean }
@@ -163,21 +175,20 @@ function translated(s: State, e: Of<'position'>, topic: string, reader: Reader):
   if (!s.copied(topic)) return [breach('positions-first', reader.application, `The position of group ${e.group} for ${topic} is translated to ${e.on}, but no mirror has copied ${topic}.`)];
   if (s.position(e.group, topic, otherSide(e.on)) !== 'fresh')
     return [breach('positions-first', reader.application, `The position of group ${e.group} for ${topic} on ${otherSide(e.on)} is not where the group is, so it cannot be translated to ${e.on}.`)];
+  const other = otherSide(e.on);
+  const left = s.closed(other, topic) && s.alone(other, topic) && !s.hasRead(e.group, topic, other)
+    ? [breach('reads-what-comes', reader.application, `The position of group ${e.group} for ${topic} is translated to ${e.on} before it was proven to have drained what is only on ${other}.`)] : [];
   s.setPosition(e.group, topic, e.on, reader.settled ? 'fresh' : 'stale');
-  return [];
+  return left;
 }
 
-function logStart(s: State, e: Of<'position'>, topic: string, application: string | null): readonly Found[] {
-  if (s.copied(topic) || s.position(e.group, topic, e.on) === 'fresh')
-    return [breach('positions-first', application, `Group ${e.group} is set to the start of ${topic} on ${e.on}, where it would read again what it has read.`)];
-  s.setPosition(e.group, topic, e.on, 'start');
-  return [];
-}
-
-function logEnd(s: State, e: Of<'position'>, topic: string, reader: Reader): readonly Found[] {
-  const exact = reader.settled && s.hasRead(e.group, topic, otherSide(e.on)) && s.ground.writersOf([topic]).every((a) => s.quiet(a.name))
-    && (!s.copied(topic) || s.mirrorsOf(topic).some((x) => s.drained(x.name)));
-  s.setPosition(e.group, topic, e.on, exact ? 'fresh' : 'stale');
+/** Whoever has read everything on the other side goes on behind the cut; that this was proven is asked when the group starts. */
+function atTheCut(s: State, e: Of<'position'>, topic: string, reader: Reader): readonly Found[] {
+  const other = otherSide(e.on);
+  if (s.position(e.group, topic, e.on) === 'fresh') return [];
+  if (s.copied(topic) && !s.hasRead(e.group, topic, other))
+    return [breach('positions-first', reader.application, `Group ${e.group} is set to where ${topic} is cut on ${e.on} before it was proven to have read everything on ${other}.`)];
+  s.setPosition(e.group, topic, e.on, 'cut');
   return [];
 }
 
@@ -206,7 +217,7 @@ function drained(s: State, e: Of<'prove-mirror-drained'>): readonly Found[] {
 /** A group drains a log only while its application runs: taken first when it is stopped, the proof would hold by luck alone. */
 function groupDrained(s: State, e: Of<'prove-group-drained'>): readonly Found[] {
   return e.topics.flatMap((t) => {
-    const closed = s.authority(t) !== e.on ? !s.fed(t, e.on) : s.ground.writersOf([t]).every((a) => s.quiet(a.name));
+    const closed = s.authority(t) !== e.on ? s.closed(e.on, t) || !s.fed(t, e.on) : s.ground.writersOf([t]).every((a) => s.quiet(a.name));
     if (!closed || s.hasRead(e.group, t, e.on)) return [];
     s.setHasRead(e.group, t, e.on, true);
     const members = s.ground.ofGroup(e.group);
@@ -223,7 +234,11 @@ function cut(s: State, e: Of<'cut'>): readonly Found[] {
   const found = [...cutWriters(s, e, moved), ...moved.flatMap((t) => cutTopic(s, e, t)),
     ...calledOff.flatMap((t) => s.mirrorsOf(t).filter((x) => x.toward === e.to && s.mirror(x.name) === 'running').map((x) => breach('cut-is-proven', null, `${t} is cut to ${e.to} while mirror ${x.name} still copies it there.`)))];
   for (const t of calledOff) s.setClosed(e.to, t, false);
-  for (const t of moved) { s.setClosed(otherSide(e.to), t, true); s.setClosed(e.to, t, false); }
+  for (const t of moved) {
+    if (!s.mirrorsOf(t).some((x) => x.toward === e.to && s.drained(x.name))) s.setAlone(otherSide(e.to), t, true);
+    s.setClosed(otherSide(e.to), t, true);
+    s.setClosed(e.to, t, false);
+  }
   for (const t of topics) s.setAuthority(t, e.to);
   return found;
 }
@@ -245,7 +260,6 @@ function cutTopic(s: State, e: Of<'cut'>, topic: string): readonly Found[] {
   return [
     ...(s.exists(e.to, topic) ? [] : [breach('topics-first', null, `${topic} is cut to ${e.to} before it exists there.`)]),
     ...running.map((x) => breach('cut-is-proven', null, `${topic} is cut to ${e.to} while mirror ${x.name} still copies it there.`)),
-    ...(s.copied(topic) && mirrors.length === 0 ? [breach('cut-is-proven', null, `${topic} is cut to ${e.to}, but no mirror has carried what was written on ${otherSide(e.to)} there.`)] : []),
     ...(mirrors.length > 0 && !mirrors.some((x) => s.drained(x.name))
       ? [breach('cut-is-proven', null, `${topic} is cut to ${e.to} before mirror ${mirrors.map((x) => x.name).join(', ')} is proven drained with its writers quiet.`)] : []),
   ];

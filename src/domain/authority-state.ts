@@ -4,10 +4,10 @@ import type { Application, Migration } from './migration.ts';
 
 export type Place = Side | 'both' | 'stopped';
 /**
- * A group's position for one topic on one side. `fresh`: says exactly how far the group has got. `start`: the log start, not
- * read from yet. `stale`: explicit, but the group went on elsewhere, or may have. `none`: `auto.offset.reset` would decide.
+ * A group's position for one topic on one side. `fresh`: says exactly how far the group has got. `cut`: where the log was cut,
+ * not read from yet. `stale`: explicit, but the group went on elsewhere, or may have. `none`: `auto.offset.reset` would decide.
  */
-export type PositionWorth = 'fresh' | 'start' | 'stale' | 'none';
+export type PositionWorth = 'fresh' | 'cut' | 'stale' | 'none';
 export interface MirrorSeen { readonly name: string; readonly topics: readonly string[]; readonly toward: Side }
 
 /** What the migration says and a plan cannot change; looked up all the time, so it is indexed once. */
@@ -103,9 +103,12 @@ export class State {
   /** The log on that side ends at a cut: a remainder that grows no more. */
   closed(on: Side, topic: string): boolean { return this.#is(`closed/${on}/${topic}`); }
   setClosed(on: Side, topic: string, yes: boolean): void { this.#mark(`closed/${on}/${topic}`, yes); }
-  /** A mirror has run on this topic: both logs are one, and positions can be translated. */
+  /** A mirror has run on this topic: positions can be translated wherever the logs correspond. */
   copied(topic: string): boolean { return this.#is(`copied/${topic}`); }
   setCopied(topic: string, yes: boolean): void { this.#mark(`copied/${topic}`, yes); }
+  /** Part of the log on that side was cut off without having been copied: only there can it be read. */
+  alone(on: Side, topic: string): boolean { return this.#is(`alone/${on}/${topic}`); }
+  setAlone(on: Side, topic: string, yes: boolean): void { this.#mark(`alone/${on}/${topic}`, yes); }
 
   fenced(on: Side, topic: string): boolean { return this.#is(`fence/${on}/${topic}`); }
   setFenced(on: Side, topic: string, yes: boolean): void { this.#mark(`fence/${on}/${topic}`, yes); }
@@ -131,20 +134,24 @@ export class State {
   setDrained(mirror: string, yes: boolean): void { this.#mark(`drained/${mirror}`, yes); }
   /** It ran before a cut that took effect: what it has stored no longer says what is missing. */
   spent(mirror: string): boolean { return this.#is(`spent/${mirror}`); }
-  setSpent(mirror: string): void { this.#mark(`spent/${mirror}`, true); }
+  setSpent(mirror: string, yes: boolean): void { this.#mark(`spent/${mirror}`, yes); }
   /** Every mirror that was ever named, also those that are gone. */
   mirrors(): readonly MirrorSeen[] { return [...this.#mirrors.values()]; }
   mirrorsOf(topic: string): readonly MirrorSeen[] { return this.#mirrorsByTopic.get(topic) ?? []; }
   fed(topic: string, on: Side): boolean {
     return this.mirrorsOf(topic).some((x) => x.toward === on && (this.mirror(x.name) === 'running' || (this.mirror(x.name) === 'silent' && this.drained(x.name))));
   }
-  /** Facts by which a rollback is judged: where everything runs, who mirrors, who is fenced, where the authority is. */
-  differences(base: State): readonly { readonly application: string | null; readonly why: string }[] {
+  /**
+   * Facts by which a rollback is judged: where everything runs, who mirrors, who is fenced, where the authority is.
+   * `following`: a mirror that was begun and copies away from the authority may stay, as it does when a way back is refused.
+   */
+  differences(base: State, following: 'gone' | 'may-stay' = 'gone'): readonly { readonly application: string | null; readonly why: string }[] {
     const found: { application: string | null; why: string }[] = [];
     for (const a of this.ground.applications)
       if (this.place(a.name) !== base.place(a.name)) found.push({ application: a.name, why: `${a.name} ran ${spoken(base.place(a.name))} and is left ${spoken(this.place(a.name))}.` });
     for (const x of this.mirrors()) {
       const [was, is] = [base.mirror(x.name), this.mirror(x.name)];
+      if (following === 'may-stay' && was === 'gone' && is === 'running' && x.topics.every((t) => this.authority(t) !== x.toward)) continue;
       // A mirror that was silent already may be gone as well: neither copies anything.
       if (was !== is && !(was === 'silent' && is === 'gone')) found.push({ application: null, why: `Mirror ${x.name} was ${was} and is left ${is}.` });
     }

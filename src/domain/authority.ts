@@ -9,12 +9,18 @@ export const otherSide = (side: Side): Side => (side === 'source' ? 'target' : '
 export type Effect =
   | { readonly do: 'create-topics'; readonly topics: readonly string[]; readonly on: Side }
   | { readonly do: 'remove-topics'; readonly topics: readonly string[]; readonly on: Side }
-  /** `mirror` is unique per cut set, direction and attempt. `silent`: will never write again unless `running` is said again. */
-  | { readonly do: 'mirror'; readonly mirror: string; readonly topics: readonly string[]; readonly toward: Side; readonly state: 'running' | 'silent' | 'gone' }
+  /**
+   * `mirror` names cut set and direction. `running` with `anew`: another connector, seeded at the last cut; without it the
+   * one that was silenced goes on. `silent`: will never write again unless `running` is said again.
+   */
+  | { readonly do: 'mirror'; readonly mirror: string; readonly topics: readonly string[]; readonly toward: Side; readonly state: 'running' | 'silent' | 'gone'; readonly anew?: true }
   /** Where the processes of an application run from now on. */
   | { readonly do: 'run'; readonly application: string; readonly on: Side | 'both' | 'stopped' }
-  /** Every partition of these topics has an explicit position for the group on that side; `none` takes them away. */
-  | { readonly do: 'position'; readonly group: string; readonly topics: readonly string[]; readonly on: Side; readonly from: 'translated' | 'log-start' | 'log-end' | 'none' }
+  /**
+   * Every partition of these topics has an explicit position for the group on that side; `none` takes them away. `cut`: where
+   * that side's log was cut last (or is about to be), for a group that has read everything on the other side.
+   */
+  | { readonly do: 'position'; readonly group: string; readonly topics: readonly string[]; readonly on: Side; readonly from: 'translated' | 'cut' | 'none' }
   | { readonly do: 'fence'; readonly topics: readonly string[]; readonly on: Side; readonly state: 'up' | 'down' }
   /** A proof that held when the step was done. `quiet`: fleet and brokers agree that these applications are gone. */
   | { readonly do: 'prove-quiet'; readonly applications: readonly string[] }

@@ -9,7 +9,7 @@ export interface StepView {
   readonly name: string;
   readonly kind: Step['kind'];
   readonly proves: boolean;
-  /** `undone`: has an undo; `left: why`; `none`: nothing to undo; `no way back: why`. */
+  /** `undone`: has an undo; `undone by …`: an opening; `left: why`; `none`: nothing to undo; `no way back: why`. */
   readonly undo: string;
   readonly detail?: Json;
 }
@@ -20,16 +20,18 @@ export interface OutageView {
   readonly undoReserveMs: number;
   readonly until: readonly StepView[];
   readonly open: StepView;
+  /** What undoes the opening; empty where there is no way back. */
+  readonly back: readonly PhaseView[];
 }
 export interface PhaseView { readonly name: string; readonly steps: readonly (StepView | OutageView)[] }
 export interface PlanView {
   readonly scheme: string;
   readonly promises: readonly string[];
   readonly forward: readonly PhaseView[];
-  readonly back: readonly PhaseView[];
 }
 
 const undoOf = (step: Step): string => {
+  if (step.kind === 'opening') return step.back.length > 0 ? 'undone by a cut back, which asks first' : 'from here the way is on';
   if (step.kind === 'irreversible') return `no way back: ${step.because}`;
   if (step.kind !== 'change') return 'none';
   return typeof step.undo === 'string' ? step.undo.replace(/^leave: /, 'left: ') : 'undone';
@@ -43,11 +45,14 @@ const viewStep = (step: Step): StepView => ({
 });
 const viewOutage = (o: Outage): OutageView => ({
   name: o.name, kind: 'outage', budgetMs: o.budgetMs, undoReserveMs: o.undoReserveMs, until: o.until.map(viewStep), open: viewStep(o.open),
+  back: o.open.kind === 'opening' ? o.open.back.map(viewPhase) : [],
 });
-const viewPhase = (p: Phase): PhaseView => ({ name: p.name, steps: p.steps.map((s) => (s.kind === 'outage' ? viewOutage(s) : viewStep(s))) });
+function viewPhase(p: Phase): PhaseView {
+  return { name: p.name, steps: p.steps.map((s) => (s.kind === 'outage' ? viewOutage(s) : viewStep(s))) };
+}
 
 export const describePlan = (plan: Plan): PlanView => ({
-  scheme: plan.scheme, promises: plan.promises, forward: plan.forward.map(viewPhase), back: plan.back.map(viewPhase),
+  scheme: plan.scheme, promises: plan.promises, forward: plan.forward.map(viewPhase),
 });
 
 /** SHA-256 of the canonical JSON, hex. */

@@ -50,8 +50,8 @@ export interface Progress {
   readonly total: number;
   readonly question: Question | null;
   readonly outages: readonly OutageRecord[];
-  /** `open`: a rollback restores the source; else since which step it is not. */
-  readonly wayBack: 'open' | `closed by ${string}`;
+  /** `open`: a rollback restores the source; `open, by a cut back`: with an outage of its own; else since which step it is not. */
+  readonly wayBack: 'open' | 'open, by a cut back' | `closed by ${string}`;
   readonly undos: readonly string[];
   readonly limits: Limits;
   readonly planHash: string;
@@ -93,7 +93,7 @@ const outageLine = (o: OutageRecord): string => `- ${o.name}: ${o.outcome}${o.ad
 /** Markdown without tables (the UI renders them without padding). */
 export const details = (p: Progress): string => [
   `# ${p.unit === '' ? p.state : p.unit} · ${p.state}`,
-  `${p.scheme}, ${p.done} of ${p.total} units done. Way back: **${p.wayBack}**${p.wayBack === 'open' ? ' (a rollback restores the source)' : ''}.`,
+  `${p.scheme}, ${p.done} of ${p.total} units done. Way back: **${p.wayBack}**${p.wayBack === 'open' ? ' (a rollback restores the source)' : p.wayBack === 'open, by a cut back' ? ' (a rollback asks, then stops the producers once more)' : ''}.`,
   '',
   p.say === '' ? '' : `Latest: ${p.say}\n`,
   ...(p.question ? question(p, p.question) : []),

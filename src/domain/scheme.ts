@@ -1,6 +1,7 @@
 /**
- * The whole vocabulary. A scheme is two lists of phases; a phase is a list of steps; an outage is a step of its own kind
- * that gives up in time. Plan, dry run, rollback, progress and tests are all read off these lists.
+ * The whole vocabulary. A scheme is a list of phases; a phase is a list of steps; an outage is a step of its own kind
+ * that gives up in time, and its opening carries the list that leads back. Plan, dry run, rollback, progress and tests
+ * are all read off these lists.
  */
 import type { Effect } from './authority.ts';
 import type { Json } from './json.ts';
@@ -80,6 +81,8 @@ export interface Change<Before extends Json = Json> extends Named {
   readonly undo: ((before: Before, context: Context) => Promise<Done>) | `leave: ${string}`;
   /** What the undo means for the safety model; empty when left. */
   readonly undoes?: readonly Effect[];
+  /** The undo keeps nobody from writing: in an outage that undoes itself it waits until the producers are back. */
+  readonly undoLate?: true;
 }
 
 /** Waits for a person. */
@@ -98,6 +101,17 @@ export interface Irreversible extends Named {
 }
 
 /**
+ * The first producer is told to start on the other side: what is written from now on is there only. Undone by phases of
+ * its own, the reverse cut, which has its own hold, outage and budget and ends where the outage of this opening began.
+ */
+export interface Opening extends Named {
+  readonly kind: 'opening';
+  run(context: Context): Promise<Done>;
+  /** Empty in a reverse cut itself: its opening ends the way back. */
+  readonly back: readonly Phase[];
+}
+
+/**
  * A group of steps under a time budget. `until` stops, fences, drains, silences, marks the cut; `open` lets the first
  * producer start. Before `open` it undoes itself when a step fails or the budget passes. A hold inside does not compile.
  */
@@ -107,22 +121,20 @@ export interface Outage extends Named {
   /** The part of the budget kept for the undo. */
   readonly undoReserveMs: number;
   readonly until: readonly (Observe | Change)[];
-  readonly open: Change | Irreversible;
+  readonly open: Opening | Irreversible;
 }
 
-export type Step = Observe | Change | Hold | Irreversible;
+export type Step = Observe | Change | Hold | Irreversible | Opening;
 export interface Phase {
   readonly name: string;
   readonly steps: readonly (Step | Outage)[];
 }
 
-/** `back` is the reverse cut that undoes an opening; empty where opening is irreversible. */
 export interface Plan {
   readonly scheme: string;
   /** What the scheme promises and needs, one sentence each, for the operator. */
   readonly promises: readonly string[];
   readonly forward: readonly Phase[];
-  readonly back: readonly Phase[];
 }
 
 /** Whether this run was planned by code that knows the named change; frozen in the journal by the first run. */
@@ -142,6 +154,7 @@ export const change = <B extends Json>(
 ): Change => ({ kind: 'change', name, proves: false, ...c }) as unknown as Change;
 export const hold = (name: string, h: Omit<Hold, 'kind' | 'name'>): Hold => ({ kind: 'hold', name, ...h });
 export const irreversible = (name: string, i: Omit<Irreversible, 'kind' | 'name'>): Irreversible => ({ kind: 'irreversible', name, ...i });
+export const opening = (name: string, o: Omit<Opening, 'kind' | 'name'>): Opening => ({ kind: 'opening', name, ...o });
 export const outage = (name: string, o: Omit<Outage, 'kind' | 'name'>): Outage => ({ kind: 'outage', name, ...o });
 
 /** What the engine does between two breaths: one plain step, or one whole outage. Its name is how a journal finds it again. */
@@ -153,12 +166,25 @@ export interface Unit {
 /** Names must be unique: a journal finds its place again by them. */
 export function units(phases: readonly Phase[]): readonly Unit[] {
   const all = phases.flatMap((p) => p.steps.map((step) => ({ name: `${p.name}/${step.name}`, phase: p.name, step })));
-  const twice = all.filter((u, i) => all.findIndex((x) => x.name === u.name) !== i).map((u) => u.name);
+  const names = [...all, ...all.flatMap((u) => units(backOf(u)))].map((u) => u.name);
+  const twice = names.filter((name, i) => names.indexOf(name) !== i);
   if (twice.length > 0) throw new Error(`two units of this plan have the same name: ${twice.join(', ')}`);
   return all;
 }
+/** The phases that undo the opening of this unit; empty where there is none, or no way back. */
+export const backOf = (unit: Unit): readonly Phase[] => (unit.step.kind === 'outage' && unit.step.open.kind === 'opening' ? unit.step.open.back : []);
 
 /** The steps of a unit in order; for an outage `until` then `open`. */
 export const stepsOf = (unit: Unit): readonly Step[] => (unit.step.kind === 'outage' ? [...unit.step.until, unit.step.open] : [unit.step]);
 /** How a step is named in journal, ledger and audit: stable, because undo entries are found again by it. */
 export const stepId = (unit: Unit, step: Step): string => (unit.step.kind === 'outage' ? `${unit.name}/${step.name}` : unit.name);
+
+/**
+ * Which of these undo entries comes next, as an index: the last, except that within one unit those that keep nobody from
+ * writing wait for the others.
+ */
+export function nextUndo(entries: readonly { readonly unit: string; readonly late?: boolean }[]): number {
+  const last = entries.length - 1;
+  for (let i = last; i >= 0 && entries[i]?.unit === entries[last]?.unit; i--) if (entries[i]?.late !== true) return i;
+  return last;
+}

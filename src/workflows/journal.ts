@@ -12,7 +12,21 @@ export const journalVersion = 1;
 /** Audit lines carried along; older ones are in the ledger. */
 export const auditTail = 200;
 
-export interface Undo { readonly step: string; readonly unit: string; readonly phase: string; readonly before: Json; readonly key: string }
+/** `late`: keeps nobody from writing, see `nextUndo`. `opening`: undone by its own phases. */
+export interface Undo { readonly step: string; readonly unit: string; readonly phase: string; readonly before: Json; readonly key: string; readonly late?: true; readonly opening?: true }
+/** The way back of one opening, under way. */
+export interface Reverse {
+  /** `step` of the undo entry of the opening. */
+  readonly of: string;
+  /** Unit of the way back; `null`: all done. */
+  at: string | null;
+  /** How many undo entries there were, the opening's included, when it began. */
+  readonly mark: number;
+  /** The writers have been told to start where they came from: from here the way is on. */
+  opened: boolean;
+  /** Somebody refused it: what it has done is undone and the opening stands. */
+  refused: string | null;
+}
 /** A pre-image read once per attempt; a retry reuses it. */
 export interface Captured { readonly before: Json; readonly key: string }
 
@@ -40,6 +54,8 @@ export interface Journal {
   wantBack: Turn | null;
   /** Who turned the way back, once it has been turned. */
   endedBy: Turn | null;
+  /** An opening is being undone by its phases back. */
+  reverse: Reverse | null;
   /** Undo entries above `to` are being undone because the outage at `at` failed for `why`. */
   unwind: { readonly to: number; readonly why: string } | null;
   /** Name of the outage whose opening has begun, and the times of its steps so far. */
@@ -67,7 +83,7 @@ export interface Journal {
 }
 
 export const openJournal = (x: Pick<Journal, 'scheme' | 'run' | 'migration' | 'inventory' | 'planHash' | 'inventoryHash' | 'has' | 'searchAttributes' | 'at' | 'startedMs'>): Journal => ({
-  version: journalVersion, sequence: 0, limits: x.migration.limits, direction: 'forward', backTo: null, wantBack: null, endedBy: null, unwind: null, opening: null, pending: null, closedBy: null, paused: false,
+  version: journalVersion, sequence: 0, limits: x.migration.limits, direction: 'forward', backTo: null, wantBack: null, endedBy: null, reverse: null, unwind: null, opening: null, pending: null, closedBy: null, paused: false,
   attempt: 1, undos: [], captured: {}, picture: null, say: '', figures: null, question: null, inbox: [], outages: [], proven: [], audit: [],
   refused: null, runs: 1, ...x,
 });
@@ -85,5 +101,7 @@ export function parseJournal(x: unknown): Journal {
     ...['sequence', 'attempt', 'runs', 'startedMs'].filter((k) => typeof j[k] !== 'number').map((k) => `"${k}" must be a number`),
   ];
   if (faults.length > 0) throw new Failure('BadMigration', `The journal cannot be read: ${faults.join('; ')}.`);
-  return x as Journal;
+  // What earlier releases did not know.
+  const journal = x as Journal & { reverse?: Reverse | null };
+  return { ...journal, reverse: journal.reverse ?? null, migration: { ...journal.migration, connectBack: journal.migration.connectBack ?? null } };
 }

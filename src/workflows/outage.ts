@@ -13,7 +13,7 @@ export const backstopMs = 500;
 export async function runOutage(run: Run, unit: Unit, o: Outage, opened: () => void): Promise<void> {
   const { j } = run;
   if (j.opening === unit.name) return open(run, unit, o, j.pending ?? [], opened);
-  for (const step of [...o.until, o.open]) if (step.kind === 'change') await run.capture(unit, step);
+  for (const step of o.until) if (step.kind === 'change') await run.capture(unit, step);
   const mark = j.undos.length;
   const startedMs = run.runtime.now();
   const untilMs = startedMs + o.budgetMs - o.undoReserveMs;
@@ -24,6 +24,7 @@ export async function runOutage(run: Run, unit: Unit, o: Outage, opened: () => v
   if (why === null && j.wantBack === null) {
     j.opening = unit.name;
     j.pending = times;
+    opens(run, unit, o, mark);
     return open(run, unit, o, times, opened);
   }
   run.insideOutage = false;
@@ -76,17 +77,24 @@ async function applyOne(run: Run, unit: Unit, step: Change, c: Context): Promise
   return step.apply(before, c);
 }
 
+/** Recorded first. The opening of a cut back ends what it undoes: from there the way is on, and nothing of it is undone. */
+function opens(run: Run, unit: Unit, o: Outage, mark: number): void {
+  const { j } = run;
+  if (o.open.kind === 'irreversible') return run.closeTheWay(stepId(unit, o.open));
+  if (!j.reverse) return run.openTheWay(unit, o.open, mark);
+  j.reverse.opened = true;
+  j.undos = j.undos.slice(0, j.reverse.mark - 1);
+  run.log(`${stepId(unit, o.open)} begins: ${j.reverse.of} counts as undone from here`);
+}
+
 /** Outside the budget, recorded first. A failure here asks for a retry, which comes back to exactly this point. */
 async function open(run: Run, unit: Unit, o: Outage, times: readonly StepTime[], opened: () => void): Promise<void> {
   const { j } = run;
   const step = o.open;
-  const id = stepId(unit, step);
-  if (step.kind === 'irreversible') { if (j.closedBy !== id) run.closeTheWay(id); } else run.record(unit, step);
   const recordedFrom = run.runtime.now();
   await run.remember(unit, 'both');
   const recorded: StepTime = { name: 'record the opening', fromMs: recordedFrom, toMs: run.runtime.now(), say: 'in both ledgers' };
-  const c = run.context(unit, step);
-  const done = step.kind === 'irreversible' ? await step.run(c) : await step.apply(await run.capture(unit, step), c);
+  const done = await step.run(run.context(unit, step));
   const steps = [...times, recorded, { name: step.name, fromMs: done.fromMs, toMs: done.toMs, say: done.say }];
   const stoppedMs = times[0]?.toMs ?? done.fromMs;
   const addedMs = done.fromMs - stoppedMs;

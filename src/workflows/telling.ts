@@ -16,10 +16,10 @@ export interface Telling {
 export function stateOf(t: Telling): State {
   const j = t.journal;
   if (!j) return 'starting';
-  if (j.at === null) return j.direction === 'back' ? 'rolled-back' : 'completed';
+  if (j.at === null && !j.reverse) return j.direction === 'back' ? 'rolled-back' : 'completed';
   if (j.question) return 'asking';
-  if (j.unwind || j.direction === 'back') return 'rolling-back';
   if (t.insideOutage) return 'outage';
+  if (j.unwind || j.direction === 'back') return 'rolling-back';
   if (j.paused) return 'paused';
   return t.units.find((u) => u.name === j.at)?.step.kind === 'observe' ? 'waiting' : 'running';
 }
@@ -28,14 +28,15 @@ const unknownLimits = { lagRecords: 0, startMs: 0, stopMs: 0, stuckMs: 0, histor
 
 export function progressOf(t: Telling): Progress {
   const j = t.journal;
-  const at = t.units.findIndex((u) => u.name === j?.at);
+  const unit = (j?.reverse ? j.reverse.at : j?.at) ?? '';
+  const at = t.units.findIndex((u) => u.name === unit);
   const done = j === null ? 0 : at === -1 ? (j.direction === 'back' ? 0 : t.units.length) : at;
   return {
-    workflowId: t.workflowId, scheme: j?.scheme ?? '', state: stateOf(t), phase: t.units[at]?.phase ?? '', unit: j?.at ?? '',
+    workflowId: t.workflowId, scheme: j?.scheme ?? '', state: stateOf(t), phase: t.units[at]?.phase ?? '', unit,
     say: j?.say ?? 'reading both clusters', figures: j?.figures ?? null,
     units: t.units.map((u, i) => ({ name: u.name, kind: u.step.kind, state: i < done ? 'done' : i === at ? 'current' : 'todo' })),
     done, total: t.units.length, question: j?.question ?? null, outages: j?.outages ?? [],
-    wayBack: j?.closedBy ? `closed by ${j.closedBy}` : 'open', undos: j?.undos.map((u) => u.step) ?? [],
+    wayBack: j?.closedBy ? `closed by ${j.closedBy}` : j?.undos.some((u) => u.opening) ? 'open, by a cut back' : 'open', undos: j?.undos.map((u) => u.step) ?? [],
     limits: j?.limits ?? unknownLimits, planHash: j?.planHash ?? '', runs: j?.runs ?? 1,
     startedMs: j?.startedMs ?? t.nowMs, refused: j?.refused ?? t.refused,
   };

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { checkPlan, explainBreaches } from '../../src/domain/authority-check.ts';
 import type { Breach, Effect, Rule, Side } from '../../src/domain/authority.ts';
-import { change, hold, irreversible, observe, outage, phase, type Change, type Observe, type Outage, type Phase, type Plan, type Step } from '../../src/domain/scheme.ts';
+import { change, hold, irreversible, observe, outage, phase, type Change, type Observe, type Outage, type Plan, type Step } from '../../src/domain/scheme.ts';
 import { application, demo, migration } from '../fakes/migrations.ts';
 
 const never = (): Promise<never> => Promise.reject(new Error('a plan is only checked here'));
@@ -17,7 +17,7 @@ const runs = (on: Side | 'stopped', ...names: readonly string[]): readonly Effec
 const stop = (...names: readonly string[]): Change => does(`stop ${names.join()}`, runs('stopped', ...names), runs('source', ...names));
 const start = (...names: readonly string[]): Change => does(`start ${names.join()}`, runs('target', ...names), runs('stopped', ...names));
 const quiet = (...applications: readonly string[]): Observe => proves(`quiet ${applications.join()}`, { do: 'prove-quiet', applications });
-const position = (group: string, topics: readonly string[], on: Side, from: 'translated' | 'log-start' | 'none' = 'translated'): Effect => ({ do: 'position', group, topics, on, from });
+const position = (group: string, topics: readonly string[], on: Side, from: 'translated' | 'cut' | 'none' = 'translated'): Effect => ({ do: 'position', group, topics, on, from });
 const move = (group: string, topics: readonly string[]): Change =>
   does(`position ${group}`, [position(group, topics, 'target')], [position(group, topics, 'source'), position(group, topics, 'target', 'none')]);
 const mirror = (topic: string, state: 'running' | 'silent' | 'gone', toward: Side = 'target'): Effect => ({ do: 'mirror', mirror: `m-${topic}`, topics: [topic], toward, state });
@@ -50,8 +50,8 @@ const parts = {
   }) as Part,
   finish: [] as Part[],
 };
-const planOf = (changed: Partial<typeof parts> = {}, back: readonly Phase[] = []): Plan =>
-  ({ scheme: 'test', promises: [], back, forward: [phase('p', ...Object.values({ ...parts, ...changed }).flat())] });
+const planOf = (changed: Partial<typeof parts> = {}): Plan =>
+  ({ scheme: 'test', promises: [], forward: [phase('p', ...Object.values({ ...parts, ...changed }).flat())] });
 const without = (o: Part, name: string): Part => (o.kind === 'outage' ? { ...o, until: o.until.filter((s) => s.name !== name) } : o);
 const swapped = (o: Part, a: string, b: string): Part => {
   if (o.kind !== 'outage') return o;
@@ -81,7 +81,7 @@ describe('a plan that keeps every rule', () => {
       ...Array.from({ length: 200 }, (_, i) => [ask(`ask ${i}`), outage(`outage ${i}`, { budgetMs: 1, undoReserveMs: 0, open: opens(`w${i}`), until: [stop(`w${i}`), quiet(`w${i}`), drained(`t${i}`), silence(`t${i}`), mark(`t${i}`)] })]).flat(),
     ];
     const began = performance.now();
-    assert.deepEqual(checkPlan(many, { scheme: 'test', promises: [], back: [], forward: [phase('p', ...steps)] }), []);
+    assert.deepEqual(checkPlan(many, { scheme: 'test', promises: [], forward: [phase('p', ...steps)] }), []);
     assert.ok(performance.now() - began < 10_000);
   });
 });
@@ -96,13 +96,13 @@ describe('a planted mistake is refused', () => {
   });
   test('one of two writers of a topic stays behind at its cut', () => {
     const m = migration('m', [application('a', { writes: ['x'] }), application('b', { writes: ['x'] })]);
-    const plan: Plan = { scheme: 'test', promises: [], back: [], forward: [phase('p', does('create', [{ do: 'create-topics', topics: ['x'], on: 'target' }], []), ask(),
+    const plan: Plan = { scheme: 'test', promises: [], forward: [phase('p', does('create', [{ do: 'create-topics', topics: ['x'], on: 'target' }], []), ask(),
       outage('o', { budgetMs: 1, undoReserveMs: 0, until: [stop('a'), quiet('a'), mark('x')], open: opens('a') }))] };
     expectFirst(checkPlan(m, plan), 'cut-is-proven', 'p/o/cut x', 'b');
   });
   test('a cut leaves out another topic of its writer', () => {
     const m = migration('m', [application('a', { writes: ['x', 'y'] })]);
-    const plan: Plan = { scheme: 'test', promises: [], back: [], forward: [phase('p', does('create', [{ do: 'create-topics', topics: ['x', 'y'], on: 'target' }], []), ask(),
+    const plan: Plan = { scheme: 'test', promises: [], forward: [phase('p', does('create', [{ do: 'create-topics', topics: ['x', 'y'], on: 'target' }], []), ask(),
       outage('o', { budgetMs: 1, undoReserveMs: 0, until: [stop('a'), quiet('a'), mark('x')], open: opens('a') }))] };
     expectFirst(checkPlan(m, plan), 'cut-is-proven', 'p/o/cut x', 'a');
   });
@@ -120,7 +120,7 @@ describe('a planted mistake is refused', () => {
     expectFirst(check({ readers: parts.readers.filter((s) => s.name !== 'quiet audit') }), 'positions-first', 'p/start audit', 'audit');
   });
   test('a group is set to the start of a log that holds what it has read', () => {
-    const again = does('position audit', [position('audit', ['orders'], 'target', 'log-start')], [position('audit', ['orders'], 'target', 'none')]);
+    const again = does('position audit', [position('audit', ['orders'], 'target', 'cut')], [position('audit', ['orders'], 'target', 'none')]);
     expectFirst(check({ readers: parts.readers.map((s) => (s.name === 'position audit' ? again : s)) }), 'positions-first', 'p/position audit', 'audit');
   });
   test('a mirror is resumed after a cut it ran before', () => {
@@ -161,7 +161,7 @@ describe('a planted mistake is refused', () => {
     expectFirst(check({ askCut2: drained('orders') }), 'holds', 'p/outage orders', null);
   });
   test('something irreversible begins without a hold', () => {
-    const plan: Plan = { scheme: 'test', promises: [], back: [], forward: [phase('p', irreversible('erase', { because: 'test', run: never }))] };
+    const plan: Plan = { scheme: 'test', promises: [], forward: [phase('p', irreversible('erase', { because: 'test', run: never }))] };
     expectFirst(checkPlan(demo, plan), 'holds', 'p/erase', null);
   });
   test('a person is asked while an application is stopped', () => {
@@ -175,7 +175,7 @@ describe('a planted mistake is refused', () => {
   });
   test('two applications of one group are moved one after the other', () => {
     const m = migration('m', [application('w', { writes: ['x'] }), application('a', { reads: { g: ['x'] } }), application('b', { reads: { g: ['x'] } })]);
-    const plan: Plan = { scheme: 'test', promises: [], back: [], forward: [phase('p', does('create', [{ do: 'create-topics', topics: ['x'], on: 'target' }], []),
+    const plan: Plan = { scheme: 'test', promises: [], forward: [phase('p', does('create', [{ do: 'create-topics', topics: ['x'], on: 'target' }], []),
       does('mirror', [mirror('x', 'running')], [mirror('x', 'gone')]), stop('a'), quiet('a'), move('g', ['x']), start('a'))] };
     expectFirst(checkPlan(m, plan), 'positions-first', 'p/start a', 'a');
     assert.ok(checkPlan(m, plan).some((b) => b.rule === 'reads-what-comes' && /both sides/.test(b.why)));
@@ -224,9 +224,9 @@ describe('nothing copied: the closed remainder', () => {
   const created: Part = does('create', [{ do: 'create-topics', topics: ['x'], on: 'target' }], [{ do: 'remove-topics', topics: ['x'], on: 'target' }]);
   const m = migration('m', [application('w', { writes: ['x'] }), application('r', { reads: { g: ['x'] } })]);
   const opening = outage('o', { budgetMs: 1, undoReserveMs: 0, until: [stop('w'), quiet('w'), mark('x')], open: opens('w') });
-  const atStart = does('position g', [position('g', ['x'], 'target', 'log-start')], []);
+  const atStart = does('position g', [position('g', ['x'], 'target', 'cut')], []);
   const hasDrained = proves('drained g', { do: 'prove-group-drained', group: 'g', topics: ['x'], on: 'source' });
-  const plan = (...steps: readonly Part[]): Plan => ({ scheme: 'test', promises: [], back: [], forward: [phase('p', created, ask(), opening, ...steps)] });
+  const plan = (...steps: readonly Part[]): Plan => ({ scheme: 'test', promises: [], forward: [phase('p', created, ask(), opening, ...steps)] });
   test('a group drains the source, then continues at the start of the target', () => {
     assert.deepEqual(checkPlan(m, plan(hasDrained, stop('r'), quiet('r'), atStart, start('r'))), []);
   });
@@ -234,19 +234,19 @@ describe('nothing copied: the closed remainder', () => {
     expectFirst(checkPlan(m, plan(stop('r'), quiet('r'), atStart, start('r'))), 'reads-what-comes', 'p/start r', 'r');
   });
   test('a proof of drained that was taken while producers ran does not count', () => {
-    const early: Plan = { scheme: 'test', promises: [], back: [], forward: [phase('p', created, hasDrained, ask(), opening, stop('r'), quiet('r'), atStart, start('r'))] };
+    const early: Plan = { scheme: 'test', promises: [], forward: [phase('p', created, hasDrained, ask(), opening, stop('r'), quiet('r'), atStart, start('r'))] };
     expectFirst(checkPlan(m, early), 'reads-what-comes', 'p/start r', 'r');
   });
   test('a group cannot drain what was written until it stopped itself', () => {
     const own = migration('own', [application('w', { writes: ['x'], reads: { g: ['x'] } })]);
-    const steps: Plan = { scheme: 'test', promises: [], back: [], forward: [phase('p', created, ask(), outage('o', { budgetMs: 1, undoReserveMs: 0, open: opens('w'), until: [stop('w'), quiet('w'), hasDrained, atStart, mark('x')] }))] };
+    const steps: Plan = { scheme: 'test', promises: [], forward: [phase('p', created, ask(), outage('o', { budgetMs: 1, undoReserveMs: 0, open: opens('w'), until: [stop('w'), quiet('w'), hasDrained, atStart, mark('x')] }))] };
     expectFirst(checkPlan(own, steps), 'reads-what-comes', 'p/o/drained g', 'w');
   });
   test('a translation needs a copy', () => {
     expectFirst(checkPlan(m, plan(hasDrained, stop('r'), quiet('r'), move('g', ['x']), start('r'))), 'positions-first', 'p/position g', 'r');
   });
   test('the undo throws away how far the group has got on the target', () => {
-    const forgets = does('position g', [position('g', ['x'], 'target', 'log-start')], [position('g', ['x'], 'target', 'none')]);
+    const forgets = does('position g', [position('g', ['x'], 'target', 'cut')], [position('g', ['x'], 'target', 'none')]);
     expectFirst(checkPlan(m, plan(hasDrained, stop('r'), quiet('r'), forgets, start('r'))), 'positions-first', 'p/position g', 'r', /^rollback from p\/start r$/);
   });
 });

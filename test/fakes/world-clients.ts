@@ -81,7 +81,7 @@ class Process {
     const partitions = this.#cluster.partitionsOf([topic]).length;
     const used = this.side === 'target' ? partitions : Math.max(1, partitions - 1);
     const home = hash(key) % Math.max(1, partitions - 1);
-    const partition = used === partitions && key.endsWith('-late') ? partitions - 1 : home;
+    const partition = key.endsWith('-late') ? partitions - 1 : home;
     this.#cluster.log(tp(topic, partition)).append({ kind: 'data', id, key, seq });
     this.#w.books.wrote(topic, id);
     if (this.#w.random(5) === 0) this.#cluster.log(tp(topic, partition)).append(marker);

@@ -68,16 +68,19 @@ export class MirrorFake {
   readonly set: string;
   readonly topics: readonly string[];
   readonly toward: Side;
+  /** The cut of its set after which it was created; 0: before any. */
+  readonly epoch: number;
   state: 'running' | 'silent' | 'gone' = 'running';
   /** Next offset it will read, per partition. */
   readonly next = new Map<string, number>();
   /** What it really copied where: the ground truth of every translation. */
   readonly pairs = new Map<string, { readonly from: number; readonly to: number }[]>();
-  constructor(x: { readonly name: string; readonly set: string; readonly topics: readonly string[]; readonly toward: Side }) {
+  constructor(x: { readonly name: string; readonly set: string; readonly topics: readonly string[]; readonly toward: Side; readonly epoch: number }) {
     this.name = x.name;
     this.set = x.set;
     this.topics = x.topics;
     this.toward = x.toward;
+    this.epoch = x.epoch;
   }
   /** Copies up to `rate` records per partition; now and then leaves an offset to a transaction marker. */
   tick(clusters: Readonly<Record<Side, ClusterFake>>, rate: number): void {
@@ -108,17 +111,34 @@ export class MirrorFake {
   }
 }
 
-/** Where the next record that follows `position` on one side is on the other; `null`: not copied so far, so not provable. */
-export function translate(mirror: MirrorFake, key: string, x: { readonly position: number; readonly from: Log; readonly to: Log; readonly way: 'along' | 'against' }): number | null {
-  const pairs = mirror.pairs.get(key) ?? [];
-  const other = (offset: number): number | undefined => (x.way === 'along' ? pairs.find((p) => p.from === offset)?.to : pairs.find((p) => p.to === offset)?.from);
-  const next = x.from.next(x.position);
-  const there = next === null ? undefined : other(next);
-  if (there !== undefined) return there;
-  // A record that is not in the copy on the way back was written there by an application: there is nothing to translate it to.
-  if (next !== null && x.way === 'against') return null;
-  const previous = x.from.previous(x.position);
-  if (previous === null) return x.to.start;
+/** A cut that stands: where both logs ended when authority went to `to`. */
+export interface CutFake { readonly set: string; readonly epoch: number; readonly to: Side; readonly ends: Readonly<Record<Side, Readonly<Record<string, number>>>> }
+
+export interface Place { readonly key: string; readonly position: number; readonly from: Side; readonly logs: Readonly<Record<Side, Log>> }
+/**
+ * Where the next record that follows a position is on the other side, by what mirrors in both directions really copied and
+ * where the logs were cut; `null`: not copied so far, so not provable.
+ */
+export function translate(x: Place, mirrors: readonly MirrorFake[], cuts: readonly CutFake[]): number | null {
+  const to = otherSide(x.from);
+  const [here, there] = [x.logs[x.from], x.logs[to]];
+  const other = (offset: number): number | undefined => {
+    for (const m of mirrors) {
+      const pair = m.pairs.get(x.key)?.find((p) => (m.toward === to ? p.from : p.to) === offset);
+      if (pair) return m.toward === to ? pair.to : pair.from;
+    }
+    return undefined;
+  };
+  const next = here.next(x.position);
+  const ahead = next === null ? undefined : other(next);
+  if (ahead !== undefined) return ahead;
+  // At a cut: between the position and the end of the log then stands nothing visible.
+  const cut = cuts.findLast((c) => here.previous(x.position) === here.previous(c.ends[x.from][x.key] ?? 0));
+  if (cut) return cut.ends[to][x.key] ?? null;
+  // The next record was written here by an application and is not on the other side: nothing to translate it to yet.
+  if (next !== null && !mirrors.some((m) => m.toward === to && m.state === 'running')) return null;
+  const previous = here.previous(x.position);
+  if (previous === null) return there.start;
   const before = other(previous);
   return before === undefined ? null : before + 1;
 }

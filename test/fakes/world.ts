@@ -4,11 +4,12 @@
  * doubled or out of order, counted by books that no activity sees.
  */
 import type { Side } from '../../src/domain/authority.ts';
+import { cutSets } from '../../src/domain/cutsets.ts';
 import type { Migration } from '../../src/domain/migration.ts';
 import { Clock, seeded } from './clock.ts';
 import type { Surroundings } from './world-clients.ts';
 import { Books, ClientFake } from './world-clients.ts';
-import { ClusterFake, type MirrorFake } from './world-logs.ts';
+import { ClusterFake, type CutFake, type MirrorFake } from './world-logs.ts';
 
 const tickMs = 20;
 const partitions = 3;
@@ -23,7 +24,6 @@ export interface WorldOptions {
   readonly mirrorEvery?: number;
   readonly clock?: Clock;
 }
-export interface Cut { readonly epoch: number; readonly to: Side; readonly ends: Readonly<Record<string, number>> }
 
 /** What a rollback must restore, as one comparable value. */
 export interface Snapshot {
@@ -41,7 +41,7 @@ export interface Verdict {
   readonly lost: readonly string[];
   readonly duplicated: readonly string[];
   readonly reordered: readonly string[];
-  /** Records that one log of the target holds more than once. */
+  /** Records that one log holds more than once. */
   readonly doubled: readonly string[];
   /** Partitions where `auto.offset.reset` decided on the target. */
   readonly guessed: readonly string[];
@@ -59,7 +59,8 @@ export class World {
   readonly books = new Books();
   readonly clients: ReadonlyMap<string, ClientFake>;
   readonly mirrors: MirrorFake[] = [];
-  readonly cuts = new Map<string, Cut>();
+  /** In the order of their epochs; a withdrawn one is taken away. */
+  cuts: CutFake[] = [];
   /** `side/topic` → owner. */
   readonly locks = new Map<string, string>();
   readonly ledgers: Readonly<Record<Side, Map<string, string>>> = { source: new Map(), target: new Map() };
@@ -110,8 +111,10 @@ export class World {
   }
   /** The newest mirror of a set in a direction that is not gone. */
   mirrorOf(set: string, toward: Side): MirrorFake | undefined { return this.mirrors.findLast((x) => x.set === set && x.toward === toward && x.state !== 'gone'); }
-  /** The newest mirror that copied the topic, also when it is silent or gone. */
-  copier(topic: string): MirrorFake | undefined { return this.mirrors.findLast((x) => x.topics.includes(topic)); }
+  /** Every mirror that copied the topic, also those that are silent or gone. */
+  copiers(topic: string): readonly MirrorFake[] { return this.mirrors.filter((x) => x.topics.includes(topic)); }
+  setOf(topic: string): string | undefined { return cutSets(this.m).find((s) => s.topics.includes(topic))?.name; }
+  cutsOf(topic: string): readonly CutFake[] { return this.cuts.filter((c) => c.set === this.setOf(topic)); }
 
   /** Everybody acts once, in an order that changes. */
   tick(): void {
@@ -141,7 +144,7 @@ export class World {
       mirrors: this.mirrors.filter((x) => x.state !== 'gone').map((x) => `${x.set} toward ${x.toward}: ${x.state}`).sort(),
       targetGroups: [...this.clusters.target.committed.keys()].sort(),
       locks: [...this.locks].map(([key, owner]) => `${key} ${owner}`).sort(),
-      cuts: [...this.cuts.keys()].sort(),
+      cuts: [...new Set(this.cuts.map((c) => c.set))].filter((set) => this.cuts.findLast((c) => c.set === set)?.to === 'target').sort(),
     };
   }
   #runs(): Record<string, readonly Side[]> { return Object.fromEntries([...this.clients].map(([name, c]) => [name, c.sides])); }
@@ -160,7 +163,7 @@ export class World {
     };
   }
   #doubled(): readonly string[] {
-    return [...this.clusters.target.logs].flatMap(([key, log]) => {
+    return Object.values(this.clusters).flatMap((cluster) => [...cluster.logs]).flatMap(([key, log]) => {
       const ids = log.ids();
       const more = ids.length - new Set(ids).size;
       return more > 0 ? [`${key}: ${more}`] : [];

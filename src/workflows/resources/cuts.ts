@@ -17,6 +17,16 @@ export const cuts = (b: Bound) => ({
     apply: (before, c) => b.work.raiseFence({ m: b.m, c, set, on, before }),
     undo: (before, c) => b.work.lowerFence({ m: b.m, c, set, on, before }),
   }),
+  /** A fence that was put up earlier in this plan is taken down; the undo puts it up again. */
+  lift: (set: CutSet, on: Side): Change => change(`lift the fence of ${set.name} on the ${on}`, {
+    proves: true,
+    detail: { topics: set.topics },
+    effects: [{ do: 'fence', topics: set.topics, on, state: 'down' }],
+    undoes: [{ do: 'fence', topics: set.topics, on, state: 'up' }],
+    capture: async () => null,
+    apply: (_before, c) => b.work.lowerFences({ m: b.m, c, sets: [set], on }),
+    undo: async (_before, c) => b.work.raiseFence({ m: b.m, c, set, on, before: await b.work.captureFence({ m: b.m, c, set, on }) }),
+  }),
   unfence: (sets: readonly CutSet[], on: Side): Change => change('lift the fences', {
     detail: { sets: sets.map((s) => s.name), on },
     effects: sets.map((s) => ({ do: 'fence', topics: s.topics, on, state: 'down' }) as const),

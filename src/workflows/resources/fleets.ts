@@ -2,7 +2,7 @@
 import type { FleetBefore } from '../../activities/work.ts';
 import type { Effect, Side } from '../../domain/authority.ts';
 import type { Json } from '../../domain/json.ts';
-import { change, irreversible, observe, type Change, type Irreversible, type Observe } from '../../domain/scheme.ts';
+import { change, irreversible, observe, opening, type Change, type Irreversible, type Observe, type Opening, type Phase } from '../../domain/scheme.ts';
 import type { Bound } from './use.ts';
 
 const run = (applications: readonly string[], on: Side | 'stopped'): readonly Effect[] => applications.map((application) => ({ do: 'run', application, on }) as const);
@@ -36,12 +36,19 @@ export const fleets = (b: Bound) => ({
       return stopped;
     },
   }),
-  /** The opening: what is written on the target from now on is on the target only. */
-  open: (applications: readonly string[]): Irreversible => irreversible(`open: start ${list(applications)} on the target`, {
+  /** The opening, where no way back was declared. */
+  openForGood: (applications: readonly string[]): Irreversible => irreversible(`open: start ${list(applications)} on the target`, {
     detail: { applications },
     effects: run(applications, 'target'),
-    because: 'what is written on the target from here on is not carried back to the source by this version',
+    because: 'no Connect worker for the way back is declared ("connectBack"): what is written on the target from here on is not carried back',
     run: (c) => b.work.startFleet({ m: b.m, c, applications, on: 'target' }),
+  }),
+  /** The opening: what is written from now on is on that side only, until the cut back. */
+  open: (applications: readonly string[], on: Side, back: readonly Phase[]): Opening => opening(`open: start ${list(applications)} on the ${on}`, {
+    detail: { applications, on },
+    effects: run(applications, on),
+    run: (c) => b.work.startFleet({ m: b.m, c, applications, on }),
+    back,
   }),
   running: (applications: readonly string[], on: Side): Observe => observe(`see ${list(applications)} at work on the ${on}`, {
     detail: { applications, on },

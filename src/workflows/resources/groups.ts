@@ -7,24 +7,24 @@ import { change, observe, type Change, type Observe } from '../../domain/scheme.
 import type { Bound } from './use.ts';
 
 const names = (applications: readonly Application[]): readonly string[] => [...new Set(applications.flatMap(groupsOf))].sort();
-const positions = (applications: readonly Application[], on: Side, from: 'translated' | 'log-start' | 'none'): readonly Effect[] =>
+const positions = (applications: readonly Application[], on: Side, from: 'translated' | 'cut' | 'none'): readonly Effect[] =>
   applications.flatMap((a) => a.reads.map((r) => ({ do: 'position', group: r.group, topics: r.topics, on, from }) as const));
 
 export const groups = (b: Bound) => ({
   /**
-   * Sets the positions of these applications' groups on `to`: translated with proof, or the log start where nothing was
-   * copied. Undone by translating back where the groups are by then.
+   * Sets the positions of these applications' groups on `to`: translated with proof, or where the log is cut, for groups that
+   * have drained what is only on the other side. `returned`: undone by translating back where the groups are by then.
    */
-  move: (applications: readonly Application[], to: Side, how: 'translated' | 'log-start'): Change =>
+  move: (applications: readonly Application[], to: Side, how: 'translated' | 'cut', undo: 'returned' | 'kept' = 'returned'): Change =>
     change<PositionsBefore & Json>(`set positions of ${names(applications).join(', ')} on the ${to}`, {
       proves: true,
       detail: { groups: names(applications), to, how },
       effects: positions(applications, to, how),
-      // Where nothing was copied, nothing can be translated back: a group that has read on `to` keeps its place there.
-      undoes: how === 'log-start' ? [] : [...positions(applications, otherSide(to), 'translated'), ...positions(applications, to, 'none')],
+      undoes: undo === 'kept' ? [] : [...positions(applications, otherSide(to), 'translated'), ...positions(applications, to, 'none')],
       capture: async (c) => ({ ...(await b.work.capturePositions({ m: b.m, c, groups: names(applications), to })) }),
       apply: (before, c) => b.work.setPositions({ m: b.m, c, groups: names(applications), to, how, before }),
-      undo: (before, c) => b.work.returnPositions({ m: b.m, c, groups: names(applications), to, how, before }),
+      // Where nothing is copied, nothing can be translated back: a group that has read on `to` keeps its place there.
+      undo: (before, c) => b.work.returnPositions({ m: b.m, c, groups: names(applications), to, how: undo === 'kept' ? 'cut' : 'translated', before }),
     }),
   /** `when` keeps the names of a wait before the stop and of the proof after it apart. */
   drained: (applications: readonly Application[], topics: readonly string[], on: Side, when: 'before the stop' | 'after the stop'): Observe =>

@@ -6,10 +6,13 @@ import { cutSets, inOrder, pureReaders, writersOf, type CutSet } from '../../dom
 import { readsOf } from '../../domain/migration.ts';
 import { phase, outage, type Phase, type Scheme } from '../../domain/scheme.ts';
 import type { Use } from '../resources/use.ts';
+import { wayBack, wayBackPromise } from './wayback.ts';
 
 export const producerFirst: Scheme<Use> = (m, _has, use) => {
   const sets = inOrder(m, cutSets(m), 'upstream-first');
   const readers = pureReaders(m);
+  const back = m.connectBack !== null;
+  const fenced = (set: CutSet): boolean => writersOf(m, set).some((a) => a.principals.length > 0);
 
   const cut = (set: CutSet): Phase => {
     const writers = writersOf(m, set);
@@ -17,7 +20,8 @@ export const producerFirst: Scheme<Use> = (m, _has, use) => {
     const inputs = [...new Set(reading.flatMap(readsOf))].filter((t) => !set.topics.includes(t)).sort();
     return phase(`cut ${set.name}`,
       ...(inputs.length > 0 ? [use.groups.drained(reading, inputs, 'source', 'before the stop')] : []),
-      use.holds.approve('approve the cut', `Stop ${set.writers.join(', ') || 'nobody'} and continue ${set.topics.join(', ')} on ${m.target}? From the opening on there is no way back.`,
+      ...(back ? [use.mirrors.wayBack(set)] : []),
+      use.holds.approve('approve the cut', `Stop ${set.writers.join(', ') || 'nobody'} and continue ${set.topics.join(', ')} on ${m.target}? ${back ? 'From the opening on the way back is a cut of its own.' : 'From the opening on there is no way back.'}`,
         { kind: 'cut', set, applications: set.writers, copies: false, budgetMs: m.outage.budgetMs, undoReserveMs: m.outage.undoReserveMs }),
       outage('outage', {
         budgetMs: m.outage.budgetMs,
@@ -25,14 +29,16 @@ export const producerFirst: Scheme<Use> = (m, _has, use) => {
         until: [
           use.fleets.stop(set.writers, 'source'),
           use.fleets.quiet(set.writers, 'source'),
-          ...(writers.some((a) => a.principals.length > 0) ? [use.cuts.fence(set, 'source')] : []),
-          ...(reading.length > 0 ? [use.groups.drained(reading, [...new Set(reading.flatMap(readsOf))].sort(), 'source', 'after the stop'), use.groups.move(reading, 'target', 'log-start')] : []),
+          ...(fenced(set) ? [use.cuts.fence(set, 'source')] : []),
+          ...(reading.length > 0 ? [use.groups.drained(reading, [...new Set(reading.flatMap(readsOf))].sort(), 'source', 'after the stop'), use.groups.move(reading, 'target', 'cut', 'kept')] : []),
+          ...(fenced(set) ? [use.cuts.lift(set, 'target')] : []),
           use.cuts.mark(set, 'target'),
           use.cuts.confirm(set, 'target'),
         ],
-        open: use.fleets.open(set.writers),
+        open: back ? use.fleets.open(set.writers, 'target', wayBack(m, use, set, false)) : use.fleets.openForGood(set.writers),
       }),
-      use.fleets.running(set.writers, 'target'));
+      use.fleets.running(set.writers, 'target'),
+      ...(back ? [use.mirrors.follow(set, 'source')] : []));
   };
 
   const moveReader = (name: string): Phase => {
@@ -42,8 +48,8 @@ export const producerFirst: Scheme<Use> = (m, _has, use) => {
       use.groups.drained(reader, topics, 'source', 'before the stop'),
       use.fleets.stop([name], 'source'),
       use.fleets.quiet([name], 'source'),
-      use.groups.drained(reader, topics, 'source', 'after the stop'),
-      use.groups.move(reader, 'target', 'log-start'),
+      ...(back ? [] : [use.groups.drained(reader, topics, 'source', 'after the stop')]),
+      use.groups.move(reader, 'target', back ? 'translated' : 'cut', back ? 'returned' : 'kept'),
       use.fleets.start([name], 'target'),
       use.fleets.running([name], 'target'));
   };
@@ -51,24 +57,24 @@ export const producerFirst: Scheme<Use> = (m, _has, use) => {
   return {
     scheme: 'producerFirst',
     promises: [
-      'Nothing is copied: the target begins empty, and records pile up there until the consumers have drained the source.',
+      `Nothing is copied to the target: it begins empty, and records pile up there until the consumers have drained the source.${back ? ' What is written there is carried back to the source, where consumers that have not moved yet read it.' : ''}`,
       'Nothing is lost and nothing is read twice; the order per key is kept.',
       `Write outage: one per cut set (${sets.map((s) => s.name).join(', ')}), at most ${m.outage.budgetMs} ms each until the first producer is told to start, undone by itself otherwise.`,
       'Read outage: per application, from its stop to its start on the target, after it has drained the source.',
-      'The way back is open until the first opening; each opening is irreversible in this version.',
+      wayBackPromise(m),
       ...(m.applications.some((a) => a.writes.length > 0 && a.principals.length === 0) ? ['No fence for writers without declared principals: a forgotten writer is watched for, not refused.'] : []),
     ],
     forward: [
       phase('check', use.clusters.lock(), use.clusters.ready('producerFirst')),
-      phase('prepare', use.topics.create(), use.topics.holdRetention()),
+      phase('prepare', use.topics.create(), use.topics.holdRetention(), ...sets.filter(fenced).map((s) => use.cuts.fence(s, 'target'))),
       ...sets.map(cut),
       ...(readers.length > 0 ? [phase('approve', use.holds.approve('approve the move', `Move the consumers ${readers.map((a) => a.name).join(', ')} to ${m.target}, each as soon as it has drained the source?`,
         { kind: 'move', applications: readers.map((a) => a.name), sets, copies: false }))] : []),
       ...readers.map((a) => moveReader(a.name)),
       phase('finish',
         use.holds.approve('approve the finish', `Finish: set retention on ${m.target} as on ${m.source} and lift what was held back?`, { kind: 'finish', sets, copies: false }),
+        ...(back ? [use.mirrors.giveUpTheWayBack(sets)] : []),
         use.topics.releaseRetention(), use.cuts.unfence(sets, 'source'), use.clusters.unlock()),
     ],
-    back: [],
   };
 };

@@ -5,10 +5,13 @@
 import { cutSets, inOrder, pureReaders, writersOf, type CutSet } from '../../domain/cutsets.ts';
 import { phase, outage, type Phase, type Scheme } from '../../domain/scheme.ts';
 import type { Use } from '../resources/use.ts';
+import { wayBack, wayBackPromise } from './wayback.ts';
 
 export const stopRestartRepeat: Scheme<Use> = (m, _has, use) => {
   const sets = inOrder(m, cutSets(m), 'downstream-first');
   const readers = pureReaders(m);
+  const back = m.connectBack !== null;
+  const fenced = (set: CutSet): boolean => writersOf(m, set).some((a) => a.principals.length > 0);
 
   const moveReader = (name: string): Phase => {
     const reader = readers.filter((a) => a.name === name);
@@ -24,7 +27,8 @@ export const stopRestartRepeat: Scheme<Use> = (m, _has, use) => {
     const writers = writersOf(m, set);
     const reading = writers.filter((a) => a.reads.length > 0);
     return phase(`cut ${set.name}`,
-      use.holds.approve('approve the cut', `Stop ${set.writers.join(', ') || 'nobody'} and move ${set.topics.join(', ')} to ${m.target}? From the opening on there is no way back.`,
+      ...(back ? [use.mirrors.wayBack(set)] : []),
+      use.holds.approve('approve the cut', `Stop ${set.writers.join(', ') || 'nobody'} and move ${set.topics.join(', ')} to ${m.target}? ${back ? 'From the opening on the way back is a cut of its own.' : 'From the opening on there is no way back.'}`,
         { kind: 'cut', set, applications: set.writers, copies: true, budgetMs: m.outage.budgetMs, undoReserveMs: m.outage.undoReserveMs }),
       outage('outage', {
         budgetMs: m.outage.budgetMs,
@@ -32,17 +36,19 @@ export const stopRestartRepeat: Scheme<Use> = (m, _has, use) => {
         until: [
           use.fleets.stop(set.writers, 'source'),
           use.fleets.quiet(set.writers, 'source'),
-          ...(writers.some((a) => a.principals.length > 0) ? [use.cuts.fence(set, 'source')] : []),
-          use.mirrors.drained(set),
-          use.mirrors.silence(set),
+          ...(fenced(set) ? [use.cuts.fence(set, 'source')] : []),
+          use.mirrors.drained(set, 'target'),
+          use.mirrors.silence(set, 'target'),
           ...(reading.length > 0 ? [use.groups.move(reading, 'target', 'translated')] : []),
+          ...(fenced(set) ? [use.cuts.lift(set, 'target')] : []),
           use.cuts.mark(set, 'target'),
           use.cuts.confirm(set, 'target'),
         ],
-        open: use.fleets.open(set.writers),
+        open: back ? use.fleets.open(set.writers, 'target', wayBack(m, use, set, true)) : use.fleets.openForGood(set.writers),
       }),
       use.fleets.running(set.writers, 'target'),
-      use.mirrors.retire([set]));
+      use.mirrors.retire([set], 'target'),
+      ...(back ? [use.mirrors.follow(set, 'source')] : []));
   };
 
   return {
@@ -52,21 +58,21 @@ export const stopRestartRepeat: Scheme<Use> = (m, _has, use) => {
       'Consumers may move while producers stay; history is copied to the target.',
       `Write outage: one per cut set (${sets.map((s) => s.name).join(', ')}), at most ${m.outage.budgetMs} ms each until the first producer is told to start, undone by itself otherwise.`,
       'Read outage: per application, from its stop to its start on the target.',
-      'The way back is open until the first opening; each opening is irreversible in this version.',
+      wayBackPromise(m),
       ...(m.applications.some((a) => a.writes.length > 0 && a.principals.length === 0) ? ['No fence for writers without declared principals: a forgotten writer is watched for, not refused.'] : []),
     ],
     forward: [
       phase('check', use.clusters.lock(), use.clusters.ready('stopRestartRepeat')),
-      phase('prepare', use.topics.create(), use.topics.holdRetention()),
-      phase('mirror', sets.map((s) => use.mirrors.create(s)), use.mirrors.caughtUp(sets)),
+      phase('prepare', use.topics.create(), use.topics.holdRetention(), ...sets.filter(fenced).map((s) => use.cuts.fence(s, 'target'))),
+      phase('mirror', sets.map((s) => use.mirrors.create(s)), use.mirrors.caughtUp(sets, 'target')),
       ...(readers.length > 0 ? [phase('approve', use.holds.approve('approve the move', `Move the consumers ${readers.map((a) => a.name).join(', ')} to ${m.target}, one after the other?`,
         { kind: 'move', applications: readers.map((a) => a.name), sets, copies: true }))] : []),
       ...readers.map((a) => moveReader(a.name)),
       ...sets.map(cut),
       phase('finish',
         use.holds.approve('approve the finish', `Finish: set retention on ${m.target} as on ${m.source} and lift what was held back?`, { kind: 'finish', sets, copies: true }),
+        ...(back ? [use.mirrors.giveUpTheWayBack(sets)] : []),
         use.topics.releaseRetention(), use.cuts.unfence(sets, 'source'), use.clusters.unlock()),
     ],
-    back: [],
   };
 };

@@ -1,0 +1,93 @@
+/** Questions of a run: a hold with its evidence, a step that failed, and what a decision does. */
+import type { Decision } from '../domain/decisions.ts';
+import { hashOf } from '../domain/plan.ts';
+import type { Answer, Question } from '../domain/progress.ts';
+import type { Evidence, Hold, Unit } from '../domain/scheme.ts';
+import type { Run } from './engine.ts';
+import { describeError } from './errors.ts';
+import type { Heard } from './inbox.ts';
+
+export function ask(run: Run, q: Omit<Question, 'sinceMs'>): void {
+  const { j } = run;
+  j.question = { ...q, sinceMs: run.runtime.now() };
+  j.say = '';
+  run.log(`asks: ${q.text}`);
+  run.tell();
+}
+
+const evidenceHash = (run: Run, unit: Unit, evidence: Evidence): string =>
+  hashOf({ unit: unit.name, plan: run.j.planHash, claims: evidence.claims }).slice(0, 16);
+
+export function openHold(run: Run, unit: Unit, step: Hold, evidence: Evidence): void {
+  ask(run, {
+    name: unit.name, kind: 'hold', text: step.question, answers: run.j.reverse ? ['approve', 'reject'] : ['approve', 'reject', 'rollback'],
+    claims: evidence.claims, figures: evidence.figures, hash: evidenceHash(run, unit, evidence),
+  });
+}
+
+/** A unit failed. On a way back, to reject is to stay where the applications are, until they have been told to return. */
+export function asksWhatToDo(run: Run, unit: Unit, why: string): void {
+  const { j } = run;
+  if (j.wantBack) { run.log(`${unit.name} left: ${j.wantBack.kind} by ${j.wantBack.by}`); return; }
+  const { step } = unit;
+  const mustGoOn = j.closedBy === unit.name || j.opening === unit.name;
+  const provenOrAsked = step.kind === 'hold' || step.kind === 'outage' || ('proves' in step && step.proves);
+  const other: readonly Answer[] = j.reverse ? (j.reverse.opened ? [] : ['reject']) : ['rollback'];
+  const answers: Answer[] = mustGoOn ? ['retry'] : ['retry', ...(provenOrAsked ? [] : ['skip' as const]), ...other];
+  ask(run, { name: unit.name, kind: 'failed', text: `${unit.name} failed: ${why}`, answers, claims: [], figures: [], hash: null });
+}
+
+export async function answer(run: Run, q: Question): Promise<void> {
+  const { j } = run;
+  await run.runtime.condition(() => run.inbox.waiting || j.wantBack !== null || run.mayRenew());
+  const heard = run.inbox.next();
+  if (!heard) { if (j.wantBack) j.question = null; return; }
+  const { decision } = heard;
+  if (decision.kind === 'approve') return approve(run, q, heard);
+  j.question = null;
+  run.log(`${decision.kind} of ${q.name} by ${decision.by}${decision.reason === null ? '' : ` (${decision.reason})`}`);
+  if (decision.kind === 'reject' && j.reverse) j.reverse.refused = decision.by;
+  else if (decision.kind === 'reject') run.turnBack(decision);
+  if (decision.kind === 'retry') again(run, q);
+  if (decision.kind === 'skip') skip(run, q, decision);
+  run.inbox.settle(heard, `accepted: ${decision.kind} of ${q.name}`);
+}
+
+/** An approval counts only if the claims still stand when they are read again. */
+async function approve(run: Run, q: Question, heard: Heard): Promise<void> {
+  const unit = run.unit();
+  const { step } = unit;
+  if (step.kind !== 'hold') { run.inbox.settle(heard, 'refused: nothing is to be approved here'); return; }
+  let verdict: string;
+  try {
+    const now = await step.evidence(run.context(unit, step));
+    const broken = now.claims.filter((c) => !c.holds);
+    const hash = evidenceHash(run, unit, now);
+    if (hash !== q.hash) verdict = `refused: the evidence changed since you saw it (${String(q.hash)} is now ${hash}). Look again and decide again.`;
+    else if (broken.length > 0) verdict = `refused: not all claims hold: ${broken.map((c) => c.text).join('; ')}`;
+    else verdict = `accepted: ${q.name} approved by ${heard.decision.by}`;
+    if (!verdict.startsWith('accepted') && run.j.wantBack === null) openHold(run, unit, step, now);
+  } catch (error) {
+    verdict = `refused: the evidence could not be read again: ${describeError(error)}`;
+  }
+  run.log(`${q.name}: approve by ${heard.decision.by} with hash ${String(q.hash)}: ${verdict}`);
+  if (verdict.startsWith('accepted')) { run.j.question = null; run.j.say = verdict; run.advance(unit); } else run.j.refused = verdict;
+  run.inbox.settle(heard, verdict);
+  run.tell();
+}
+
+function again(run: Run, q: Question): void {
+  const { j } = run;
+  if (q.kind === 'plan-changed') run.renew = true;
+  if (q.kind === 'parked') { j.direction = 'forward'; j.backTo = null; j.attempt++; }
+}
+function skip(run: Run, q: Question, d: Decision): void {
+  const { j } = run;
+  if (q.kind === 'undo-failed') {
+    run.log(`undo left by ${d.by}: ${String(d.reason)}`);
+    j.undos = j.undos.filter((u) => `undo ${u.step}` !== q.name);
+  } else {
+    j.say = `skipped by ${d.by}: ${String(d.reason)}`;
+    run.advance(run.unit());
+  }
+}

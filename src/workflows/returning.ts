@@ -1,0 +1,114 @@
+/** The ways back of a run: undo entries one by one, an outage that undoes itself, an opening that is undone by a cut back. */
+import { backOf, nextUndo, stepId, stepsOf, units, type Context } from '../domain/scheme.ts';
+import { ask, asksWhatToDo } from './asking.ts';
+import type { Run } from './engine.ts';
+import { describeError } from './errors.ts';
+import type { Reverse, Undo } from './journal.ts';
+
+/** A rollback begins. A way back that is under way goes on as it is: only how far it leads may change. */
+export function turn(run: Run): void {
+  const { j } = run;
+  j.endedBy = j.wantBack;
+  j.backTo = j.wantBack?.to ?? null;
+  j.wantBack = null;
+  if (j.reverse) return;
+  j.direction = 'back';
+  j.question = null;
+  j.captured = {};
+  j.picture = null;
+  j.attempt++;
+  run.freshScope();
+}
+
+/** How many undo entries stay when rolling back to the end of a phase. */
+export function floor(run: Run): number {
+  const { backTo, undos } = run.j;
+  if (backTo === null) return 0;
+  const keep = run.phases.slice(0, run.phases.indexOf(backTo) + 1);
+  const first = undos.findIndex((u) => !keep.includes(u.phase));
+  return first === -1 ? undos.length : first;
+}
+
+export async function undoNext(run: Run, from: number): Promise<void> {
+  const { j } = run;
+  const entry = j.undos[from + nextUndo(j.undos.slice(from))];
+  if (!entry) return;
+  if (entry.opening) return beginReverse(run, entry);
+  const unit = run.find(entry.unit);
+  const step = unit && stepsOf(unit).find((s) => stepId(unit, s) === entry.step);
+  try {
+    if (!step || step.kind !== 'change') throw new Error(`this code has no change called ${entry.step}; start a worker with the code that made it, then retry`);
+    const c: Context = { ...run.context(unit, step), mode: 'undo', untilMs: null, key: entry.key };
+    const say = typeof step.undo === 'string' ? step.undo.replace(/^leave: /, 'left: ') : (await step.undo(entry.before, c)).say;
+    j.say = `undo ${entry.step}: ${say}`;
+    run.log(j.say);
+    j.undos = j.undos.filter((u) => u !== entry);
+    delete j.captured[entry.step];
+  } catch (error) {
+    ask(run, { name: `undo ${entry.step}`, kind: 'undo-failed', text: `Undoing ${entry.step} failed: ${describeError(error)}`, answers: ['retry', 'skip'], claims: [], figures: [], hash: null });
+  }
+}
+
+/** An outage has undone itself: say why, then ask (or go on back, when that was the reason). */
+export function unwound(run: Run): void {
+  const { j } = run;
+  const { unwind } = j;
+  j.unwind = null;
+  j.captured = {};
+  j.attempt++;
+  run.freshScope();
+  const record = j.outages.at(-1);
+  if (record?.outcome === 'undone') j.outages = [...j.outages.slice(0, -1), { ...record, endedMs: run.runtime.now() }];
+  if (unwind) asksWhatToDo(run, run.unit(), unwind.why);
+}
+
+/** Its units are run like any others, with their own hold and outage. */
+function beginReverse(run: Run, entry: Undo): void {
+  const { j } = run;
+  const unit = run.find(entry.unit);
+  const first = unit && units(backOf(unit))[0];
+  if (!first) {
+    ask(run, { name: `undo ${entry.step}`, kind: 'undo-failed', text: `This code has no way back for ${entry.step}; start a worker with the code that opened it, then retry.`, answers: ['retry'], claims: [], figures: [], hash: null });
+    return;
+  }
+  j.reverse = { of: entry.step, at: first.name, mark: j.undos.length, opened: false, refused: null };
+  j.captured = {};
+  j.picture = null;
+  j.attempt++;
+  run.log(`the way back of ${entry.step} begins`);
+}
+
+/** The reverse cut is done: the opening is undone, and so is all that came with it. */
+export function reversed(run: Run, reverse: Reverse): void {
+  const { j } = run;
+  j.undos = j.undos.slice(0, reverse.mark - 1);
+  j.reverse = null;
+  j.captured = {};
+  j.attempt++;
+  run.log(`${reverse.of} is undone`);
+}
+
+/** The way back was refused and what it did is undone: the opening stands, and goes on forward from there if asked to. */
+export function stay(run: Run, reverse: Reverse): void {
+  const { j } = run;
+  const opened = run.forwardUnits.findIndex((u) => reverse.of.startsWith(`${u.name}/`));
+  j.reverse = null;
+  j.backTo = null;
+  j.at = run.forwardUnits[opened + 1]?.name ?? j.at;
+  j.captured = {};
+  j.attempt++;
+  ask(run, { name: j.at ?? 'end', kind: 'parked', text: `The way back of ${reverse.of} was refused by ${reverse.refused ?? 'somebody'}; it stands. Retry goes forward from ${String(j.at)}; rollback asks again.`, answers: ['retry', 'rollback'], claims: [], figures: [], hash: null });
+}
+
+/** Rolled back as far as was asked, or as far as there is a way. */
+export function park(run: Run): void {
+  const { j } = run;
+  const all = run.forwardUnits;
+  const closedUnit = all.find((u) => u.name === j.closedBy || j.closedBy?.startsWith(`${u.name}/`));
+  const last = j.backTo === null ? closedUnit : all.filter((u) => u.phase === j.backTo).at(-1);
+  const next = last && all[all.indexOf(last) + 1];
+  if (next && all.indexOf(next) < all.findIndex((u) => u.name === j.at)) j.at = next.name;
+  j.backTo = null;
+  const where = closedUnit && last === closedUnit ? `to just after ${String(j.closedBy)}, which has no way back` : `to the end of ${last?.phase ?? 'nothing'}`;
+  ask(run, { name: j.at ?? 'end', kind: 'parked', text: `Rolled back ${where}. Retry goes forward again from ${String(j.at)}.`, answers: j.closedBy === null ? ['retry', 'rollback'] : ['retry'], claims: [], figures: [], hash: null });
+}

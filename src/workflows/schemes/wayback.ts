@@ -1,0 +1,42 @@
+/** The way back of one opening, the same in every scheme: a cut in the other direction, with its own hold, outage and budget. */
+import { writersOf, type CutSet } from '../../domain/cutsets.ts';
+import type { Migration } from '../../domain/migration.ts';
+import { outage, phase, type Phase } from '../../domain/scheme.ts';
+import type { Use } from '../resources/use.ts';
+
+/** `feeds`: the scheme copies, so that the target is fed again once the source is open. */
+export function wayBack(m: Migration, use: Use, set: CutSet, feeds: boolean): readonly Phase[] {
+  const writers = writersOf(m, set);
+  const reading = writers.filter((a) => a.reads.length > 0);
+  const fenced = writers.some((a) => a.principals.length > 0);
+  return [phase(`back ${set.name}`,
+    ...(feeds ? [use.mirrors.retire([set], 'target')] : []),
+    use.mirrors.follow(set, 'source'),
+    use.mirrors.caughtUp([set], 'source'),
+    use.holds.approve('approve the cut back', `Stop ${set.writers.join(', ')} and bring ${set.topics.join(', ')} back to ${m.source}? To reject is to stay on ${m.target}.`,
+      { kind: 'reverse', set, applications: set.writers, budgetMs: m.outage.budgetMs, undoReserveMs: m.outage.undoReserveMs }),
+    outage('outage', {
+      budgetMs: m.outage.budgetMs,
+      undoReserveMs: m.outage.undoReserveMs,
+      until: [
+        use.fleets.stop(set.writers, 'target'),
+        use.fleets.quiet(set.writers, 'target'),
+        ...(fenced ? [use.cuts.fence(set, 'target')] : []),
+        use.mirrors.drained(set, 'source'),
+        use.mirrors.silence(set, 'source'),
+        ...(reading.length > 0 ? [use.groups.move(reading, 'source', 'translated')] : []),
+        ...(fenced ? [use.cuts.lift(set, 'source')] : []),
+        use.cuts.mark(set, 'source'),
+        use.cuts.confirm(set, 'source'),
+      ],
+      open: use.fleets.open(set.writers, 'source', []),
+    }),
+    use.fleets.running(set.writers, 'source'),
+    use.mirrors.retire([set], 'source'),
+    ...(feeds ? [use.mirrors.follow(set, 'target')] : []))];
+}
+
+/** What a plan says of its way back. */
+export const wayBackPromise = (m: Migration): string => (m.connectBack === null
+  ? 'The way back is open until the first opening; each opening is irreversible, because no Connect worker for the way back is declared ("connectBack").'
+  : `The way back stays open until the finish: what is written on ${m.target} is carried back to ${m.source} by Connect worker ${m.connectBack}, which needs the right to write these topics there. A rollback after an opening is a cut in the other direction, with its own hold and an outage of at most ${m.outage.budgetMs} ms.`);

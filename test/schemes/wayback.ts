@@ -1,0 +1,91 @@
+/**
+ * What every scheme with a way back must stand after its openings: rolled back by cuts in the other direction, forward again,
+ * back again; with faults at every place of it, refused at every hold, interrupted at every call.
+ */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { Migration } from '../../src/domain/migration.ts';
+import type { SchemeName } from '../../src/workflows/schemes/schemes.ts';
+import { demo } from '../fakes/migrations.ts';
+import { say, trial, type Operator, type TrialOptions } from '../fakes/runtime.ts';
+import type { Fault } from '../fakes/world-work.ts';
+import { go, lagging, lost, moments, once, refused, upTo } from './judge.ts';
+
+const last = 'finish/approve the finish';
+const withWayBack = (m: Migration): Migration => ({ ...m, connectBack: 'connect-old' });
+/** Turns back at the last hold so many times, each time to the end of a phase (or to the start); retries what fails. */
+const turning = (times: number, to?: string): Operator => {
+  let turned = 0;
+  return (q) => {
+    if (q.kind === 'hold' && q.name === last && turned++ < times) return { kind: 'rollback', ...(to === undefined ? {} : { to }) };
+    return q.kind === 'hold' ? { kind: 'approve' } : { kind: 'retry' };
+  };
+};
+
+export function waysBack(s: { readonly scheme: SchemeName; readonly shapes: readonly Migration[] }): void {
+  const { scheme } = s;
+  const m = withWayBack(demo);
+  const back = (): TrialOptions => ({ scheme, m, operator: turning(1) });
+  describe(`${scheme}, after its openings`, () => {
+    for (const shape of s.shapes) test(`${shape.name}: forward; back to the start; forward, back, forward, back, forward`, async () => {
+      assert.equal((await go('forward', { scheme, m: withWayBack(shape) })).outcome, 'completed');
+      assert.equal((await go('back', { scheme, m: withWayBack(shape), operator: turning(1) })).outcome, 'rolled-back');
+      const t = await go('there and back', { scheme, m: withWayBack(shape), renewEvery: 5, operator: turning(2, 'prepare') });
+      assert.equal(t.outcome, 'completed');
+      assert.ok(t.journal.outages.length >= 5, `${t.journal.outages.length} outages`);
+    });
+    test('back to the end of each phase, and forward again', async () => {
+      const { phases } = await trial({ scheme, m, world: lagging });
+      for (const to of phases.slice(0, -1)) assert.equal((await go(`to ${to}`, { scheme, m, operator: turning(1, to) })).outcome, 'completed');
+    });
+    test('a rollback is asked for at any call, and every cut back approved', async () => {
+      const { activities } = await trial({ scheme, m, world: lagging });
+      let reversed = 0;
+      for (const n of upTo(activities.calls.length)) for (const renewEvery of [4, 1_000]) {
+        const t = await go(`call ${n}`, { scheme, m, renewEvery, faults: ({ run }) => ({ call: once(n, () => { const r = run(); if (r) say(r, 'rollback'); return undefined; }) }) });
+        reversed += t.outcome === 'rolled-back' && t.journal.outages.some((o) => o.name.startsWith('back ')) ? 1 : 0;
+      }
+      assert.ok(reversed > 20, `only ${reversed} went back over a cut`);
+    });
+    for (const when of moments) for (const [what, fault] of [['fails', refused], ['loses its connection', lost]] as const)
+      test(`each write on the way back ${what} once, ${when} its effect`, async () => {
+        const { activities } = await trial({ ...back(), world: lagging });
+        const forward = (await trial({ scheme, m, world: lagging })).activities.writes - 8;
+        for (let n = forward; n <= activities.writes; n++) assert.equal((await go(`write ${n}`, { ...back(), faults: () => ({ [when]: once(n, fault) }) })).outcome, 'rolled-back');
+      });
+    test('the worker dies at any call of the way back, while runs continue as new', async () => {
+      const { activities } = await trial({ ...back(), world: lagging });
+      for (const n of upTo(activities.calls.length)) assert.equal((await go(`call ${n}`, { ...back(), renewEvery: 3, faults: () => ({ call: once(n, lost) }) })).outcome, 'rolled-back');
+    });
+    test('every cut back is refused once: the opening stands, and the migration goes on', async () => {
+      const asked = (await go('asked', back())).questions.filter((q) => q.includes('To reject is to stay')).length;
+      for (const n of upTo(asked)) {
+        let [turned, seen] = [false, 0];
+        const operator: Operator = (q) => {
+          if (q.kind === 'hold' && q.name === last && !turned) { turned = true; return { kind: 'rollback' }; }
+          if (q.text.includes('To reject is to stay')) return { kind: ++seen === n ? 'reject' : 'approve' };
+          return q.kind === 'hold' ? { kind: 'approve' } : { kind: 'retry' };
+        };
+        const t = await go(`refused ${n}`, { scheme, m, operator });
+        assert.equal(t.outcome, 'completed');
+        assert.ok(t.questions.some((q) => q.startsWith('parked: The way back')), t.questions.join('\n'));
+      }
+    });
+    for (const fault of ['hang', 'late'] as const) test(`the budget passes at each write of a cut back (${fault}): it undoes itself, and is tried again or refused`, async () => {
+      const { activities } = await trial({ ...back(), world: lagging });
+      let undone = 0;
+      for (const n of upTo(activities.writes)) for (const answer of ['retry', 'reject'] as const) {
+        let turned = false;
+        const operator: Operator = (q) => {
+          if (q.kind === 'hold' && q.name === last && !turned) { turned = true; return { kind: 'rollback' }; }
+          return q.kind === 'hold' ? { kind: 'approve' } : { kind: q.answers.includes(answer) ? answer : 'retry' };
+        };
+        const strike = (at: number, run: () => { readonly insideOutage: boolean; readonly journal: { readonly opening: string | null; readonly reverse: unknown } | null } | null): Fault | undefined =>
+          (at === n && run()?.insideOutage === true && run()?.journal?.reverse && run()?.journal?.opening === null ? fault : undefined);
+        const t = await go(`write ${n}, ${answer}`, { scheme, m, operator, faults: ({ run }) => ({ before: (_name, at) => strike(at, run) }) });
+        undone += t.journal.outages.filter((o) => o.outcome === 'undone').length;
+      }
+      assert.ok(undone >= 8, `only ${undone} outages were undone`);
+    });
+  });
+}
