@@ -73,7 +73,7 @@ export const toolsNeeded = (options: StackOptions): Wanted => ({
 /** Temporal takes four, each broker two, each Connect worker one. */
 export const portsNeeded = (options: StackOptions): number => {
   const brokers = [options.source ?? {}, options.target ?? {}].map((choice) => (choice === 'none' ? 0 : (choice.brokers ?? 1)));
-  return 4 + 2 + 2 * brokers.reduce((a, b) => a + b, 0);
+  return 4 + 1 + (options.forwardWorkers ?? 1) + 2 * brokers.reduce((a, b) => a + b, 0);
 };
 
 const startTemporal = async (b: Building): Promise<StackTemporal | null> => {
@@ -106,14 +106,14 @@ const startCluster = async (b: Building, of: { readonly catalogName: string; rea
   return Object.assign(cluster, { catalogName, bootstrap, clusterId: plan.clusterId, brokers: [first, ...more], login: (user: User) => logins?.[user] ?? null });
 };
 
-const startConnect = async (b: Building, on: StackCluster | null, groupId: string): Promise<StackConnect | null> => {
+const startConnect = async (b: Building, on: StackCluster | null, groupId: string, member = 1): Promise<StackConnect | null> => {
   if (on === null) return null;
   const port = b.port();
   const url = `http://127.0.0.1:${port}`;
   const { java, jars } = b.tools.kafka ?? absent("Kafka's jars");
   const part = b.part('connect', prepareConnect({
-    java, jars: jars.connect, aim: b.options.aim ?? 'start', groupId, port, bootstrap: on.bootstrap,
-    replicationFactor: Math.min(3, on.brokers.length), login: on.login('mm2'), folder: join(b.folder, `connect-${groupId}`), logFolder: b.logFolder,
+    java, jars: jars.connect, aim: b.options.aim ?? 'start', groupId, member, port, bootstrap: on.bootstrap,
+    replicationFactor: Math.min(3, on.brokers.length), login: on.login('mm2'), folder: join(b.folder, `connect-${groupId}${member === 1 ? '' : `-${member}`}`), logFolder: b.logFolder,
     settings: b.options.connectSettings ?? {},
   }));
   await b.start(part, url);
@@ -126,17 +126,28 @@ export interface BuiltParts {
   readonly target: StackCluster | null;
   readonly forward: StackConnect | null;
   readonly back: StackConnect | null;
+  readonly more: readonly StackConnect[];
 }
+
+/** One after the other: the first one makes the group's topics. */
+const startForward = async (b: Building, on: StackCluster | null): Promise<readonly StackConnect[]> => {
+  const started: StackConnect[] = [];
+  for (let member = 1; member <= (b.options.forwardWorkers ?? 1); member += 1) {
+    const one = await startConnect(b, on, 'fwd', member);
+    if (one !== null) started.push(one);
+  }
+  return started;
+};
 
 /** Fails as soon as one part fails; the caller stops the others. */
 export const startParts = async (b: Building): Promise<BuiltParts> => {
   const connects = b.options.connects ?? 'both';
   const sourceStarts = startCluster(b, { catalogName: 'old', jars: 'broker-source', choices: b.options.source ?? {} });
   const targetStarts = startCluster(b, { catalogName: 'new', jars: 'broker-target', choices: b.options.target ?? {} });
-  const [temporal, source, target, forward, back] = await Promise.all([
+  const [temporal, source, target, [forward = null, ...more], back] = await Promise.all([
     startTemporal(b), sourceStarts, targetStarts,
-    targetStarts.then((on) => (connects === 'none' ? null : startConnect(b, on, 'fwd'))),
+    targetStarts.then((on) => (connects === 'none' ? [] : startForward(b, on))),
     sourceStarts.then((on) => (connects === 'both' ? startConnect(b, on, 'back') : null)),
   ]);
-  return { temporal, source, target, forward, back };
+  return { temporal, source, target, forward, back, more };
 };

@@ -1,4 +1,4 @@
-/** A Connect worker of the stack: distributed, alone in its group, exactly-once, MirrorMaker's connectors on its class path. */
+/** A Connect worker of the stack: distributed, usually alone in its group, exactly-once, MirrorMaker's connectors on its class path. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Login } from './access.ts';
@@ -14,6 +14,8 @@ export interface ConnectPlan {
   readonly aim: JvmAim;
   /** `group.id`, also the prefix of its topics and of its connectors' transactional ids. */
   readonly groupId: string;
+  /** Counts from 1 within its group; 1 when not given. */
+  readonly member?: number;
   readonly port: number;
   /** The cluster it is bootstrapped on, which its source connectors write to. */
   readonly bootstrap: readonly string[];
@@ -64,7 +66,7 @@ export const prepareConnect = (plan: ConnectPlan): PartSpec => {
   const [config, logging] = [join(plan.folder, 'worker.properties'), join(plan.folder, 'log.properties')];
   writeFileSync(config, properties(workerSettings(plan)), { mode: 0o600 });
   writeFileSync(logging, log4j2);
-  const name = `connect-${plan.groupId}`;
+  const name = `connect-${plan.groupId}${(plan.member ?? 1) === 1 ? '' : `-${plan.member}`}`;
   return {
     name, command: plan.java,
     args: jvmArgs({

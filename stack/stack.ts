@@ -37,7 +37,9 @@ export interface StackOptions {
   readonly connects?: 'both' | 'forward' | 'none';
   readonly source?: ClusterChoices | 'none';
   readonly target?: ClusterChoices | 'none';
-  /** Settings of both Connect workers on top of ours. */
+  /** Connect workers in the forward group; 1 when not given. */
+  readonly forwardWorkers?: number;
+  /** Settings of all Connect workers on top of ours. */
   readonly connectSettings?: Readonly<Record<string, string>>;
   /** Default `start`; benchmarks say `throughput`. */
   readonly aim?: JvmAim;
@@ -97,7 +99,7 @@ export interface Stack extends AsyncDisposable {
   readonly temporal: StackTemporal;
   readonly source: StackCluster;
   readonly target: StackCluster;
-  readonly connect: { readonly forward: StackConnect; readonly back: StackConnect };
+  readonly connect: { readonly forward: StackConnect; readonly back: StackConnect; /** Further workers of the forward group. */ readonly more: readonly StackConnect[] };
   readonly catalogFile: string;
   /** Writes the catalog again, with fleets; returns its file. */
   writeCatalog(choices: CatalogChoices): string;
@@ -182,6 +184,7 @@ const stackFrom = (b: Building, parts: BuiltParts, life: Life): Stack => {
     connect: {
       get forward() { return forward ?? absent('a Connect worker on the target'); },
       get back() { return back ?? absent('a Connect worker on the source'); },
+      more: parts.more,
     },
     startWorker: (choices = {}) => startProcess(workerProcess(choices, catalogFile)),
     get parts() { return b.parts.map(({ part }) => part); },

@@ -10,8 +10,9 @@ import type { Place } from './place.ts';
 import { absent, patience, reading } from './place.ts';
 import { check, prove } from './prospect.ts';
 import { seed, storedNext } from './seeds.ts';
+import { resume } from './resume.ts';
 import { silence, writersOf } from './silence.ts';
-import { awaitGone, awaitRunning, awaitStopped, health, statusNow } from './state.ts';
+import { awaitGone, awaitRunning, awaitStopped, health, statusNow, told } from './state.ts';
 import { createSyncs } from './syncs.ts';
 
 export interface MirrorDeps { readonly catalog: Catalog; cluster(name: string): Cluster; secret(ref: SecretRef): Promise<string> }
@@ -67,12 +68,8 @@ export function createMirrors(deps: MirrorDeps): Mirrors {
     resume: async (spec, until) => {
       const p = place(spec);
       const partitions = await partitionsOf(p);
-      // Said again, because a status may still show the tasks that the fence has killed: after a stop they are gone for certain.
-      await told(p, 'stop', until);
-      await awaitStopped(p, until);
       await opposing(p, 'accept', until);
-      await told(p, 'resume', until);
-      await awaitRunning(p, partitions, until);
+      await resume(p, partitions, until);
     },
     remove: async (spec, until) => {
       await remove(place(spec), until);
@@ -80,10 +77,6 @@ export function createMirrors(deps: MirrorDeps): Mirrors {
     },
     anchors: async (spec) => syncs.read(place(spec).to, spec),
   };
-}
-
-async function told(p: Place, what: 'stop' | 'resume', until: Until): Promise<void> {
-  if ((await p.rest[what](p.spec.name, patience(until))) === 'absent') throw absent(p);
 }
 
 /** Partitions of the topics, equal on both sides; `topic/partition`. */

@@ -9,6 +9,7 @@ import type { ConnectRest, ListedConnector } from '../connect/rest.ts';
 import { mirrorClass } from './connector.ts';
 import type { Place } from './place.ts';
 import { patience } from './place.ts';
+import { pause } from '../connect/rest.ts';
 
 export interface OpposingDeps {
   readonly catalog: Catalog;
@@ -17,18 +18,30 @@ export interface OpposingDeps {
   readonly whenUnreachable: 'refuse' | 'accept';
 }
 
+/** Tasks of a mirror that was just silenced for a cut end by themselves within this time. */
+const endingMs = 15_000;
+
 /** Throws `Drift` when a mirror that is not stopped copies any of these topics back, or forth a second time. */
 export async function refuseOpposing(p: Place, deps: OpposingDeps, until: Until): Promise<void> {
+  for (const endMs = Date.now() + until.timeoutMs(endingMs); ; await pause(250, until.signal)) {
+    const found = await opposing(p, deps, until);
+    const [first] = found;
+    if (!first) return;
+    if (found.every((o) => o.connector.state === 'STOPPED') && Date.now() < endMs) continue;
+    throw new Failure('Drift', `Mirror ${p.spec.name} was not resumed: connector ${first.connector.name} on Connect at ${first.url} ${first.way} and is ${first.connector.state} with ${first.connector.tasks} tasks, wanted STOPPED without any.`, 'Stop that connector, then retry.');
+  }
+}
+
+interface Opposing { readonly connector: ListedConnector; readonly url: string; readonly way: string }
+async function opposing(p: Place, deps: OpposingDeps, until: Until): Promise<readonly Opposing[]> {
   const workers = Object.values(deps.catalog.connects).filter((c) => c.cluster === p.spec.from || c.cluster === p.spec.to);
-  await Promise.all(workers.map(async (worker) => {
-    const towards = worker.cluster;
-    const reads = deps.catalog.clusters[towards === p.spec.to ? p.spec.from : p.spec.to];
+  return (await Promise.all(workers.map(async (worker) => {
+    const back = worker.cluster !== p.spec.to;
+    const reads = deps.catalog.clusters[back ? p.spec.to : p.spec.from];
     const addresses = new Set([...(reads?.bootstrap ?? []), ...(reads?.connectBootstrap ?? [])]);
-    const bad = (await listed(deps, worker.url, until)).find((c) => c.name !== p.spec.name && conflicts(p, c, addresses));
-    if (!bad) return;
-    const way = towards === p.spec.to ? `also copies topics of it to ${p.spec.to}` : `copies topics of it back to ${p.spec.from}`;
-    throw new Failure('Drift', `Mirror ${p.spec.name} was not resumed: connector ${bad.name} on Connect at ${worker.url} ${way} and is ${bad.state}, wanted STOPPED.`, 'Stop that connector, then retry.');
-  }));
+    const way = back ? `copies topics of it back to ${p.spec.from}` : `also copies topics of it to ${p.spec.to}`;
+    return (await listed(deps, worker.url, until)).filter((c) => c.name !== p.spec.name && conflicts(p, c, addresses)).map((connector) => ({ connector, url: worker.url, way }));
+  }))).flat();
 }
 
 async function listed(deps: OpposingDeps, url: string, until: Until): Promise<readonly ListedConnector[]> {

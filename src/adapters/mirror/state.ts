@@ -42,6 +42,10 @@ export function statusNow(p: Place, until: Until): Promise<ConnectorStatus> {
   });
 }
 
+export async function told(p: Place, what: 'stop' | 'resume', until: Until): Promise<void> {
+  if ((await p.rest[what](p.spec.name, patience(until))) === 'absent') throw absent(p);
+}
+
 /** STOPPED, no task in the status and none configured. */
 export function awaitStopped(p: Place, until: Until): Promise<void> {
   return poll({ p, until, capMs: stopCapMs, wanted: 'stopped' }, async () => {
@@ -52,10 +56,15 @@ export function awaitStopped(p: Place, until: Until): Promise<void> {
   });
 }
 
+export interface Running {
+  readonly capMs?: number;
+  /** One thing more that must be so; what it says is what is missing. */
+  readonly also?: () => Promise<string | null>;
+}
 /** RUNNING, and every partition held by a running task. A failed task does not come back by itself. */
-export function awaitRunning(p: Place, partitions: readonly string[], until: Until): Promise<void> {
+export function awaitRunning(p: Place, partitions: readonly string[], until: Until, more: Running = {}): Promise<void> {
   const sinceMs = Date.now();
-  return poll({ p, until, capMs: startCapMs, wanted: 'running with every partition assigned' }, async () => {
+  return poll({ p, until, capMs: more.capMs ?? startCapMs, wanted: 'running with every partition assigned' }, async () => {
     const now = await health(p, patience(until));
     if (now.connector === 'absent') throw absent(p);
     // Just after a resume the status may still be that of an earlier life.
@@ -63,7 +72,10 @@ export function awaitRunning(p: Place, partitions: readonly string[], until: Unt
       throw new Failure('MirrorStuck', `Connector ${p.spec.name} on Connect at ${p.rest.url} has failed: ${now.traces.join('; ')}`);
     const assigned = new Set(now.assigned);
     const missing = partitions.filter((x) => !assigned.has(x));
-    if (now.connector === 'RUNNING' && missing.length === 0) return { done: undefined };
+    if (now.connector === 'RUNNING' && missing.length === 0) {
+      const open = (await more.also?.()) ?? null;
+      return open === null ? { done: undefined } : { seen: open };
+    }
     return { seen: `it is ${now.connector} with ${now.tasks} tasks, and ${missing.length} of ${partitions.length} partitions are not assigned (${missing.slice(0, 5).join(', ')})` };
   });
 }

@@ -27,7 +27,7 @@ export interface Field {
   close(): Promise<void>;
 }
 
-export async function openField(more: Pick<StackOptions, 'connects' | 'connectSettings' | 'source' | 'target'> = {}): Promise<Field> {
+export async function openField(more: Pick<StackOptions, 'connects' | 'connectSettings' | 'forwardWorkers' | 'source' | 'target'> = {}): Promise<Field> {
   const stack = await startStack({ variant: 'sasl', temporal: 'none', connects: 'forward', ...more });
   const catalog = parse(readFileSync(stack.catalogFile, 'utf8')) as Catalog;
   const open = (name: string): KafkaCluster => openCluster(name, catalog.clusters[name] ?? { bootstrap: [] });
@@ -73,14 +73,14 @@ export async function fill(producer: Producer, topic: string, of: { readonly par
   }
 }
 
-/** Sends about 5,000 records a second until told to stop; says how many the cluster has acknowledged. */
-export function flow(producer: Producer, topic: string, partitions: number): { stop(): Promise<number> } {
+/** Sends about 5,000 records a second (or a part of that) until told to stop; says how many the cluster has acknowledged. */
+export function flow(producer: Producer, topic: string, partitions: number, count = 200): { stop(): Promise<number> } {
   let going = true;
   let sent = 0;
   const run = (async () => {
     while (going) {
-      await fill(producer, topic, { partitions, from: sent, count: 200 });
-      sent += 200;
+      await fill(producer, topic, { partitions, from: sent, count });
+      sent += count;
       await new Promise((r) => setTimeout(r, 40)); // the pace, not a wait for anything
     }
     return sent;
