@@ -32,7 +32,7 @@ export function createComparer(catalog: Pick<Catalog, 'clusters'>, options: Comp
     return { ...found, name };
   };
 
-  function next(): void {
+  function handOut(): void {
     while (waiting.length > 0 && (idle.length > 0 || threads.size < most)) {
       const job = waiting.shift();
       if (job === undefined) return;
@@ -40,7 +40,7 @@ export function createComparer(catalog: Pick<Catalog, 'clusters'>, options: Comp
       void thread.run(job, (bytes) => { peak = Math.max(peak, bytes); }).then(() => {
         if (thread.alive) idle.push(thread);
         else threads.delete(thread);
-        next();
+        handOut();
       });
     }
   }
@@ -72,7 +72,7 @@ export function createComparer(catalog: Pick<Catalog, 'clusters'>, options: Comp
       });
     };
     const all = ask.partitions.map(one);
-    next();
+    handOut();
     const results = await Promise.allSettled(all.map((p) => p.catch((error: unknown) => { inside.abort(); throw error; })));
     const broken = results.find((r) => r.status === 'rejected');
     if (broken) throw broken.reason;
