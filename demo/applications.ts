@@ -46,7 +46,7 @@ export function migration(x: { readonly copies: boolean; readonly principals: bo
   });
   const reading = (group: string, of: readonly string[]): Application['reads'][number] => ({ group, topics: of, isolation: 'read_committed' });
   return {
-    name: 'demo', source: 'old', target: 'new', connect: x.copies ? 'forward' : null, connectBack: null,
+    name: 'demo', source: 'old', target: 'new', connect: x.copies ? 'forward' : null, connectBack: 'back',
     topics: ['orders', 'enriched'],
     applications: [
       application('shop', { writes: ['orders'], reads: [] }),

@@ -18,8 +18,8 @@ export interface Follow {
   readonly temporal: { readonly binary: string; readonly address: string; readonly link: string };
   /** Said beside the progress; called at every turn. */
   readonly traffic: () => Promise<string>;
-  /** May an approval by itself be given now? */
-  readonly ripe: (q: Question) => boolean;
+  /** What `--yes` answers to a hold whose claims all stand; `null`: not yet. */
+  readonly toHold: (q: Question) => 'approve' | 'rollback' | null;
 }
 
 /** Returns when the workflow is closed; how it ended is the caller's to read. */
@@ -75,7 +75,8 @@ class Approver {
 
   async answer(q: Question): Promise<void> {
     if (q.kind === 'hold') {
-      if (q.claims.every((c) => c.holds) && this.#f.ripe(q)) await this.send('approve', q);
+      const said = q.claims.every((c) => c.holds) ? this.#f.toHold(q) : null;
+      if (said !== null) await this.send(said, q);
       return;
     }
     const tried = this.#retries.get(q.name) ?? 0;

@@ -15,25 +15,31 @@ const usage = `npm start [-- options]
   --yes              approve every hold by itself
   --scheme NAME      stopRestartRepeat (default) or producerFirst
   --rollback         roll back from inside the first write outage, before opening
+  --rollback after-opening
+                     open the target, let traffic run there for 20 s, then roll back: a cut in the other direction
   --records N        at least so many orders (default 20000)
   --sasl             clusters with logins and rights
   --keep             leave the stack running
   --json             last line: one JSON object`;
 
 const flag = { type: 'boolean', default: false } as const;
-interface Choices { readonly yes: boolean; readonly scheme: 'stopRestartRepeat' | 'producerFirst'; readonly rollback: boolean; readonly keep: boolean; readonly json: boolean; readonly records: number; readonly sasl: boolean }
+interface Choices { readonly yes: boolean; readonly scheme: 'stopRestartRepeat' | 'producerFirst'; readonly rollback: 'no' | 'inside' | 'after-opening'; readonly keep: boolean; readonly json: boolean; readonly records: number; readonly sasl: boolean }
 /** Longest write outage of one cut set, ms. */
 const budgetMs = 10_000;
 const warmUpOrders = 1_000;
+/** How long traffic runs on the target before `--rollback after-opening` turns back, ms. */
+const onTargetMs = 20_000;
 
 function choices(): Choices {
-  const { values } = parseArgs({ options: { yes: flag, scheme: { type: 'string', default: 'stopRestartRepeat' }, rollback: flag, keep: flag, json: flag, records: { type: 'string', default: '20000' }, sasl: flag, help: flag } });
+  const { values, positionals } = parseArgs({ allowPositionals: true, options: { yes: flag, scheme: { type: 'string', default: 'stopRestartRepeat' }, rollback: flag, keep: flag, json: flag, records: { type: 'string', default: '20000' }, sasl: flag, help: flag } });
   if (values.help) { console.log(usage); process.exit(0); }
   const { scheme } = values;
   if (scheme !== 'stopRestartRepeat' && scheme !== 'producerFirst') throw new Error(`--scheme is ${scheme}; wanted stopRestartRepeat or producerFirst.`);
   const records = Number(values.records);
   if (!Number.isSafeInteger(records) || records < 1) throw new Error(`--records is ${values.records}; wanted a whole number above 0.`);
-  return { ...values, scheme, records };
+  const [when, ...more] = positionals;
+  if (more.length > 0 || (when !== undefined && !(values.rollback && when === 'after-opening'))) throw new Error(`"${positionals.join(' ')}" is not understood; wanted nothing, or after-opening behind --rollback.`);
+  return { ...values, scheme, records, rollback: !values.rollback ? 'no' : when === undefined ? 'inside' : 'after-opening' };
 }
 
 /** With `--json` people read standard error, so that the last line of standard output is the object. */
@@ -50,7 +56,7 @@ async function run(c: Choices, resources: AsyncDisposableStack): Promise<Report>
     variant: c.sasl ? 'sasl' : 'plain', keep: c.keep, resources, say: (line) => say(out, `  ${line}`),
     stopped: async (application) => {
       // Inside the outage and before its stop is confirmed: the rollback arrives before anything could open.
-      if (!c.rollback || rolledBack || stage === null || !Object.values(writers).flat().includes(application)) return;
+      if (c.rollback !== 'inside' || rolledBack || stage === null || !Object.values(writers).flat().includes(application)) return;
       rolledBack = true;
       await stage.client.workflow.getHandle(id).signal('rollback', { by: 'demo', reason: `asked for with --rollback, while ${application} was stopped` });
     },
@@ -62,8 +68,12 @@ async function run(c: Choices, resources: AsyncDisposableStack): Promise<Report>
   await follow({
     handle, out, approve: c.yes ? 'by itself' : 'a person', temporal: { binary: stage.stack.temporal.binary, address: stage.stack.temporal.address, link },
     traffic: () => traffic(stage),
-    // The last hold stays open until enough traffic has gone through the migration.
-    ripe: (q) => !q.name.startsWith('finish/') || books.acknowledged('orders') - before >= c.records,
+    // The last hold stays open until enough traffic has gone through the migration, and for a while over the target.
+    toHold: (q) => {
+      if (!q.name.startsWith('finish/')) return 'approve';
+      if (c.rollback === 'after-opening') return Date.now() - q.sinceMs < onTargetMs ? null : 'rollback';
+      return books.acknowledged('orders') - before >= c.records ? 'approve' : null;
+    },
   });
   const ended = await ending(handle);
   await books.refresh();
@@ -72,7 +82,7 @@ async function run(c: Choices, resources: AsyncDisposableStack): Promise<Report>
   say(out, `  the migration has ended (${ended.outcome}); traffic runs on, then everything is drained and counted`);
   await settle(stage, ended.outcome === 'failed' ? 0 : c.records + before);
   const findings = {
-    scheme: c.scheme, wanted: c.rollback ? 'rolled-back' as const : 'completed' as const, ended, count: books.count(duties, derived), duringMigration, running,
+    scheme: c.scheme, wanted: c.rollback === 'no' ? 'completed' as const : 'rolled-back' as const, ended, count: books.count(duties, derived), duringMigration, running,
     events: stage.supervisor.events, temporal: { workflowId: id, address: stage.stack.temporal.address, ui: link },
   };
   const report = reportOf(findings);

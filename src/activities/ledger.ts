@@ -95,8 +95,18 @@ const sequenceOf = (text: string): number => {
 };
 const newest = (a: string, b: string): string => (sequenceOf(b) > sequenceOf(a) ? b : a);
 
+/** A journal only grows. After a reset the workflow is younger than what it wrote, and its undo list no longer true. */
+async function requireNotAhead(record: LedgerBook, x: Ask, e: Entry): Promise<void> {
+  const known = (await record.read(x.m, e.key, newest)).get(e.key);
+  if (known === undefined || known === e.value || sequenceOf(known) < sequenceOf(e.value)) return;
+  throw new Failure('Drift', `The ledger has entry ${sequenceOf(known)} of this journal, and this workflow is about to write entry ${sequenceOf(e.value)}: it was reset, or another one goes on in its place. What it remembers is older than what was done.`,
+    'Neither retry nor roll back here: terminate this workflow and continue from the ledger with cutover recover.');
+}
+
 export const ledger = (record: LedgerBook) => ({
   async remember(x: Ask & { readonly entries: readonly Entry[]; readonly need: 'both' | 'one' }, at: At): Promise<Said> {
+    // Inside an outage nothing is asked: right before it the same was.
+    if (x.c.mode !== 'outage') for (const e of x.entries) await requireNotAhead(record, x, e);
     const missing = await record.write(x.m, x.entries, x.need, at);
     // An empty sentence: nothing that an operator needs to hear.
     return { say: missing.length === 0 ? '' : `only one ledger has ${list(x.entries.map((e) => e.key))}; missing on ${missing.join('; ')}`, figures: { entries: x.entries.length } satisfies Json };

@@ -11,6 +11,7 @@ import { answer, ask, asksWhatToDo, openHold } from './asking.ts';
 import { Inbox, type Door } from './inbox.ts';
 import { auditTail, type Journal } from './journal.ts';
 import { runOutage } from './outage.ts';
+import { takeUp } from './recovering.ts';
 import { floor, park, reversed, stay, turn, undoNext, unwound } from './returning.ts';
 import type { Runtime, Scope } from './runtime.ts';
 import { describeError } from './errors.ts';
@@ -75,6 +76,7 @@ export class Run implements Door {
 
   async #move(): Promise<void> {
     const j = this.j;
+    if (j.recovering && j.question?.kind !== 'failed') return takeUp(this);
     if (j.question) return answer(this, j.question);
     if (j.unwind) return j.undos.length > j.unwind.to ? undoNext(this, j.unwind.to) : unwound(this);
     if (j.reverse?.refused) return j.undos.length > j.reverse.mark ? undoNext(this, j.reverse.mark) : stay(this, j.reverse);
@@ -85,7 +87,7 @@ export class Run implements Door {
 
   #over(): boolean {
     const j = this.j;
-    if (j.question || j.unwind || j.reverse) return false;
+    if (j.question || j.unwind || j.reverse || j.recovering) return false;
     if (j.direction === 'forward') return j.at === null;
     if (j.undos.length > 0 || j.backTo !== null || j.closedBy !== null) return false;
     j.at = null;

@@ -78,6 +78,8 @@ export interface Journal {
   proven: string[];
   audit: string[];
   refused: string | null;
+  /** Taken from the ledger by `recover`, and what was under way has not been looked after yet. */
+  recovering: boolean;
   runs: number;
   startedMs: number;
 }
@@ -85,7 +87,7 @@ export interface Journal {
 export const openJournal = (x: Pick<Journal, 'scheme' | 'run' | 'migration' | 'inventory' | 'planHash' | 'inventoryHash' | 'has' | 'searchAttributes' | 'at' | 'startedMs'>): Journal => ({
   version: journalVersion, sequence: 0, limits: x.migration.limits, direction: 'forward', backTo: null, wantBack: null, endedBy: null, reverse: null, unwind: null, opening: null, pending: null, closedBy: null, paused: false,
   attempt: 1, undos: [], captured: {}, picture: null, say: '', figures: null, question: null, inbox: [], outages: [], proven: [], audit: [],
-  refused: null, runs: 1, ...x,
+  refused: null, recovering: false, runs: 1, ...x,
 });
 
 /** A journal from outside (continue-as-new by other code, the ledger, an operator). Its version and frame are checked, all faults at once. */
@@ -102,6 +104,6 @@ export function parseJournal(x: unknown): Journal {
   ];
   if (faults.length > 0) throw new Failure('BadMigration', `The journal cannot be read: ${faults.join('; ')}.`);
   // What earlier releases did not know.
-  const journal = x as Journal & { reverse?: Reverse | null };
-  return { ...journal, reverse: journal.reverse ?? null, migration: { ...journal.migration, connectBack: journal.migration.connectBack ?? null } };
+  const journal = x as Journal & { reverse?: Reverse | null; recovering?: boolean };
+  return { ...journal, reverse: journal.reverse ?? null, recovering: journal.recovering ?? false, migration: { ...journal.migration, connectBack: journal.migration.connectBack ?? null } };
 }

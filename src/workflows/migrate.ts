@@ -36,12 +36,14 @@ export async function migrate(scheme: SchemeName, input: unknown, carried?: unkn
   return CancellationScope.nonCancellable(async () => {
     const run = new Run(temporalRuntime(input), work);
     // Buffered messages are delivered while handlers are set: a later run must have its journal by then, or it would lose them.
-    const unreadable = carried === undefined ? null : tryResume(run, scheme, carried);
+    const from = recoverFrom(carried);
+    const unreadable = carried === undefined || carried === null || from !== null ? null : tryResume(run, scheme, carried);
     handle(run);
     void root.cancelRequested.catch(() => run.turnBack({ kind: 'rollback', by: 'workflow cancel', hold: null, hash: null, reason: null, to: null, limits: {} }));
     try {
       if (unreadable) throw unreadable.error;
-      if (carried === undefined) await begin(run, scheme, input);
+      if (from !== null) await recover(run, { scheme, input, from });
+      else if (carried === undefined || carried === null) await begin(run, scheme, input);
       run.tell();
     } catch (error) {
       throw asFailure(error);
@@ -107,6 +109,25 @@ async function begin(run: Run, scheme: SchemeName, input: unknown): Promise<void
     scheme, run: run.runtime.firstRunId, migration, inventory, planHash: hash, inventoryHash: hashOf(inventory), has, searchAttributes: known.searchAttributes, at: null, startedMs,
   });
   run.begin(journal, plan, hash);
+}
+
+/** `{"recover":"<first run id>"}` in the place of a journal. */
+function recoverFrom(carried: unknown): string | null {
+  if (carried === null || typeof carried !== 'object' || !('recover' in carried)) return null;
+  return typeof carried.recover === 'string' ? carried.recover : '';
+}
+
+/** An ordinary start with the newest journal that the ledgers have of an earlier run. */
+async function recover(run: Run, x: { readonly scheme: SchemeName; readonly input: unknown; readonly from: string }): Promise<void> {
+  run.tell();
+  const m = parseMigration(x.input, x.scheme);
+  if (run.runtime.workflowId !== workflowIdOf(m)) throw new Failure('BadMigration', `The workflow id must be ${workflowIdOf(m)}; it is ${run.runtime.workflowId}.`);
+  const c = { untilMs: null, limits: m.limits, run: x.from, mode: 'plain', key: `${x.from}/recover` } as const;
+  const text = await work.recall({ m, c, run: x.from });
+  if (text === null) throw new Failure('BadMigration', `Neither ledger has a journal of run "${x.from}" of ${run.runtime.workflowId}: nothing was begun there, or the ledgers are not those of ${m.source} and ${m.target}.`);
+  const journal = parseJournal(JSON.parse(text));
+  if (journal.scheme !== x.scheme) throw new Failure('BadMigration', `Run "${x.from}" was a ${journal.scheme}, not a ${x.scheme}.`);
+  resume(run, x.scheme, { ...journal, recovering: true, paused: false, wantBack: null, question: journal.direction === 'back' ? journal.question : null, runs: journal.runs + 1 });
 }
 
 /** A later run may stand on newer code; the plan may not. */
