@@ -9,8 +9,8 @@ import { entry, valueOf, type LedgerBook } from './ledger.ts';
 import type { At } from './boundary.ts';
 import { clusterOf, list, nameOf, topicsOf, unique } from './outside.ts';
 
-/** The topics a mirror was made for, as they were then. */
-export interface Born { readonly topics: Readonly<Record<string, { readonly ids: Readonly<Record<Side, string>>; readonly partitions: number }>> }
+/** The topics a mirror was made for, as they were then, and the cut it was made behind; 0: before any. */
+export interface Born { readonly epoch: number; readonly topics: Readonly<Record<string, { readonly ids: Readonly<Record<Side, string>>; readonly partitions: number }>> }
 const bornKey = (x: OfSet, name: string): string => `${x.c.run}/born/${name}`;
 
 const sides = ['source', 'target'] as const;
@@ -20,11 +20,11 @@ const factsOf = async (ports: Ports, m: Migration, topics: readonly string[]): P
 };
 
 /** Written once per mirror, before it runs: a retry must not take what came since for what was there. */
-export async function rememberBorn(ports: Ports, record: LedgerBook, o: { readonly x: OfSet; readonly name: string; readonly at: At }): Promise<void> {
+export async function rememberBorn(ports: Ports, record: LedgerBook, o: { readonly x: OfSet; readonly name: string; readonly epoch: number; readonly at: At }): Promise<void> {
   if (await bornOf(record, o.x, o.name)) return;
   const facts = await factsOf(ports, o.x.m, o.x.set.topics);
   const idOf = (side: Side, topic: string): string => facts[side].find((f) => f.name === topic)?.id ?? '';
-  const born: Born = { topics: Object.fromEntries(o.x.set.topics.map((t) => [t, { ids: { source: idOf('source', t), target: idOf('target', t) }, partitions: facts[otherSide(o.x.toward)].find((f) => f.name === t)?.partitions ?? 0 }])) };
+  const born: Born = { epoch: o.epoch, topics: Object.fromEntries(o.x.set.topics.map((t) => [t, { ids: { source: idOf('source', t), target: idOf('target', t) }, partitions: facts[otherSide(o.x.toward)].find((f) => f.name === t)?.partitions ?? 0 }])) };
   await record.write(o.x.m, [entry(bornKey(o.x, o.name), born)], 'one', o.at);
 }
 export const bornOf = async (record: LedgerBook, x: OfSet, name: string): Promise<Born | null> => valueOf<Born>(await record.read(x.m, bornKey(x, name)), bornKey(x, name));

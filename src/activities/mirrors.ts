@@ -6,20 +6,25 @@ import type { MirrorSpec, Ports } from '../domain/ports.ts';
 import type { At } from './boundary.ts';
 import { connectOf, findMirror, findMirrors, numberOf, prefixOf, requireMirror, specOf, type OfSet } from './connect.ts';
 import { silencedKey, standingMarks } from './cut.ts';
-import { rememberBorn } from './damage.ts';
+import { bornOf, rememberBorn } from './damage.ts';
 import { proveDrained } from './drained.ts';
 import { keepSyncs } from './known.ts';
 import { entry, type LedgerBook } from './ledger.ts';
 import { byName, count, list, type Said } from './outside.ts';
-import { rememberWhere, showFirstCopies, startOf, type Start } from './seeding.ts';
+import { rememberWhere, requireFaithful, showFirstCopies, startOf, type Start } from './seeding.ts';
 import type { Ask, MirrorBefore, SilenceBefore } from './work.ts';
 
 const shownKey = (x: OfSet, name: string): string => `${x.c.run}/first-copies/${name}`;
 const nameKey = (name: string): string => `mirrors/${name}`;
 
 export const mirrors = (ports: Ports, record: LedgerBook) => ({
-  /** A name is never used twice, also after its connector is gone: Connect may still hold its old offsets. */
+  /**
+   * The mirror that is there already, made behind the same cut; else a new name. A name is never used twice, also after its
+   * connector is gone: Connect may still hold its old offsets.
+   */
   captureMirror: (x: OfSet, at: At): Promise<MirrorBefore> => record.capture(x, at, async () => {
+    const there = await sameEpoch(ports, record, x);
+    if (there) return { name: there.name };
     const prefix = prefixOf(x.set, x.toward, x.c.run);
     const [running, used] = await Promise.all([ports.mirrors.list(connectOf(x.m, x.toward), prefix), record.read(x.m, nameKey(prefix))]);
     const numbers = [...running, ...[...used.keys()].map((key) => key.slice(nameKey('').length))].map((name) => numberOf(name, prefix));
@@ -34,7 +39,10 @@ export const mirrors = (ports: Ports, record: LedgerBook) => ({
     // An earlier try may have created it and not seeded it yet; only one that has left STOPPED stands where it should.
     const start = connector === 'absent' || connector === 'STOPPED' ? await startOf(ports, record, { ...x, spec: bare, exists: connector !== 'absent' }) : null;
     const spec = { ...bare, seed: start?.seed ?? [] };
-    await rememberBorn(ports, record, { x, name: spec.name, at });
+    const [mark] = await standingMarks(record, x);
+    await rememberBorn(ports, record, { x, name: spec.name, epoch: mark?.epoch ?? 0, at });
+    // One that was stopped for what it copied is not started again.
+    if (start?.mark && connector === 'STOPPED' && !(await wasShown(record, x, spec))) await requireFaithful(ports, record, { x, spec, mark: start.mark, at });
     at.until.check();
     await ports.mirrors.create(spec, at.until);
     const health = await ports.mirrors.health(spec);
@@ -115,6 +123,12 @@ export const mirrors = (ports: Ports, record: LedgerBook) => ({
   },
 });
 
+async function sameEpoch(ports: Ports, record: LedgerBook, x: OfSet): Promise<MirrorSpec | null> {
+  const [spec, [mark]] = await Promise.all([findMirror(ports, x), standingMarks(record, x)]);
+  const born = spec && (await bornOf(record, x, spec.name));
+  return born && born.epoch === (mark?.epoch ?? 0) ? spec : null;
+}
+
 async function requireGone(ports: Ports, spec: MirrorSpec): Promise<void> {
   const { connector } = await ports.mirrors.health(spec);
   if (connector !== 'absent') throw new Failure('MirrorStuck', `Mirror ${spec.name} was removed and Connect worker ${spec.connect} still shows it as ${connector}.`);
@@ -123,13 +137,14 @@ async function requireGone(ports: Ports, spec: MirrorSpec): Promise<void> {
 const begins = (start: Start): string =>
   start.mark ? `, going on behind cut ${start.mark.epoch} at ${count(start.seed.length, 'recorded place')}` : start.seed.length === 0 ? '' : `, going on at ${count(start.seed.length, 'recorded place')}`;
 
+const wasShown = async (record: LedgerBook, x: OfSet, spec: MirrorSpec): Promise<boolean> => (await record.read(x.m, shownKey(x, spec.name))).has(shownKey(x, spec.name));
+
 /** Shown once per mirror: after hours compaction or retention may have thinned what it is compared with. */
 async function shownFirst(ports: Ports, record: LedgerBook, { x, spec, at }: { readonly x: OfSet; readonly spec: MirrorSpec; readonly at: At }): Promise<string> {
-  const key = shownKey(x, spec.name);
   const [mark] = await standingMarks(record, x);
-  if (!mark || mark.to === x.toward || (await record.read(x.m, key)).has(key)) return '';
+  if (!mark || mark.to === x.toward || (await wasShown(record, x, spec))) return '';
   const say = await showFirstCopies(ports, record, { x, spec, mark, at });
-  await record.write(x.m, [entry(key, { epoch: mark.epoch, say })], 'one', at);
+  await record.write(x.m, [entry(shownKey(x, spec.name), { epoch: mark.epoch, say })], 'one', at);
   return say;
 }
 

@@ -113,27 +113,36 @@ interface FirstCopies { readonly x: OfSet; readonly spec: MirrorSpec; readonly m
  * nothing older came over, so nothing that came from there goes back. A mirror that does otherwise is silenced at once.
  */
 export async function showFirstCopies(ports: Ports, record: LedgerBook, o: FirstCopies): Promise<string> {
-  const { x, mark } = o;
-  const [copy, origin] = [clusterOf(ports, x.m, x.toward), clusterOf(ports, x.m, otherSide(x.toward))];
-  const left = await leftOf(record, x, mark.epoch);
-  const endsOf = (side: Side): Readonly<Record<string, string>> => Object.fromEntries(Object.entries(mark.ends[side]).map(([key, end]) => [key, end.hw]));
-  const base = { copy: { ...endsOf(x.toward), ...left?.copied }, origin: { ...endsOf(otherSide(x.toward)), ...left?.next } };
+  const { mark } = o;
+  const origin = nameOf(o.x.m, otherSide(o.x.toward));
   for (const startedMs = o.at.now(); ; await o.at.pause(watched.pauseMs)) {
-    // The copy first: a record that arrives in between is then one that was not copied yet.
-    const copies = await headsAfter(copy, x, base.copy);
-    const originals = await headsAfter(origin, x, base.origin);
-    const wrong = [...copies].flatMap(([key, of]) => {
-      const i = of.findIndex((r, n) => r.fingerprint !== originals.get(key)?.[n]?.fingerprint);
-      return i < 0 ? [] : [`${key}: ${of[i]?.offset} on ${copy.name} faces ${originals.get(key)?.[i]?.offset ?? 'nothing'} on ${origin.name}`];
-    });
+    const { wrong, open, compared } = await compareFirst(ports, record, o);
     if (wrong.length > 0) return refuseCopies(ports, o, wrong);
-    const open = [...originals].filter(([key, of]) => (copies.get(key) ?? []).length < of.length);
-    const compared = [...copies.values()].reduce((n, of) => n + of.length, 0);
     const spentMs = o.at.now() - startedMs;
     if (spentMs < watched.leastMs || (open.length > 0 && spentMs < watched.mostMs)) continue;
     if (compared > 0) return `the first ${count(compared, 'record')} it copied ${compared === 1 ? 'is' : 'are'} what came after cut ${mark.epoch}, in order`;
-    return open.length > 0 ? `within ${spentMs} ms it copied nothing, though ${list(open.map(([key]) => key), 3)} on ${origin.name} had records for it` : `nothing was written on ${origin.name} since cut ${mark.epoch}, and within ${spentMs} ms it copied nothing`;
+    return open.length > 0 ? `within ${spentMs} ms it copied nothing, though ${list(open, 3)} on ${origin} had records for it` : `nothing was written on ${origin} since cut ${mark.epoch}, and within ${spentMs} ms it copied nothing`;
   }
+}
+/** The same before a mirror that was stopped runs again. */
+export async function requireFaithful(ports: Ports, record: LedgerBook, o: FirstCopies): Promise<void> {
+  const { wrong } = await compareFirst(ports, record, o);
+  if (wrong.length > 0) await refuseCopies(ports, o, wrong);
+}
+
+async function compareFirst(ports: Ports, record: LedgerBook, { x, mark }: FirstCopies): Promise<{ readonly wrong: readonly string[]; readonly open: readonly string[]; readonly compared: number }> {
+  const [copy, origin] = [clusterOf(ports, x.m, x.toward), clusterOf(ports, x.m, otherSide(x.toward))];
+  const left = await leftOf(record, x, mark.epoch);
+  const endsOf = (side: Side): Readonly<Record<string, string>> => Object.fromEntries(Object.entries(mark.ends[side]).map(([key, end]) => [key, end.hw]));
+  // The copy first: a record that arrives in between is then one that was not copied yet.
+  const copies = await headsAfter(copy, x, { ...endsOf(x.toward), ...left?.copied });
+  const originals = await headsAfter(origin, x, { ...endsOf(otherSide(x.toward)), ...left?.next });
+  const wrong = [...copies].flatMap(([key, of]) => {
+    const i = of.findIndex((r, n) => r.fingerprint !== originals.get(key)?.[n]?.fingerprint);
+    return i < 0 ? [] : [`${key}: ${of[i]?.offset} on ${copy.name} faces ${originals.get(key)?.[i]?.offset ?? 'nothing'} on ${origin.name}`];
+  });
+  const open = [...originals].filter(([key, of]) => (copies.get(key) ?? []).length < of.length).map(([key]) => key);
+  return { wrong, open, compared: [...copies.values()].reduce((n, of) => n + of.length, 0) };
 }
 
 async function refuseCopies(ports: Ports, { x, spec, mark, at }: FirstCopies, wrong: readonly string[]): Promise<never> {

@@ -152,7 +152,10 @@ test('forward, back, forward, back: after each stage every record is on both clu
     await write(authority, 200);
     flow = traffic(authority);
     await retire(to);
-    const { say } = await mirror(otherSide(to));
+    const { name, say } = await mirror(otherSide(to));
+    const again = await mirror(otherSide(to));
+    assert.equal(again.name, name);
+    assert.match(again.say, /nothing was changed/);
     assert.match(say, /behind cut \d.*the first \d+ records it copied are what came after cut/);
   }
   await work.lookCaughtUp({ m, c: { ...looking(key('wait')), mode: 'undo' }, sets: [set], toward: 'target' });

@@ -130,6 +130,17 @@ test('tried again: while it runs nothing changes and that is said; stopped after
   assert.deepEqual(j.texts('source'), j.texts('target'));
 });
 
+test('asked for again behind the same cut, as the way back does: it is the one that runs', async () => {
+  const j = await opened();
+  const first = await j.mirror('source', { copying: true });
+  const again = await j.mirror('source');
+  assert.equal(again.name, first.name);
+  assert.match(again.say, /nothing was changed/);
+  assert.equal(j.w.connectors.size, 1);
+  await j.cut('source');
+  assert.notEqual((await j.mirror('target')).name, first.name);
+});
+
 test('a mirror that copies what came from there is seen at once, and silenced', async () => {
   const j = await opened();
   const x = ask('mirror', 'source');
@@ -141,6 +152,8 @@ test('a mirror that copies what came from there is seen at once, and silenced', 
     clearInterval(forget);
   }
   assert.equal(j.connector(before.name).state, 'STOPPED');
+  await assert.rejects(j.mirror('source'), (e: Failure) => e.type === 'MirrorDamaged' && /was not written/.test(e.message));
+  assert.equal(j.connector(before.name).state, 'STOPPED', 'and it is not started again');
 });
 
 test('never two directions at once', async () => {
