@@ -1,6 +1,6 @@
 /** Proofs that nothing is left: of a mirror, record by record on both logs; of a group, that no visible record is unread. */
 import { otherSide, type Side } from '../domain/authority.ts';
-import type { CutSet } from '../domain/cutsets.ts';
+import { cutSets, type CutSet } from '../domain/cutsets.ts';
 import { drained as judge, still, type Drain } from '../domain/drained.ts';
 import { Failure } from '../domain/failures.ts';
 import type { Migration } from '../domain/migration.ts';
@@ -8,6 +8,8 @@ import { tpKey, type Anchor, type Cluster, type LogEnds, type MirrorProgress, ty
 import type { At } from './boundary.ts';
 import { magnitude, type Glance } from './looking.ts';
 import { requireMirror } from './connect.ts';
+import { standingMark } from './cut.ts';
+import type { LedgerBook } from './ledger.ts';
 import { byKey, clusterOf, count, list, topicsOf } from './outside.ts';
 import type { Ask, LookAsk } from './work.ts';
 
@@ -77,7 +79,7 @@ export async function proveDrained(ports: Ports, x: Pick<Ask, 'm'> & { readonly 
   return first.done ? first : prove(await read(), await wordOf(ports, x.spec));
 }
 
-export const drained = (ports: Ports) => ({
+export const drained = (ports: Ports, record: LedgerBook) => ({
   lookMirrorDrained(x: LookAsk & { readonly set: CutSet; readonly toward: Side }, at: At): () => Promise<Glance> {
     const [origin, copy] = [clusterOf(ports, x.m, otherSide(x.toward)), clusterOf(ports, x.m, x.toward)];
     let undecided = 0;
@@ -100,7 +102,7 @@ export const drained = (ports: Ports) => ({
 
   lookGroupsDrained(x: LookAsk & { readonly groups: readonly string[]; readonly topics: readonly string[]; readonly on: Side }): () => Promise<Glance> {
     return async () => {
-      const left = await unreadOf(ports, x);
+      const left = await unreadOf(ports, { ...x, until: await cutEnds(record, x) });
       const open = left.filter((u) => u.open);
       const records = left.reduce((n, u) => n + u.atMost, 0n);
       const behind = left.filter((u) => u.atMost > 0n);
@@ -121,11 +123,14 @@ const endsToken = (ends: ReadonlyMap<string, LogEnds>): string => String([...end
 
 export interface Unread { readonly group: string; readonly key: string; readonly position: bigint | null; readonly end: bigint; /** Upper bound in offsets; 0: no visible record is left. */ readonly atMost: bigint; /** A transaction above is undecided. */ readonly open: boolean }
 /** What each group has not read. A partition that was never committed counts from its log start. */
-export async function unreadOf(ports: Ports, x: { readonly m: Migration; readonly groups: readonly string[]; readonly topics: readonly string[]; readonly on: Side }): Promise<readonly Unread[]> {
+export async function unreadOf(ports: Ports, x: { readonly m: Migration; readonly groups: readonly string[]; readonly topics: readonly string[]; readonly on: Side; /** Where to end, by partition; otherwise at the last stable offset. */ readonly until?: ReadonlyMap<string, bigint> }): Promise<readonly Unread[]> {
   const cluster = clusterOf(ports, x.m, x.on);
   // Positions first: a record that is written in between counts as unread, never the other way.
   const committed = await cluster.committed(x.groups);
-  const ends = await cluster.ends(x.topics);
+  const ends = (await cluster.ends(x.topics)).map((e) => {
+    const end = x.until?.get(tpKey(e));
+    return end === undefined || end > e.lso ? e : { ...e, lso: end, hw: end };
+  });
   const asked = x.groups.flatMap((group) => {
     const positions = new Map((committed.get(group) ?? []).map((p) => [tpKey(p), p.offset]));
     const reads = topicsOf(x.m, group);
@@ -144,6 +149,13 @@ export async function unreadOf(ports: Ports, x: { readonly m: Migration; readonl
     group: a.group, key: a.key, position: a.position, end: a.end.lso, open: a.end.hw !== a.end.lso,
     atMost: fromOf(a) < a.end.lso && seen.get(`${a.key} ${fromOf(a)}`) === true ? a.end.lso - fromOf(a) : 0n,
   }));
+}
+
+/** A log that was cut off on that side ends at the cut: what a mirror carries back behind it is on the other side too. */
+async function cutEnds(record: LedgerBook, x: Ask & { readonly topics: readonly string[]; readonly on: Side }): Promise<ReadonlyMap<string, bigint>> {
+  const sets = cutSets(x.m).filter((set) => set.topics.some((t) => x.topics.includes(t)));
+  const marks = await Promise.all(sets.map((set) => standingMark(record, { ...x, set })));
+  return new Map(marks.flatMap((mark) => (mark === null || mark.to === x.on ? [] : Object.entries(mark.ends[x.on]).map(([key, end]) => [key, BigInt(end.lso)] as const))));
 }
 
 /** The reader answers by partition: two places of one partition need two calls. */

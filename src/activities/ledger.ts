@@ -97,7 +97,8 @@ const newest = (a: string, b: string): string => (sequenceOf(b) > sequenceOf(a) 
 
 /** A journal only grows. After a reset the workflow is younger than what it wrote, and its undo list no longer true. */
 async function requireNotAhead(record: LedgerBook, x: Ask, e: Entry): Promise<void> {
-  const known = (await record.read(x.m, e.key, newest)).get(e.key);
+  // Ledgers that cannot be read cannot be written either, and the write says it in full.
+  const known = (await record.read(x.m, e.key, newest).catch(() => null))?.get(e.key);
   if (known === undefined || known === e.value || sequenceOf(known) < sequenceOf(e.value)) return;
   throw new Failure('Drift', `The ledger has entry ${sequenceOf(known)} of this journal, and this workflow is about to write entry ${sequenceOf(e.value)}: it was reset, or another one goes on in its place. What it remembers is older than what was done.`,
     'Neither retry nor roll back here: terminate this workflow and continue from the ledger with cutover recover.');
