@@ -8,8 +8,8 @@ import { tpKey } from '../../domain/ports.ts';
 import { codeFailure, coordinatorCodes, leaderCodes } from './faults.ts';
 import { byTopic, groupBy } from './read.ts';
 import { batchOf } from './scan/compose.ts';
-import { fenceTransactionalId } from './transactions.ts';
-import { pause, within, write } from './write.ts';
+import { describeTransaction, fenceTransactionalId } from './transactions.ts';
+import { pause, settle, within, write } from './write.ts';
 import type { ClusterWire } from './wire.ts';
 
 interface Owner { readonly producerId: bigint; readonly epoch: number }
@@ -32,12 +32,13 @@ export async function writeOnce(wire: ClusterWire, what: OnceOnly, until: Until)
     await join(ask);
     await Promise.all([...groupBy(what.records, tpKey)].map(([, records]) => produce(ask, records)));
     await commitPositions(ask);
-    await end(ask, 'commit');
   } catch (error) {
     // Left open it would hold up every committed reader until its timeout; the fault itself matters more than this one.
     await end(ask, 'abort').catch(() => undefined);
     throw error;
   }
+  await end(ask, 'commit');
+  await visible(ask);
 }
 
 /** Sends until the answer is none of the passing kinds. */
@@ -105,6 +106,14 @@ async function commitPositions(ask: Ask): Promise<void> {
     await wire.version(node, 28, [3, 3]);
     const answer = await write(wire, node, doing, until, (to) => txnOffsetCommitV3.api.async(to, what.transactionalId, what.group, owner.producerId, owner.epoch, noGeneration, '', null, topics));
     return answer.topics.flatMap((t) => t.partitions.map((p) => p.errorCode)).find((code) => code !== 0) ?? 0;
+  });
+}
+
+/** A commit is acknowledged when it is decided; committed readers see the records when its markers have been written. */
+async function visible({ wire, what, until, doing }: Ask): Promise<void> {
+  await settle(until, doing, settleMs, async () => {
+    const state = (await describeTransaction(wire, what.transactionalId))?.state ?? 'nothing';
+    return { done: state === 'CompleteCommit', seen: `transaction ${what.transactionalId} in state ${state}` };
   });
 }
 

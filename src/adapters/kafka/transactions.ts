@@ -13,6 +13,7 @@ const settleMs = 5_000;
 const fenceCapMs = 30_000;
 const concurrentTransactions = 51;
 const transactionalIdNotFound = 105;
+const openStates: ReadonlySet<string> = new Set(['Ongoing', 'PrepareCommit', 'PrepareAbort']);
 /** Only lives until the next owner says its own; brokers refuse more than `transaction.max.timeout.ms` (15 min by default). */
 const transactionTimeoutMs = 60_000;
 
@@ -74,7 +75,8 @@ async function transactionFacts(wire: ClusterWire, transactionalId: string): Pro
     const state = answer.transactionStates[0];
     if (state === undefined || state.errorCode === transactionalIdNotFound) return null;
     if (state.errorCode === 0) {
-      const startedMs = state.transactionStartTimeMs < 0n ? null : Number(state.transactionStartTimeMs);
+      // Coordinators keep the beginning of a transaction also after its end.
+      const startedMs = openStates.has(state.transactionState) && state.transactionStartTimeMs >= 0n ? Number(state.transactionStartTimeMs) : null;
       return { transactionalId, producerId: state.producerId, epoch: state.producerEpoch, state: state.transactionState, startedMs, timeoutMs: state.transactionTimeoutMs };
     }
     if (!coordinatorCodes.has(state.errorCode) || Date.now() > deadline) throw codeFailure(state.errorCode, { cluster: wire.name, principal: wire.principal, what: `describe transactional id ${transactionalId}`, right: `DESCRIBE on transactional id ${transactionalId}` });

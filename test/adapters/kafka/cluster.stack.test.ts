@@ -1,7 +1,7 @@
 /** The cluster port against real brokers of both supported ends: Kafka 3.9 and 4.3, the same situations on each. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { Consumer, stringDeserializers, updateFeaturesV1 } from '@platformatic/kafka';
+import { Consumer, joinGroupV9, stringDeserializers, updateFeaturesV1 } from '@platformatic/kafka';
 import { Kafka, logLevel } from 'kafkajs';
 import { openCluster } from '../../../src/adapters/kafka/cluster.ts';
 import type { KafkaCluster } from '../../../src/adapters/kafka/cluster.ts';
@@ -166,7 +166,7 @@ for (const side of sides) describe(`Kafka ${side.release}`, () => {
     await cluster.commit(new Map([[simple, [at(name, 0, 0n)]]]), noLimit);
     assert.deepEqual(await cluster.groups([unknown, simple]), [
       { group: unknown, type: 'none', state: 'Dead', members: [] },
-      { group: simple, type: 'classic', state: 'Empty', members: [] },
+      { group: simple, type: 'classic', state: 'Empty', protocolType: '', members: [] },
     ]);
     const all = await cluster.groups('all');
     assert.ok(all.some((one) => one.group === simple && one.state === 'Empty'));
@@ -210,6 +210,68 @@ for (const side of sides) describe(`Kafka ${side.release}`, () => {
       await assert.rejects(cluster.commit(new Map([[group, [at(name, 0, 5n)]]]), noLimit), refusal('GroupActive', /shop-8/));
     } finally {
       await consumer.close(true);
+    }
+  });
+
+  test('a Connect worker group shows its protocol; a static member nobody speaks for any more is put out', async () => {
+    const [workers, readers] = [fresh('connect'), fresh('static')];
+    const wire = openWire({ name: 'joining', bootstrap: side.of().bootstrap });
+    try {
+      for (const [group, protocol] of [[workers, 'connect'], [readers, 'consumer']] as const) {
+        const node = [...(await wire.coordinators('group', [group])).keys()][0] ?? -1;
+        await joinGroupV9.api.async(await wire.connection(node), group, 45_000, 45_000, '', `${group}-rack-1`, protocol, [{ name: 'range', metadata: Buffer.alloc(0) }]);
+      }
+      assert.deepEqual((await cluster.groups([workers, readers])).map((g) => [g.protocolType, g.members.map((m) => [m.instanceId, m.reads])]), [['connect', [[`${workers}-rack-1`, undefined]]], ['consumer', [[`${readers}-rack-1`, []]]]]);
+      const [, facts] = await cluster.groups([workers, readers]);
+      await cluster.removeMembers(readers, facts?.members ?? [], noLimit);
+      await cluster.removeMembers(readers, facts?.members ?? [], noLimit);
+      assert.deepEqual((await cluster.groups([readers]))[0]?.members, []);
+      await assert.rejects(cluster.removeMembers(workers, [{ memberId: '', instanceId: `${workers}-rack-1` }], untilIn(-1)), refusal('BudgetExceeded', /budget/));
+      assert.equal((await cluster.groups([workers]))[0]?.members.length, 1);
+    } finally {
+      await wire.close();
+    }
+  });
+
+  test('what members are assigned is seen, and a KIP-848 member can be put out too', { skip: !side.consumerGroups && 'this release has no such groups by default' }, async () => {
+    const name = await topic();
+    for (const protocol of ['classic', 'consumer'] as const) {
+      const group = fresh(`seen-${protocol}`);
+      const consumer = new Consumer({ clientId: 'shop-9', groupId: group, bootstrapBrokers: [...side.of().bootstrap], groupProtocol: protocol, groupInstanceId: `${group}-rack-1`, deserializers: stringDeserializers });
+      try {
+        const stream = await consumer.consume({ topics: [name], mode: 'latest' });
+        stream.on('data', () => {});
+        const seen = await eventually('the member has its partitions', async () => (await cluster.groups([group])).find((one) => one.members[0]?.reads?.length === 2));
+        assert.deepEqual([seen.type, seen.protocolType, seen.members[0]?.instanceId, seen.members[0]?.reads?.map(tpKey).sort()], [protocol, 'consumer', `${group}-rack-1`, [`${name}/0`, `${name}/1`]]);
+        await cluster.removeMembers(group, seen.members, noLimit);
+        const left = (await cluster.groups([group]))[0]?.members.map((m) => m.memberId);
+        assert.ok(!left?.includes(seen.members[0]?.memberId ?? ''), `${String(left)}`);
+      } finally {
+        await consumer.close(true).catch(() => undefined); // it was put out: its own goodbye may be refused
+      }
+    }
+  });
+
+  test('an open transaction is traced to its id and its beginning, and its writer is seen in the log before it ends', async () => {
+    const [name, id] = [await topic(1), fresh('pay')];
+    const producer = kafka.producer({ transactionalId: id, idempotent: true, maxInFlightRequests: 1 });
+    await producer.connect();
+    try {
+      const transaction = await producer.transaction();
+      await transaction.send({ topic: name, messages: [{ value: 'a' }, { value: 'b' }] });
+      const [open] = (await cluster.producers([{ topic: name, partition: 0 }])).filter((p) => p.openFrom !== null);
+      assert.ok(open);
+      const [owner] = await cluster.transactionsOf([open.producerId]);
+      assert.ok(owner);
+      assert.deepEqual([owner.transactionalId, owner.state, owner.epoch], [id, 'Ongoing', open.epoch]);
+      assert.ok(owner.startedMs !== null && Math.abs(Date.now() - owner.startedMs) < 60_000);
+      assert.deepEqual(await cluster.transactionsOf([open.producerId + 1_000_000n]), []);
+      const [writer, ...others] = await cluster.records.writers({ topic: name, partition: 0, from: 0n, to: 2n });
+      assert.deepEqual([writer?.producerId, writer?.records, writer?.runs, others], [open.producerId, 2, [{ firstOffset: 0n, lastOffset: 1n }], []]);
+      await cluster.fenceTransactionalId(id, noLimit);
+      await eventually('its end', async () => (await cluster.transactionsOf([open.producerId])).every((t) => t.startedMs === null));
+    } finally {
+      await producer.disconnect();
     }
   });
 
