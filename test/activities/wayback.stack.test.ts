@@ -14,9 +14,11 @@ import { allOf, fill, openField, type Field } from '../adapters/mirror/field.ts'
 import { noLimit } from '../adapters/kafka/until.ts';
 import { application, migration } from '../fakes/migrations.ts';
 import { context, looking } from './fake-ports.ts';
+import { follows, readClassic, readModern, simple, stand } from './standing.ts';
 
 const partitions = 5;
-const m = migration('m', [application('shop', { writes: ['orders.v1', 'quiet'] })], { connect: 'forward', connectBack: 'back' });
+const readers = [...simple, 'classic', 'modern'];
+const m = migration('m', [application('shop', { writes: ['orders.v1', 'quiet'] }), application('reader', { reads: Object.fromEntries(readers.map((group) => [group, ['orders.v1']])) })], { connect: 'forward', connectBack: 'back' });
 const set = cutSets(m)[0] as CutSet;
 
 let f: Field;
@@ -97,6 +99,7 @@ async function cut(to: Side): Promise<void> {
   await timed('outage', async () => {
     await work.lookMirrorDrained({ m, set, toward: to, c: looking(key('drain'), soon(20_000)) });
     await timed('silence', () => work.silenceMirror({ ...captured, before: silence }));
+    await timed('positions', () => work.setPositions({ m, c: context(key('positions'), soon(10_000)), groups: simple, to, how: 'translated', before: {} }));
     await work.markCut({ ...marked, before: epoch });
     await work.lookCut({ m, set, to, c: looking(key('confirm'), soon(10_000)) });
   });
@@ -146,8 +149,11 @@ test('forward, back, forward, back: after each stage every record is on both clu
     const caughtUp = await work.lookCaughtUp({ m, c: { ...looking(key('wait')), mode: 'undo' }, sets: [set], toward: to });
     assert.equal(caughtUp.done, true);
     await flow.stop();
+    await stand(on(otherSide(to)), { topic: 'orders.v1', partitions });
+    await timed('prepare', () => work.preparePositions({ m, c: context(key('prepare')), groups: simple, to }));
     await cut(to);
     await same();
+    await follows(on(otherSide(to)), on(to), { topic: 'orders.v1', partitions, groups: simple, metadata: true });
     authority = to;
     await write(authority, 200);
     flow = traffic(authority);
@@ -163,6 +169,22 @@ test('forward, back, forward, back: after each stage every record is on both clu
   await work.lookMirrorDrained({ m, set, toward: 'target', c: looking(key('drain'), soon(20_000)) });
   await same();
   console.log(`    ${written} records, four cuts, 0 lost, 0 duplicated, order kept; ${took.join(', ')}`);
+});
+
+test('after four cuts, wherever groups of each protocol stand on either side, the same records follow on the other', async () => {
+  const of = { topic: 'orders.v1', partitions };
+  await readClassic(f.kafka(f.stack.source), { ...of, group: 'classic', cluster: f.source });
+  await readModern(f.stack.target, { ...of, group: 'modern', cluster: f.target });
+  let compared = 0;
+  for (const [to, groups] of [['target', [...simple, 'classic']], ['source', [...simple, 'modern']]] as const) {
+    await stand(on(otherSide(to)), of);
+    const x = { m, c: context(key('positions')), groups, to };
+    const forecast = await timed(`forecast toward the ${to}`, () => work.forecastPositions(x));
+    assert.deepEqual(forecast.filter((g) => g.kind !== 'exact'), []);
+    await timed(`positions toward the ${to}`, () => work.setPositions({ ...x, how: 'translated', before: {} }));
+    compared += await follows(on(otherSide(to)), on(to), { ...of, groups });
+  }
+  console.log(`    ${compared} positions over four cuts, 0 wrong; ${took.slice(-4).join(', ')}`);
 });
 
 test('a mirror that is wrongly seeded is seen to copy back what came from there, and silenced', async () => {
