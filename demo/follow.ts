@@ -18,7 +18,7 @@ export interface Follow {
   readonly temporal: { readonly binary: string; readonly address: string; readonly link: string };
   /** Said beside the progress; called at every turn. */
   readonly traffic: () => Promise<string>;
-  /** What `--yes` answers to a hold whose claims all stand; `null`: not yet. */
+  /** What `--yes` answers to a hold, an approval once its claims all stand; `null`: not yet. */
   readonly toHold: (q: Question) => 'approve' | 'rollback' | null;
 }
 
@@ -75,8 +75,8 @@ class Approver {
 
   async answer(q: Question): Promise<void> {
     if (q.kind === 'hold') {
-      const said = q.claims.every((c) => c.holds) ? this.#f.toHold(q) : null;
-      if (said !== null) await this.send(said, q);
+      const said = this.#f.toHold(q);
+      if (said === 'rollback' || (said === 'approve' && q.claims.every((c) => c.holds))) await this.send(said, q);
       return;
     }
     const tried = this.#retries.get(q.name) ?? 0;

@@ -232,7 +232,9 @@ export class Run implements Door {
   context(unit: Unit, step: Step | Unit['step']): Context {
     const j = this.j;
     const id = step.kind === 'outage' ? unit.name : stepId(unit, step);
-    return { untilMs: null, limits: j.limits, run: j.run, mode: 'plain', key: `${j.run}/${id}/${j.attempt}` };
+    // What a change leaves in the ledger is found again by its undo under the key of the pre-image.
+    const kept = j.undos.find((u) => u.step === id) ?? j.captured[id];
+    return { untilMs: null, limits: j.limits, run: j.run, mode: 'plain', key: kept?.key ?? `${j.run}/${id}/${j.attempt}` };
   }
 
   async remember(unit: Unit, need: 'both' | 'one'): Promise<void> {

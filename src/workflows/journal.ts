@@ -107,3 +107,6 @@ export function parseJournal(x: unknown): Journal {
   const journal = x as Journal & { reverse?: Reverse | null; recovering?: boolean };
   return { ...journal, reverse: journal.reverse ?? null, recovering: journal.recovering ?? false, migration: { ...journal.migration, connectBack: journal.migration.connectBack ?? null } };
 }
+
+/** The journal of a workflow that ended without undoing anything, for the run that goes on in its place. */
+export const takenUp = (j: Journal): Journal => ({ ...j, recovering: true, paused: false, wantBack: null, question: null, inbox: [], runs: j.runs + 1 });

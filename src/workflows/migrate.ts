@@ -11,7 +11,7 @@ import type { Has, Plan } from '../domain/scheme.ts';
 import { kinds } from '../domain/decisions.ts';
 import { Run } from './engine.ts';
 import { describeError } from './errors.ts';
-import { openJournal, parseJournal } from './journal.ts';
+import { openJournal, parseJournal, takenUp } from './journal.ts';
 import * as messages from './messages.ts';
 import { bind } from './resources/use.ts';
 import { schemes, type SchemeName } from './schemes/schemes.ts';
@@ -127,7 +127,7 @@ async function recover(run: Run, x: { readonly scheme: SchemeName; readonly inpu
   if (text === null) throw new Failure('BadMigration', `Neither ledger has a journal of run "${x.from}" of ${run.runtime.workflowId}: nothing was begun there, or the ledgers are not those of ${m.source} and ${m.target}.`);
   const journal = parseJournal(JSON.parse(text));
   if (journal.scheme !== x.scheme) throw new Failure('BadMigration', `Run "${x.from}" was a ${journal.scheme}, not a ${x.scheme}.`);
-  resume(run, x.scheme, { ...journal, recovering: true, paused: false, wantBack: null, question: journal.direction === 'back' ? journal.question : null, runs: journal.runs + 1 });
+  resume(run, x.scheme, takenUp(journal));
 }
 
 /** A later run may stand on newer code; the plan may not. */

@@ -39,6 +39,8 @@ export async function undoNext(run: Run, from: number): Promise<void> {
   try {
     if (!step || step.kind !== 'change') throw new Error(`this code has no change called ${entry.step}; start a worker with the code that made it, then retry`);
     const c: Context = { ...run.context(unit, step), mode: 'undo', untilMs: null, key: entry.key };
+    // An outage that undoes itself is in a hurry: until it has, the ledger shows it as begun, which says the same.
+    if (!j.unwind) await run.remember(unit, 'one');
     const say = typeof step.undo === 'string' ? step.undo.replace(/^leave: /, 'left: ') : (await step.undo(entry.before, c)).say;
     j.say = `undo ${entry.step}: ${say}`;
     run.log(j.say);

@@ -11,7 +11,7 @@ import { hashOf, planHash } from '../../src/domain/plan.ts';
 import type { Question } from '../../src/domain/progress.ts';
 import type { Plan } from '../../src/domain/scheme.ts';
 import { Run } from '../../src/workflows/engine.ts';
-import { openJournal, parseJournal, type Journal } from '../../src/workflows/journal.ts';
+import { openJournal, parseJournal, takenUp, type Journal } from '../../src/workflows/journal.ts';
 import { bind } from '../../src/workflows/resources/use.ts';
 import type { Runtime, Scope } from '../../src/workflows/runtime.ts';
 import { schemes, type SchemeName } from '../../src/workflows/schemes/schemes.ts';
@@ -156,12 +156,17 @@ export async function trial(x: TrialOptions): Promise<Trial> {
   };
   const toTheEnd = async (): Promise<Trial['outcome']> => {
     for (let carried: string | null = null; ;) {
-      run = await begin(carried);
-      try { return await run.toTheEnd(); } catch (error) {
+      const terminated = new Promise<'terminated'>((resolve) => { activities.terminated = () => { resolve('terminated'); }; });
+      try {
+        run = await Promise.race([begin(carried), terminated.then(() => null)]);
+        const ended = run === null ? 'terminated' : await Promise.race([run.toTheEnd(), terminated]);
+        if (ended !== 'terminated') return ended;
+        carried = recovered(world, runtime.firstRunId);
+      } catch (error) {
         if (!(error instanceof ContinuedAsNew)) throw error;
         carried = error.journal;
-        runtime = new FakeRuntime(world.clock, x.renewEvery ?? Infinity);
       }
+      runtime = new FakeRuntime(world.clock, x.renewEvery ?? Infinity);
     }
   };
 
@@ -191,6 +196,12 @@ export async function trial(x: TrialOptions): Promise<Trial> {
   const end = world.snapshot();
   world.settle();
   return { outcome: ended.outcome, world, activities, journal, start, end, verdict: world.verdict(), questions, runs: journal.runs, phases: current()?.phases ?? [] };
+}
+
+/** What `recover` starts with; null: nothing was begun, so the migration starts again. */
+function recovered(world: World, firstRunId: string): string | null {
+  const text = world.ledgers.source.get(`${firstRunId}/journal`);
+  return text === undefined ? null : JSON.stringify(takenUp(parseJournal(JSON.parse(text))));
 }
 
 /** A signal from the operator. */

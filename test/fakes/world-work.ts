@@ -8,8 +8,11 @@ import type { Context, Done, Look } from '../../src/domain/scheme.ts';
 import type { World } from './world.ts';
 import { MirrorFake, topicOf, translate, type ClusterFake } from './world-logs.ts';
 
-/** `hang`: never answers before its time is up. `late`: as `hang`, and its request takes effect all the same, after that time. */
-export type Fault = Error | 'hang' | 'late';
+/**
+ * `hang`: never answers before its time is up. `late`: as `hang`, and its request takes effect all the same, after that time.
+ * `terminate`: the workflow is gone, and nobody ever hears of this call again.
+ */
+export type Fault = Error | 'hang' | 'late' | 'terminate';
 type Strike = (name: keyof Work, n: number) => Fault | undefined;
 export interface Faults {
   /** `n` counts writes from 1, retries included. */
@@ -32,6 +35,8 @@ export class Activities {
   faults: Faults = {};
   /** Set by the runtime: the error with which a cancelled call ends. */
   interrupted: () => Error | null = () => null;
+  /** Set by the runtime: the workflow is terminated. */
+  terminated: () => void = () => { throw new Error('nothing terminates workflows here'); };
   /** Every call in order: what a failing test shows. */
   readonly calls: string[] = [];
   writes = 0;
@@ -51,6 +56,11 @@ export class Activities {
     this.calls.push(name);
     const fault = this.faults.call?.(name, this.calls.length);
     if (fault instanceof Error) { await this.pass(20); throw fault; }
+    if (fault === 'terminate') await this.#gone();
+  }
+  #gone(): Promise<never> {
+    this.terminated();
+    return new Promise<never>(() => { /* nobody waits for it */ });
   }
 
   async write(name: keyof Work, c: Call, todo: () => { readonly say: string; readonly parts: readonly (() => void)[] }): Promise<Done> {
@@ -72,6 +82,7 @@ export class Activities {
   }
   async #strike(fault: Fault | undefined, c: Call): Promise<boolean> {
     if (fault === undefined) return false;
+    if (fault === 'terminate') return this.#gone();
     if (fault instanceof Error) { await this.pass(20); throw fault; }
     await this.w.clock.sleep(Math.max(0, (c.untilMs ?? this.w.nowMs + 60_000) - this.w.nowMs) + (fault === 'late' ? lateMs : 0));
     if (fault === 'hang') throw new Failure('BudgetExceeded', 'The time for this write has passed without an answer.');
@@ -106,14 +117,27 @@ export class Activities {
 /** All of `Work` on a world. */
 export function workOn(a: Activities): Work {
   const { w } = a;
-  return {
+  const kept = new Map<string, unknown>();
+  return keeping(kept, {
     ...knowing(a), ...topicsAndConfigs(a), ...mirroring(a), ...fleets(a), ...positions(a), ...cutting(a), ...watching(a),
     environment: ({ names }) => a.read('environment', () => ({ searchAttributes: [...names] })),
     // Its logs are compared by the books at the end.
     lookSame: ({ c }) => a.look('lookSame', c, () => null),
     evidence: ({ about }) => a.read('evidence', () => ({ claims: [{ text: `${about.kind} may go on`, holds: true }], figures: [`${w.books.produced.size} topics written`] })),
-  };
+  });
 }
+
+/** A pre-image is read once per attempt: the ledger has it, whatever becomes of the workflow. */
+const keeping = (kept: Map<string, unknown>, work: Work): Work => new Proxy(work, {
+  get: (target, name) => {
+    const call = Reflect.get(target, name) as (x: { readonly c: Context }) => Promise<unknown>;
+    if (!String(name).startsWith('capture')) return call;
+    return async (x: { readonly c: Context }) => {
+      if (!kept.has(x.c.key)) kept.set(x.c.key, await call(x));
+      return kept.get(x.c.key);
+    };
+  },
+});
 
 /** In this world nobody writes behind our back, and a killed process leaves nothing: these only take their time. */
 function watching(a: Activities): Part<'lookInventory' | 'captureGroupFence' | 'raiseGroupFence' | 'lowerGroupFence' | 'lowerGroupFences' | 'clearLeftovers' | 'fenceTransactions' | 'lookForeign' | 'findStragglers' | 'carryStragglers'> {
@@ -294,11 +318,12 @@ function positions(a: Activities): Part<'lookGroupsDrained' | 'capturePositions'
       return step('set', ...wanted.map(({ g, key, at }) => () => { cluster.commit(g, key, at); setAt.set(`${c.key} ${g} ${key}`, at); }));
     }),
     returnPositions: ({ m, c, groups, to, how, before }) => a.write('returnPositions', c, () => {
-      idle(m, groups, to);
-      idle(m, groups, otherSide(to));
       const [here, home] = [w.clusters[to], w.clusters[otherSide(to)]];
       // Positions that this attempt did not set are older than the move, and say nothing of where the group is now.
       const mine = groups.flatMap((g) => read(m, g, here).filter((key) => here.position(g, key) !== undefined && setAt.has(`${c.key} ${g} ${key}`)).map((key) => ({ g, key })));
+      const set = [...new Set(mine.map(({ g }) => g))];
+      idle(m, set, to);
+      idle(m, set, otherSide(to));
       const back = how === 'translated' ? mine.map(({ g, key }) => ({ g, key, at: there(g, key, otherSide(to)) })) : [];
       // Where it was set nothing was read yet; further on, the position is the only record of what was, and stays.
       const taken = mine.filter(({ g, key }) => how === 'translated' || here.position(g, key) === setAt.get(`${c.key} ${g} ${key}`));

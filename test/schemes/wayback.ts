@@ -22,6 +22,12 @@ const turning = (times: number, to?: string): Operator => {
   };
 };
 
+/** As above, and a workflow recovered from the ledger is rolled back at once. */
+const rollingBackWhatParked = (): Operator => {
+  const onward = turning(1);
+  return (q, j) => (q.kind === 'parked' && q.answers.includes('rollback') ? { kind: 'rollback' } : onward(q, j));
+};
+
 export function waysBack(s: { readonly scheme: SchemeName; readonly shapes: readonly Migration[] }): void {
   const { scheme } = s;
   const m = withWayBack(demo);
@@ -57,6 +63,18 @@ export function waysBack(s: { readonly scheme: SchemeName; readonly shapes: read
       const { activities } = await trial({ ...back(), world: lagging });
       for (const n of upTo(activities.calls.length)) assert.equal((await go(`call ${n}`, { ...back(), renewEvery: 3, faults: () => ({ call: once(n, lost) }) })).outcome, 'rolled-back');
     });
+    for (const [what, operator] of [['goes on', () => turning(1)], ['rolls back', rollingBackWhatParked]] as const) for (const when of ['call', 'during', 'after'] as const)
+      test(`the workflow is terminated at each ${when === 'call' ? 'call' : `write, ${when} its effect`}, and the one recovered from the ledger ${what}`, async () => {
+        const { activities } = await trial({ ...back(), world: lagging });
+        let recovered = 0;
+        for (const n of upTo(when === 'call' ? activities.calls.length : activities.writes)) {
+          const t = await go(`${when} ${n}`, { scheme, m, operator: operator(), faults: () => ({ [when]: once(n, () => 'terminate' as const) }) });
+          // Gone on with from before its rollback began, it completes: the operator was asked.
+          assert.ok(t.outcome === 'rolled-back' || t.questions.some((q) => q.startsWith('parked: Recovered') && q.endsWith('-> retry')), `${when} ${n}`);
+          recovered += t.journal.audit.some((line) => line.includes('recovered from the ledger')) ? 1 : 0;
+        }
+        assert.ok(recovered > 20, `only ${recovered} were recovered`);
+      });
     test('every cut back is refused once: the opening stands, and the migration goes on', async () => {
       const asked = (await go('asked', back())).questions.filter((q) => q.includes('To reject is to stay')).length;
       for (const n of upTo(asked)) {

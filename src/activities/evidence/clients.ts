@@ -62,7 +62,8 @@ export function commitsShown({ ports, record, at }: Reach, x: EvidenceAsk): Prom
     if (groups.length === 0) return claim(text, true);
     const source = clusterOf(ports, x.m, 'source');
     const marks = await Promise.all(setsOf(x.m, unique(x.m.applications.flatMap(readsOf))).map((set) => standingMark(record, { ...x, set })));
-    const cutAt = new Map(marks.flatMap((mark) => (mark?.to === 'target' ? Object.entries(mark.ends.source) : [])).map(([key, end]) => [key, BigInt(end.hw)] as const));
+    // What a mirror carries back is read there, rightly, behind the cut.
+    const cutAt = new Map(marks.flatMap((mark) => (mark?.to === 'target' && x.m.connectBack === null ? Object.entries(mark.ends.source) : [])).map(([key, end]) => [key, BigInt(end.hw)] as const));
     const first = await source.committed(groups);
     await at.pause(stillMs);
     const second = await source.committed(groups);
