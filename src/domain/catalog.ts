@@ -18,7 +18,10 @@ export interface ConnectConfig {
   readonly cluster: string;
   /** `group.id` of the worker group: the prefix of its transactional ids. */
   readonly groupId: string;
-  /** What the *connector* needs to log in to the clusters it reads; per cluster name. Falls back to the cluster's own `sasl`. */
+  /**
+   * What the *connector* needs to log in to the clusters; per cluster name. Falls back to the cluster's own `sasl`. The one for
+   * the worker's own `cluster` must be the login of the worker's producer: as it, the right to write is asked before an opening.
+   */
   readonly logins?: Readonly<Record<string, ClusterConfig['sasl'] & {}>>;
 }
 export type FleetConfig =
