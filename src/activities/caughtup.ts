@@ -7,7 +7,7 @@ import { tpKey, type LogEnds, type MirrorHealth, type MirrorSpec, type Ports } f
 import type { At } from './boundary.ts';
 import { magnitude, type Glance } from './looking.ts';
 import { requireMirror } from './connect.ts';
-import { bornOf, damages, spoken } from './damage.ts';
+import { bornOf, damageOf, spoken } from './damage.ts';
 import type { LedgerBook } from './ledger.ts';
 import { byKey, clusterOf, count, list } from './outside.ts';
 import type { LookAsk } from './work.ts';
@@ -42,11 +42,11 @@ export interface MirrorView {
   /** Why its copy is no longer faithful; empty: nothing found. */
   readonly damage: readonly string[];
 }
-/** With the ledger also what became of the topics since the mirror was made. */
-export async function viewMirror(ports: Ports, x: Omit<LookAsk, 'c'> & { readonly c: Omit<LookAsk['c'], 'before'>; readonly set: CutSet; readonly toward: Side }, record?: LedgerBook): Promise<MirrorView> {
+/** With the ledger also what became of the topics since the mirror was made, and damage that was found before; with `at` it is kept. */
+export async function viewMirror(ports: Ports, x: Omit<LookAsk, 'c'> & { readonly c: Omit<LookAsk['c'], 'before'>; readonly set: CutSet; readonly toward: Side }, record: LedgerBook | null = null, keep: At | null = null): Promise<MirrorView> {
   const spec = await requireMirror(ports, x);
   const [health, at, born] = await Promise.all([ports.mirrors.health(spec), standings(ports, x.m, spec, x.toward), record ? bornOf(record, x, spec.name) : null]);
-  const damage = await damages(ports, x, { spec, health, at, born });
+  const damage = await damageOf(ports, x, { seen: { spec, health, at, born }, record, at: keep });
   return { spec, health, at, damage, unassigned: at.map((s) => tpKey(s.end)).filter((key) => !health.assigned.includes(key)) };
 }
 export const isHealthy = (v: MirrorView): boolean => v.health.connector === 'RUNNING' && v.unassigned.length === 0 && v.damage.length === 0;
@@ -59,7 +59,7 @@ export const caughtUp = (ports: Ports, record: LedgerBook) => ({
   lookCaughtUp(x: LookAsk & { readonly sets: readonly CutSet[]; readonly toward: Side }, at: At): () => Promise<Glance> {
     let last: { readonly ms: number; readonly copied: bigint } | null = null;
     return async () => {
-      const views = await Promise.all(x.sets.map((set) => viewMirror(ports, { ...x, set }, record)));
+      const views = await Promise.all(x.sets.map((set) => viewMirror(ports, { ...x, set }, record, at)));
       for (const v of views) refuseDamaged(v);
       const all = views.flatMap((v) => v.at);
       const [lag, worst, copied] = [sum(all.map((s) => s.lag)), all.reduce((w, s) => (s.lag > w ? s.lag : w), 0n), sum(all.map((s) => s.next))];

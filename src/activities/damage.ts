@@ -38,16 +38,36 @@ export interface Looked {
   readonly born: Born | null;
 }
 
-/** One sentence per damage, without its full stop; empty: none found. */
-export async function damages(ports: Ports, x: Pick<OfSet, 'm' | 'set' | 'toward'>, seen: Looked): Promise<readonly string[]> {
+/** One sentence per damage, without its full stop. */
+export interface Damage {
+  /** Later looks may not show it any more, as when the mirror went on behind a gap: it stays damage all the same. */
+  readonly lasting: readonly string[];
+  /** Mended when it is no longer seen. */
+  readonly present: readonly string[];
+}
+export async function damages(ports: Ports, x: Pick<OfSet, 'm' | 'set' | 'toward'>, seen: Looked): Promise<Damage> {
   const facts = await factsOf(ports, x.m, x.set.topics);
-  return [
-    ...sides.flatMap((side) => createdAgain(x, { side, facts: facts[side], born: seen.born })),
-    ...partitionsAdded(x, facts, seen.born),
+  const lasting = [
     ...seen.at.flatMap((s) => (s.next > s.end.hw ? [`${s.key} ends at ${s.end.hw} on ${seen.spec.from}, and the mirror already copied up to ${s.next}: the log was truncated`] : [])),
     ...(await deletedUncopied(ports, x, { seen, facts: facts[otherSide(x.toward)] })),
+  ];
+  const present = [
+    ...sides.flatMap((side) => createdAgain(x, { side, facts: facts[side], born: seen.born })),
+    ...partitionsAdded(x, facts, seen.born),
     ...(seen.health.traces.some((t) => /InvalidTimestampException/.test(t)) ? [`cluster ${seen.spec.to} refuses timestamps of records (its message.timestamp.before.max.ms or message.timestamp.after.max.ms is narrower than on ${seen.spec.from})`] : []),
   ];
+  return { lasting, present };
+}
+
+const keptKey = (x: OfSet, name: string): string => `${x.c.run}/damaged/${name}`;
+/** What is found now with what was found of this mirror before. With `at` new findings are kept. */
+export async function damageOf(ports: Ports, x: OfSet, o: { readonly seen: Looked; readonly record: LedgerBook | null; readonly at: At | null }): Promise<readonly string[]> {
+  const key = keptKey(x, o.seen.spec.name);
+  const now = await damages(ports, x, o.seen);
+  const before = (o.record && valueOf<readonly string[]>(await o.record.read(x.m, key), key)) ?? [];
+  const lasting = [...before, ...now.lasting.filter((d) => !before.includes(d))];
+  if (o.record && o.at && before.length === 0 && lasting.length > 0) await o.record.write(x.m, [entry(key, lasting)], 'one', o.at);
+  return [...lasting, ...now.present];
 }
 
 function createdAgain(x: Pick<OfSet, 'm' | 'set'>, o: { readonly side: Side; readonly facts: readonly TopicFacts[]; readonly born: Born | null }): readonly string[] {

@@ -68,6 +68,15 @@ test('a purge of what every group has read is none, where retention is off; of w
   }
 });
 
+test('a gap stays damage when the mirror went on behind it', async () => {
+  const { w, connector, look } = await mirrored();
+  w.source.trim('orders', 0, 8n);
+  await assert.rejects(look(), damaged(/begins at 8/));
+  connector.next.set('orders/0', 8n);
+  w.copy();
+  await assert.rejects(look(), damaged(/begins at 8 on old, and the mirror stands at 6/));
+});
+
 test('one offset below the log start may be a marker', async () => {
   const { w, connector, look } = await mirrored();
   w.source.trim('orders', 0, 7n);
