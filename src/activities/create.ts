@@ -25,6 +25,7 @@ import { retention } from './retention.ts';
 import { stragglers } from './stragglers.ts';
 import { topics } from './topics.ts';
 import { wayBack } from './wayback.ts';
+import { whereabouts } from './whereabouts.ts';
 import { sameness } from './verify.ts';
 import type { Work } from './work.ts';
 
@@ -60,7 +61,7 @@ export function createWork(ports: Ports, options: WorkOptions): Work {
   const pace = createPace();
   const all: Looks & Writes & Reads = {
     ...clusters(ports, options), ...ledger(record), ...ready(ports), ...topics(ports, record), ...retention(ports, record), ...mirrors(ports, record), ...caughtUp(ports, record), ...wayBack(ports),
-    ...fleets(ports, record, pace), ...moved(ports), ...fence(ports, record), ...groupFence(ports, record), ...leftovers(ports), ...foreign(ports, record), ...stragglers(ports, record), ...drained(ports, record), ...positions(ports, record), ...cut(ports, record), ...evidence(ports, record, pace), ...sameness(ports, record, options.comparer),
+    ...fleets(ports, record, pace), ...moved(ports), ...fence(ports, record), ...groupFence(ports, record), ...leftovers(ports), ...foreign(ports, record), ...stragglers(ports, record), ...drained(ports, record), ...whereabouts(ports, record), ...positions(ports, record), ...cut(ports, record), ...evidence(ports, record, pace), ...sameness(ports, record, options.comparer),
   };
   const [looks, writes, reads]: readonly [Looks, Writes, Reads] = [all, all, all];
   const look = <K extends LookName>(name: K) => (x: X<K>): Promise<Look> =>
@@ -76,6 +77,7 @@ export function createWork(ports: Ports, options: WorkOptions): Work {
     releaseLock: write('releaseLock'),
     remember: write('remember'),
     recall: read('recall'),
+    whereabouts: read('whereabouts'),
     lookReady: look('lookReady'),
     captureTopics: read('captureTopics'),
     createTopics: write('createTopics'),

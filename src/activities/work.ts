@@ -77,6 +77,9 @@ export interface Work {
   /** The newest journal in the ledger of this run as text; `null`: none. */
   recall(x: Ask & { readonly run: string }): Promise<string | null>;
 
+  /** What stands where right now, one sentence per application, cut set, mirror and fence; `unknown: why` where it cannot be read. */
+  whereabouts(x: Ask): Promise<readonly string[]>;
+
   /** Preflight: both clusters, Connect, ledger, fleets, rights, versions, replication. Fails with all faults at once. */
   lookReady(x: LookAsk & { readonly scheme: string }): Promise<Look>;
 

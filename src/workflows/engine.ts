@@ -19,7 +19,7 @@ import { attributesOf, progressOf } from './telling.ts';
 
 export class Run implements Door {
   readonly runtime: Runtime;
-  readonly work: Pick<Work, 'remember'>;
+  readonly work: Pick<Work, 'remember' | 'whereabouts'>;
   readonly inbox: Inbox;
   journal: Journal | null = null;
   plan: Plan | null = null;
@@ -31,7 +31,7 @@ export class Run implements Door {
   /** Set by a cancel that came before there was a journal. */
   #early: Decision | null = null;
 
-  constructor(runtime: Runtime, work: Pick<Work, 'remember'>) {
+  constructor(runtime: Runtime, work: Pick<Work, 'remember' | 'whereabouts'>) {
     this.runtime = runtime;
     this.work = work;
     this.inbox = new Inbox(this);

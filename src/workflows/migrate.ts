@@ -126,6 +126,7 @@ async function recover(run: Run, x: { readonly scheme: SchemeName; readonly inpu
   const text = await work.recall({ m, c, run: x.from });
   if (text === null) throw new Failure('BadMigration', `Neither ledger has a journal of run "${x.from}" of ${run.runtime.workflowId}: nothing was begun there, or the ledgers are not those of ${m.source} and ${m.target}.`);
   const journal = parseJournal(JSON.parse(text));
+  if (journal.at === null && journal.reverse === null) throw new Failure('BadMigration', `Run "${x.from}" had come to its end (${journal.direction === 'back' ? 'rolled back' : 'completed'}): there is nothing to recover.`);
   if (journal.scheme !== x.scheme) throw new Failure('BadMigration', `Run "${x.from}" was a ${journal.scheme}, not a ${x.scheme}.`);
   resume(run, x.scheme, takenUp(journal));
 }

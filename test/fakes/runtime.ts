@@ -125,7 +125,7 @@ export interface TrialOptions {
   /** Plants a mistake in the activities. */
   readonly spoil?: (work: Work, world: World) => Work;
   /** Plants a mistake in the engine. */
-  readonly engine?: new (runtime: Runtime, work: Pick<Work, 'remember'>) => Run;
+  readonly engine?: new (runtime: Runtime, work: Pick<Work, 'remember' | 'whereabouts'>) => Run;
 }
 
 /** Virtual time after which a migration of the fakes is taken for stuck. */

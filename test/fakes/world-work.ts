@@ -123,6 +123,7 @@ export function workOn(a: Activities): Work {
     environment: ({ names }) => a.read('environment', () => ({ searchAttributes: [...names] })),
     // Its logs are compared by the books at the end.
     lookSame: ({ c }) => a.look('lookSame', c, () => null),
+    whereabouts: () => a.read('whereabouts', () => [...w.clients].map(([name, c]) => `${name}: runs on ${c.sides.join(' and ') || 'neither side'}`)),
     evidence: ({ about }) => a.read('evidence', () => ({ claims: [{ text: `${about.kind} may go on`, holds: true }], figures: [`${w.books.produced.size} topics written`] })),
   });
 }
