@@ -33,9 +33,8 @@ export const positions = (ports: Ports, record: LedgerBook) => ({
     const [here, there] = [clusterOf(ports, x.m, otherSide(x.to)), clusterOf(ports, x.m, x.to)];
     await Promise.all([requireEmpty(here, x.groups), requireEmpty(there, x.groups)]);
     const places = await placesFor(ports, record, x, at);
-    await requireInRange(there, places);
     await Promise.all([
-      writeThrough(there, places, at),
+      writeThrough(there, places, { at, range: 'checked' }),
       record.write(x.m, [...places].map(([group, of]) => entry(setKey(x, group), keep(of))), 'one', at),
     ]);
     await requireEmpty(there, x.groups);
@@ -53,8 +52,7 @@ export const positions = (ports: Ports, record: LedgerBook) => ({
     if (x.how === 'cut' || x.how === 'log-start') return leaveAdvanced(record, x, { here, now, moved, at });
     await requireEmpty(back, moved);
     const places = moved.length === 0 ? new Map<string, readonly Placed[]>() : await translateGroups(ports, record, { ...x, groups: moved, from: x.to }, at);
-    await requireInRange(back, places);
-    await writeThrough(back, places, at);
+    await writeThrough(back, places, { at, range: 'checked' });
     await restore(here, x, { groups: x.groups, now, at });
     const still = x.groups.filter((g) => !moved.includes(g));
     return { say: `${moved.length > 0 ? `${describePlaces(places)} back on the ${otherSide(x.to)}; ` : ''}${still.length > 0 ? `${list(still)} had not read on the ${x.to}; ` : ''}the ${x.to} is as before.` };
@@ -62,14 +60,14 @@ export const positions = (ports: Ports, record: LedgerBook) => ({
 
   async forecastPositions(x: OfGroups & { readonly how?: 'translated' | 'timestamp' }): Promise<readonly PositionForecast[]> {
     const wanted = { ...x, from: otherSide(x.to) };
-    const committed = await clusterOf(ports, x.m, wanted.from).committed(x.groups);
+    const committed = clusterOf(ports, x.m, wanted.from).committed(x.groups);
     const look = x.how === 'timestamp' ? await lookByTimestamp(ports, wanted, committed) : await lookAt(ports, record, wanted, committed);
     return [...x.groups].sort().map((group) => forecast(look, group));
   },
 
   async preparePositions(x: OfGroups, at: At): Promise<Said> {
     const from = otherSide(x.to);
-    const look = await lookAt(ports, record, { ...x, from }, await clusterOf(ports, x.m, from).committed(x.groups));
+    const look = await lookAt(ports, record, { ...x, from }, clusterOf(ports, x.m, from).committed(x.groups));
     const proven = provenPlaces(look, from);
     at.until.check();
     await keepPlaces(record, x, { known: look.known, groups: proven, at });
@@ -107,7 +105,7 @@ async function atCuts(ports: Ports, record: LedgerBook, x: OfGroups, at: At): Pr
 }
 
 /** Read what is there, write only what differs, read back. */
-async function writeThrough(cluster: Cluster, places: Places, at: At): Promise<void> {
+async function writeThrough(cluster: Cluster, places: Places, { at, range }: { readonly at: At; readonly range: 'checked' | 'as it was' }): Promise<void> {
   const groups = [...places.keys()];
   if (groups.length === 0) return;
   const differing = async (): Promise<ReadonlyMap<string, readonly Position[]>> => {
@@ -118,7 +116,7 @@ async function writeThrough(cluster: Cluster, places: Places, at: At): Promise<v
         .map(({ topic, partition, offset, metadata }) => ({ topic, partition, offset, metadata }))] as const;
     }).filter(([, of]) => of.length > 0));
   };
-  const wanted = await differing();
+  const [wanted] = await Promise.all([differing(), range === 'checked' ? requireInRange(cluster, places) : null]);
   at.until.check();
   if (wanted.size > 0) await cluster.commit(wanted, at.until);
   const left = wanted.size === 0 ? wanted : await differing();
@@ -186,7 +184,7 @@ async function restore(cluster: Cluster, x: OfGroups & { readonly before: Positi
   const away = new Map(ours.map(({ group, before, now }) => [group, now.filter((p) => (before[tpKey(p)] ?? null) === null).map(({ topic, partition }) => ({ topic, partition }))] as const).filter(([, of]) => of.length > 0));
   const again = new Map(ours.map(({ group, before }) => [group, Object.entries(before).flatMap(([key, offset]): Placed[] =>
     offset === null ? [] : [{ ...partitionOf(key), offset: BigInt(offset), metadata: '', from: null, by: 'log-start', matched: 0 }])] as const).filter(([, of]) => of.length > 0));
-  await writeThrough(cluster, again, o.at);
+  await writeThrough(cluster, again, { at: o.at, range: 'as it was' });
   o.at.until.check();
   if (away.size === 0) return;
   await cluster.uncommit(away, o.at.until);

@@ -1,10 +1,10 @@
 /** The named fallback `timestamp` for positions that cannot be counted off: safe by construction, with repeats that are counted. */
 import { otherSide } from '../domain/authority.ts';
 import type { Answer } from '../domain/positions.ts';
-import { tpKey, type LogEnds, type Ports, type Position } from '../domain/ports.ts';
+import { tpKey, type LogEnds, type Ports } from '../domain/ports.ts';
 import { byTimestamp, unreadIn, type Unread } from '../domain/timestamps.ts';
 import { byKey, clusterOf, nameOf, topicsOf, unique } from './outside.ts';
-import { spotsOf, type Look, type Spot, type Wanted } from './translating.ts';
+import { spotsOf, type Committed, type Look, type Spot, type Wanted } from './translating.ts';
 
 /** Scanned per partition and side. */
 const mostRecords = 1_000_000;
@@ -12,14 +12,15 @@ const atOnce = 4;
 
 const refused = (cause: (Answer & { kind: 'refused' })['cause'], why: string): Answer => ({ kind: 'refused', cause, why });
 
-export async function lookByTimestamp(ports: Ports, x: Wanted, committed: ReadonlyMap<string, readonly Position[]>): Promise<Look> {
+export async function lookByTimestamp(ports: Ports, x: Wanted, committed: Promise<Committed>): Promise<Look> {
+  const positions = await committed;
   const [here, there] = [clusterOf(ports, x.m, x.from), clusterOf(ports, x.m, otherSide(x.from))];
   const topics = unique(x.groups.flatMap((g) => topicsOf(x.m, g)));
   const facts = new Map((await there.topics(topics)).map((t) => [t.name, t]));
   // The other side first: what is unread here then is copied behind that end, or is there already.
   const theirs = byKey(await there.ends(topics));
   const mine = await here.ends(topics);
-  const spots = spotsOf(x, committed, mine);
+  const spots = spotsOf(x, positions, mine);
   const answers = new Map<Spot, Answer>();
   const answer = async (spot: Spot, end: LogEnds): Promise<Answer> => {
     const stamps = facts.get(spot.end.topic)?.configs['message.timestamp.type']?.value;

@@ -20,6 +20,7 @@ const pollMs = { outage: 10, plain: 250 };
 const anchorsMs = 5_000;
 
 export interface Placed extends Position { readonly from: bigint | null; readonly by: Proof['by'] | 'log-start' | 'never-committed' | 'consent' | 'timestamp'; readonly matched: number; readonly repeats?: number }
+export type Committed = ReadonlyMap<string, readonly Position[]>;
 /** Group → its places on the other side. */
 export type Places = ReadonlyMap<string, readonly Placed[]>;
 
@@ -28,7 +29,7 @@ export interface Spot { readonly group: string; readonly end: LogEnds; readonly 
 export interface Wanted extends Ask { readonly groups: readonly string[]; /** Side the groups are on now. */ readonly from: Side; readonly consents?: readonly Consent[] }
 
 /** Every partition of every topic each group reads, with its committed position there. */
-export function spotsOf(x: Wanted, committed: ReadonlyMap<string, readonly Position[]>, ends: Iterable<LogEnds>): readonly Spot[] {
+export function spotsOf(x: Wanted, committed: Committed, ends: Iterable<LogEnds>): readonly Spot[] {
   const all = [...ends];
   return x.groups.flatMap((group) => {
     const positions = new Map((committed.get(group) ?? []).map((p) => [tpKey(p), p]));
@@ -55,10 +56,10 @@ const endsOn = (g: Ground, side: Side): readonly LogEnds[] => bothSides.flatMap(
 
 /** One look at everything: what is on which spot, and the answer for each. */
 export interface Look { readonly spots: readonly Spot[]; readonly answers: ReadonlyMap<Spot, Answer>; readonly known: ReadonlyMap<string, Known> }
-export async function lookAt(ports: Ports, record: LedgerBook, x: Wanted, committed: ReadonlyMap<string, readonly Position[]>): Promise<Look> {
-  const known = await knownOf(ports, record, x, unique(x.groups.flatMap((g) => topicsOf(x.m, g))));
+export async function lookAt(ports: Ports, record: LedgerBook, x: Wanted, committed: Promise<Committed>): Promise<Look> {
+  const [known, positions] = await Promise.all([knownOf(ports, record, x, unique(x.groups.flatMap((g) => topicsOf(x.m, g)))), committed]);
   const ground = await groundOf(ports, x, known);
-  const spots = spotsOf(x, committed, endsOn(ground, x.from));
+  const spots = spotsOf(x, positions, endsOn(ground, x.from));
   return { spots, answers: await answer(ports, x, { spots, ground }), known };
 }
 
@@ -67,8 +68,9 @@ export async function translateGroups(ports: Ports, record: LedgerBook, x: Wante
 }
 
 /** The committed places on one side, looked at until every one has an exact answer or one with consent; `NotExact` with all that have none. */
-export async function settled(ports: Ports, x: Wanted, at: At, look: (committed: ReadonlyMap<string, readonly Position[]>) => Promise<Look>): Promise<Places> {
-  const committed = await clusterOf(ports, x.m, x.from).committed(x.groups);
+export async function settled(ports: Ports, x: Wanted, at: At, look: (committed: Promise<Committed>) => Promise<Look>): Promise<Places> {
+  // The groups are empty: what they committed does not change while the rest is looked at again.
+  const committed = clusterOf(ports, x.m, x.from).committed(x.groups);
   const startedMs = at.now();
   for (;;) {
     const { spots, answers } = await look(committed);

@@ -28,6 +28,8 @@ export function createSyncs(): Syncs {
   const keyOf = (spec: MirrorSpec): string => `${spec.to} ${spec.name}`;
   const readOn = async (cluster: Cluster, spec: MirrorSpec): Promise<ReadonlyMap<string, readonly Anchor[]>> => {
     const topic = syncsTopic(spec);
+    // A mirror that has only been named, or whose syncs somebody deleted: cuts and ends are counted from instead.
+    if (!known.has(keyOf(spec)) && (await cluster.topics([topic])).length === 0) return new Map();
     const [end] = await cluster.ends([topic]);
     if (!end) throw new Failure('MirrorDamaged', `The offset syncs topic ${topic} is missing on cluster ${spec.to}.`);
     let seen = known.get(keyOf(spec));
