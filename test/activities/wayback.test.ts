@@ -185,6 +185,16 @@ describe('mirrors behind a cut', { concurrency: true }, () => {
     assert.equal(j.connector(before.name).state, 'STOPPED', 'and it is not started again');
   });
 
+  test('the mirror back is looked at like the one forward: what becomes of the target is its damage', async () => {
+    const j = await opened();
+    const { name } = await j.mirror('source', { copying: true });
+    const look = () => j.work.lookCaughtUp({ m, c: looking(j.key('wait')), sets: [set], toward: 'source' });
+    assert.equal((await look()).done, true);
+    j.w.target.write('orders', 0, 'n3', 'n4', 'n5');
+    j.w.target.trim('orders', 0, j.w.target.log({ topic: 'orders', partition: 0 }).next - 1n);
+    await assert.rejects(look(), (e: Failure) => e.type === 'MirrorDamaged' && new RegExp(`Mirror ${name} .*orders/0 begins at \\d+ on new`).test(e.message));
+  });
+
   test('never two directions at once', async () => {
     const j = await opened();
     j.w.connectors.set('other', new FakeMirror({ name: 'other', topics: ['orders'], connect: 'connect-new', from: 'old', to: 'new', seed: [] }));
