@@ -10,6 +10,7 @@ import { bornOf, rememberBorn } from './damage.ts';
 import { proveDrained } from './drained.ts';
 import { keepSyncs } from './known.ts';
 import { entry, type LedgerBook } from './ledger.ts';
+import { rememberWriters } from './mirrorwriters.ts';
 import { byName, count, list, type Said } from './outside.ts';
 import { rememberWhere, requireFaithful, showFirstCopies, startOf, type Start } from './seeding.ts';
 import type { Ask, MirrorBefore, SilenceBefore } from './work.ts';
@@ -54,6 +55,7 @@ export const mirrors = (ports: Ports, record: LedgerBook) => ({
   async removeMirror(x: OfSet & { readonly before: MirrorBefore }, at: At): Promise<Said> {
     const found = await findMirrors(ports, x);
     const all = found.some((spec) => spec.name === x.before.name) ? found : [...found, specOf(x.m, { ...x, name: x.before.name })];
+    await rememberWriters(ports, record, { ...x, specs: found }, at);
     for (const spec of found) {
       await rememberWhere(ports, record, { x, spec, at });
       await keepSyncs(ports, record, { ...x, spec }, at);
@@ -69,6 +71,7 @@ export const mirrors = (ports: Ports, record: LedgerBook) => ({
   captureSilence: (x: OfSet, at: At): Promise<SilenceBefore> => record.capture(x, at, async () => {
     const spec = await requireMirror(ports, x);
     const writers = await ports.mirrors.writers(spec);
+    await rememberWriters(ports, record, { ...x, specs: [spec] }, at);
     await record.write(x.m, [entry(`${silencedKey(x, x.toward)}${spec.name}`, { name: spec.name })], 'one', at);
     return { name: spec.name, writers: writers.map((w) => ({ transactionalId: w.transactionalId, producerId: w.producerId === null ? null : String(w.producerId) })) };
   }),

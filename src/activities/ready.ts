@@ -1,13 +1,16 @@
 /** The preflight: everything that can be looked at before the first write, all faults at once; what cannot be is said. */
 import { Failure } from '../domain/failures.ts';
+import { cutSets } from '../domain/cutsets.ts';
 import { topicFault } from '../domain/parse-migration.ts';
-import type { Migration } from '../domain/migration.ts';
+import { groupsOf, type Migration } from '../domain/migration.ts';
 import { tpKey, type ClusterFacts, type Ports, type TopicFacts } from '../domain/ports.ts';
 import type { At } from './boundary.ts';
+import { gaps, rulesOf } from './fence.ts';
 import { askAll } from './fleets.ts';
+import { unguarded } from './groupfence.ts';
 import { ledgerTopic } from './ledger.ts';
 import type { Glance } from './looking.ts';
-import { applicationsOf, both, clusterOf, count, faultOf, list, nameOf, refuse, unique, type Fault } from './outside.ts';
+import { both, clusterOf, count, faultOf, list, nameOf, refuse, unique, type Fault } from './outside.ts';
 import { compare, knownConfigs } from './topics.ts';
 import type { LookAsk } from './work.ts';
 
@@ -82,7 +85,7 @@ async function topicsFit(ports: Ports, m: Migration, target: ClusterFacts): Prom
 async function foreignRecords(ports: Ports, m: Migration, there: readonly TopicFacts[]): Promise<readonly Fault[]> {
   if (there.length === 0) return [];
   const filled = (await clusterOf(ports, m, 'target').ends(there.map((t) => t.name))).filter((e) => e.hw > e.logStart);
-  return filled.length === 0 ? [] : [fault('Drift', `cluster ${m.target} already holds records in ${list(filled.map((e) => `${tpKey(e)} (${e.hw - e.logStart} offsets)`), 5)}; wanted empty topics, or none.`)];
+  return filled.length === 0 ? [] : [fault('Drift', `cluster ${m.target} already holds records in ${list(filled.map((e) => `${tpKey(e)} (${count(e.hw - e.logStart, 'offset')})`), 5)}; wanted empty topics, or none.`)];
 }
 
 /** Append time gives every copy another timestamp than its original has. */
@@ -138,11 +141,18 @@ async function fleetsAnswer(ports: Ports, m: Migration, at: At): Promise<Checked
   return { faults: each.flatMap((c) => c.faults), say: each.flatMap((c) => c.say) };
 }
 
-async function fences(ports: Ports, m: Migration, facts: { readonly source: ClusterFacts }): Promise<Checked> {
-  const writers = applicationsOf(m, unique(m.applications.filter((a) => a.writes.length > 0).map((a) => a.name)));
-  const bare = writers.filter((a) => a.principals.length === 0).map((a) => a.name);
-  if (facts.source.authorizer === 'none') return { faults: [], say: [`no fence: cluster ${m.source} has no authorizer`] };
-  if (facts.source.authorizer === 'unknown') return skipped(`the fence, no permission to read ACLs on ${m.source}`);
-  if (writers.length > bare.length) await clusterOf(ports, m, 'source').denyRules(m.topics);
-  return { faults: [], say: bare.length > 0 ? [`no fence for ${list(bare)}: no principals are declared`] : [`a fence is possible on ${m.source}`] };
+/** On the target until its opening, on the source behind its cut, and behind moved groups: what no rule will stop is said before anything moves. */
+async function fences(ports: Ports, m: Migration, facts: Readonly<Record<'source' | 'target', ClusterFacts>>): Promise<Checked> {
+  const sets = cutSets(m);
+  const groups = unique(m.applications.flatMap(groupsOf));
+  const each = await Promise.all(both.map(async (side): Promise<readonly string[]> => {
+    const [name, there] = [nameOf(m, side), facts[side]];
+    if (there.authorizer === 'none') return [`no fence: cluster ${name} has no authorizer; forgotten writers and readers are watched for, not refused`];
+    if (there.authorizer === 'unknown') return [`skipped: the fence, no permission to read ACLs on ${name}`];
+    const fenced = sets.filter((set) => rulesOf(m, set).length > 0);
+    if (fenced.length > 0) await clusterOf(ports, m, side).denyRules(m.topics);
+    const holes = unique([...sets.flatMap((set) => gaps(m, set, there)), ...(side === 'source' ? unguarded(m, groups, there) : [])]);
+    return [...(fenced.length > 0 ? [`a fence is possible on ${name} for ${list(fenced.map((s) => s.name), 3)}`] : []), ...holes.map((h) => `on ${name}: ${h}`), ...(there.superUsers === undefined && fenced.length > 0 ? [`unknown: who the super users of ${name} are, whom no rule stops`] : [])];
+  }));
+  return { faults: [], say: each.flat() };
 }

@@ -56,6 +56,29 @@ test('what differs later is told; a declared group that comes is no difference',
   assert.match(found.join('\n'), /group late .* not declared\n.*has 3 partitions.*\n.*created again/);
 });
 
+test('a reader that never committed is found by what it is assigned and named; a Connect worker group is no reader', async () => {
+  const w = world();
+  const { migration: resolved, inventory } = await w.work().assess({ m, scheme: 's' });
+  const ask = { m: resolved, c: looking('inventory'), inventory };
+  w.source.groups.set('connect-cluster', { type: 'classic', protocolType: 'connect', members: [{ memberId: 'w-1', clientId: 'connect-1', host: '/10.0.0.1', instanceId: null }] });
+  assert.match((await w.work().lookInventory(ask)).say, /2 topics, their partitions and ids, and 1 group are as when the migration started; nobody undeclared/);
+  w.source.groups.set('shadow', { type: 'consumer', protocolType: 'consumer', members: [{ memberId: 'm-1', clientId: 'shadow-app', host: '/10.0.0.7', instanceId: null, reads: [{ topic: 'orders', partition: 1 }] }] });
+  w.source.groups.set('elsewhere', { type: 'consumer', protocolType: 'consumer', members: [{ memberId: 'm-2', clientId: 'other', host: '/10.0.0.8', instanceId: null, reads: [{ topic: 'payments', partition: 0 }] }] });
+  await assert.rejects(w.work().lookInventory(ask), (e: Error & { type?: string }) => e.type === 'Drift' && /group shadow reads these topics on cluster old and is not declared: shadow-app \/10\.0\.0\.7 \(member m-1; reads orders\/1\)/.test(e.message) && !/elsewhere|connect-cluster/.test(e.message));
+  await assert.rejects(w.work().assess({ m, scheme: 's' }), /group shadow reads these topics/);
+});
+
+test('a share group with members blocks until it is declared, and so do partitions added on either side', async () => {
+  const w = world();
+  const { migration: resolved, inventory } = await w.work().assess({ m, scheme: 's' });
+  w.source.groups.set('sharing', { type: 'share', state: 'Stable', members: [] });
+  w.target.topic('orders', 3);
+  assert.deepEqual(await w.work().reassess({ m: resolved, c: context('hold'), inventory }), [
+    'share group sharing has members on cluster old, may read these topics, and is not declared', 'topic orders has 3 partitions on cluster new, wanted 2',
+  ]);
+  assert.deepEqual(await w.work().reassess({ m: { ...resolved, groups: { sharing: 'leave' } }, c: context('hold'), inventory }), ['topic orders has 3 partitions on cluster new, wanted 2']);
+});
+
 test('locks are taken by cluster id and given back', async () => {
   const w = world();
   const { migration: resolved, inventory } = await w.work().assess({ m, scheme: 's' });
@@ -80,6 +103,15 @@ test('preflight: fine, and says what it could not check', async () => {
   assert.match(l.say, /skipped: the ledger on old, which the first write creates/);
   assert.match(l.say, /no fence: cluster old has no authorizer/);
   assert.equal(w.source.topics.has('__cutover.ledger'), false, 'a preflight writes nothing');
+});
+
+test('preflight: what no fence will stop is said, on either side', async () => {
+  const w = world();
+  const { migration: resolved } = await w.work().assess({ m, scheme: 's' });
+  for (const c of [w.source, w.target]) c.authorizer = 'present';
+  w.source.superUsers = ['User:shop'];
+  const { say } = await w.work().lookReady({ m: resolved, c: looking('ready'), scheme: 's' });
+  for (const part of [/a fence is possible on old for orders; on old: User:shop is a super user, whom no rule stops/, /a fence is possible on new for orders; unknown: who the super users of new are/]) assert.match(say, part);
 });
 
 test('preflight: everything that stands in the way, at once', async () => {

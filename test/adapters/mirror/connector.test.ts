@@ -25,6 +25,9 @@ describe('the configuration of a mirror', () => {
     assert.equal(c['source.consumer.isolation.level'], 'read_committed');
     assert.equal(c['topics'], 'b,orders\\.v1');
     assert.equal(c['refresh.topics.enabled'], 'false');
+    // MirrorMaker copies DENY WRITE by default: a fence on one side would shut the producers out on the other.
+    assert.equal(c['sync.topic.acls.enabled'], 'false');
+    assert.equal(c['sync.topic.configs.enabled'], 'false');
     assert.equal(c['source.cluster.alias'], spec.name);
     assert.equal(syncsTopic(spec), 'mm2-offset-syncs.m1.internal');
   });
