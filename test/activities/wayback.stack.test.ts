@@ -14,7 +14,7 @@ import { allOf, fill, openField, type Field } from '../adapters/mirror/field.ts'
 import { noLimit } from '../adapters/kafka/until.ts';
 import { application, migration } from '../fakes/migrations.ts';
 import { context, looking } from './fake-ports.ts';
-import { follows, readClassic, readModern, simple, stand } from './standing.ts';
+import { follows, readAgain, readClassic, readModern, simple, stand } from './standing.ts';
 
 const partitions = 5;
 const readers = [...simple, 'classic', 'modern'];
@@ -141,9 +141,16 @@ test('the way back is proven, with the rights of the logins it will use; without
   assert.equal(proof.principal, undefined);
 });
 
+/** The mirror's own batches are no stranger's, whatever ids it wrote under. */
+async function nobodyElse(side: Side): Promise<void> {
+  const look = await timed(`strangers on the ${side}`, () => work.lookForeign({ m, c: { ...looking(key('foreign')), mode: 'undo' }, sets: [set], on: side, since: 'start' }));
+  assert.match(look.say, /^none/);
+}
+
 test('forward, back, forward, back: after each stage every record is on both clusters once and in order, and nothing goes round', async () => {
   await write('source', 1_000);
   await mirror('target');
+  await nobodyElse('target');
   let [authority, flow]: [Side, ReturnType<typeof traffic>] = ['source', traffic('source')];
   for (const to of ['target', 'source', 'target', 'source'] as const) {
     const caughtUp = await work.lookCaughtUp({ m, c: { ...looking(key('wait')), mode: 'undo' }, sets: [set], toward: to });
@@ -163,6 +170,7 @@ test('forward, back, forward, back: after each stage every record is on both clu
     assert.equal(again.name, name);
     assert.match(again.say, /nothing was changed/);
     assert.match(say, /behind cut \d.*the first \d+ records it copied are what came after cut/);
+    await nobodyElse(otherSide(to));
   }
   await work.lookCaughtUp({ m, c: { ...looking(key('wait')), mode: 'undo' }, sets: [set], toward: 'target' });
   await flow.stop();
@@ -185,6 +193,38 @@ test('after four cuts, wherever groups of each protocol stand on either side, th
     compared += await follows(on(otherSide(to)), on(to), { ...of, groups });
   }
   console.log(`    ${compared} positions over four cuts, 0 wrong; ${took.slice(-4).join(', ')}`);
+  // The fallback by timestamp, on the same logs: nothing is skipped, and as much is read again as it said.
+  await stand(f.source, of);
+  const x = { m, c: context(key('timestamps')), groups: simple, to: 'target' as const };
+  const said = await timed('forecast by timestamp', () => work.forecastPositions({ ...x, how: 'timestamp' }));
+  assert.deepEqual(said.filter((g) => g.repeats === 'unknown'), []);
+  await work.setPositions({ ...x, how: 'timestamp', before: {}, consents: said.map((g) => ({ group: g.group, repeats: Number(g.repeats) })) });
+  const again = await readAgain(f.source, f.target, { ...of, groups: simple });
+  assert.deepEqual(again, Object.fromEntries(said.map((g) => [g.group, Number(g.repeats)])));
+  console.log(`    by timestamp, read again: ${Object.entries(again).map(([group, n]) => `${group} ${n}`).join(', ')}; ${took.at(-1)}`);
+});
+
+test('somebody who writes on the closed side is named; what came too late is carried over once, by who may', async () => {
+  const look = { m, c: looking(key('foreign')), sets: [set], on: 'target' as const, since: 'cut' as const };
+  const straggler = f.kafka(f.stack.target).producer({ transactionalId: 'forgotten', idempotent: true, maxInFlightRequests: 1 });
+  await straggler.connect();
+  const transaction = await straggler.transaction();
+  await transaction.send({ topic: 'quiet', messages: [{ partition: 0, key: 'k', value: null, headers: { h: ['1', '2'] }, timestamp: '1700000000000' }, { partition: 0, value: 'late' }] });
+  await transaction.commit();
+  await straggler.disconnect();
+  await assert.rejects(timed('strangers found', () => work.lookForeign(look)), (e: Failure) => e.type === 'ForgottenWriter' && /quiet|orders/.test(e.message) && /producer id \d+ \(epoch \d+\), transactional id forgotten: 2 records on quiet\/0 offsets/.test(e.message));
+  const x = { m, c: context(key('carry')), set };
+  assert.equal((await work.findStragglers(x)).records, 2);
+  await assert.rejects(work.carryStragglers(x), (e: Failure) => e.type === 'Unauthorized' && /WRITE on these topics/.test(e.message));
+  const grant = { resourceType: ResourceTypes.TOPIC, resourceName: 'quiet', resourcePatternType: ResourcePatternTypes.LITERAL, principal: 'User:cutover', host: '*', operation: AclOperations.WRITE, permissionType: AclPermissionTypes.ALLOW };
+  await withAdmin({ bootstrap: f.stack.source.bootstrap, login: f.stack.source.login('admin') }, (a) => a.createAcls({ creations: [grant] }));
+  assert.match((await timed('carry', () => work.carryStragglers(x))).say, /carried 2 records of others from new to old/);
+  assert.match((await work.carryStragglers(x)).say, /no record of others was left to carry/);
+  assert.deepEqual([(await work.findStragglers(x)).records, (await work.findStragglers(x)).carried], [0, 2]);
+  const [late] = await Promise.all([allOf(f.target, 'quiet', 0)]);
+  assert.deepEqual((await allOf(f.source, 'quiet', 0)).map((r) => r.fingerprint), late.slice(0, 2).map((r) => r.fingerprint));
+  assert.deepEqual((await f.source.groups('all')).filter((g) => g.group.startsWith('cutover-carry')).map((g) => g.state), [], 'nothing of the bookkeeping is left');
+  console.log(`    ${took.slice(-2).join(', ')}`);
 });
 
 test('a mirror that is wrongly seeded is seen to copy back what came from there, and silenced', async () => {
