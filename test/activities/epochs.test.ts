@@ -119,6 +119,31 @@ test('prepared before the outage: inside it only what moved is counted', async (
   assert.match(kept, /"by":"place","matched":10/);
 });
 
+test('calls grow with the places of one partition, not with groups and partitions', async () => {
+  const calls = async (count: number, partitions: number): Promise<number> => {
+    const w = new FakeWorld();
+    const names = Array.from({ length: count }, (_x, i) => `g${i}`);
+    const many = migration('m', [application('shop', { writes: ['orders'] }), ...names.map((group) => application(`of-${group}`, { reads: { [group]: ['orders'] } }))]);
+    for (const c of [w.source, w.target]) c.topic('orders', partitions);
+    const made = new FakeMirror({ connect: 'connect-new', name: `cutover-orders-fwd-${run.slice(0, 8)}-1`, from: 'old', to: 'new', topics: ['orders'], seed: [] });
+    w.connectors.set(made.spec.name, made);
+    for (let p = 0; p < partitions; p++) {
+      for (let i = 0; i < 600; i++) { w.source.write('orders', p, `${p}-${i}`); w.target.write('orders', p, `${p}-${i}`); if (i % 50 === 49) w.target.marker('orders', p); }
+      made.anchors.set(`orders/${p}`, Array.from({ length: 12 }, (_x, i) => ({ from: BigInt(i * 50), to: BigInt(i * 51) })));
+      names.forEach((group, g) => { w.source.place(group, 'orders', p, BigInt((g * 29 + p) % 600)); });
+    }
+    const set = w.work().setPositions({ m: many, c: context('positions'), groups: names, to: 'target', how: 'translated', before: {} });
+    await set;
+    for (const [g, group] of names.entries()) for (let p = 0; p < partitions; p++) {
+      const n = (g * 29 + p) % 600;
+      assert.equal(w.target.placed(group)[`orders/${p}`], n + Math.floor(n / 50), `${group} ${p}`);
+    }
+    return [...w.source.calls, ...w.target.calls].length;
+  };
+  const [few, most] = [await calls(2, 2), await calls(20, 20)];
+  assert.ok(most <= few + 4, `${few} calls for 4 positions, ${most} for 400`);
+});
+
 test('nothing is copied: a drained group goes on at the cut, also with the records carried back behind it; one that is not drained is refused', async () => {
   const s = scene();
   write(s.w, 'source', 12);
