@@ -52,19 +52,39 @@ export async function scanForeign(ports: Ports, record: LedgerBook, x: OfForeign
   const mine = await mirrorWriters(ports, record, { ...x, toward: x.on }, at);
   const ends = await cluster.ends(x.set.topics);
   const key = lookedKey(x, mark);
-  const looked = new Map(Object.entries(valueOf<Readonly<Record<string, string>>>(await record.read(x.m, key), key) ?? {}).map(([tp, offset]) => [tp, BigInt(offset)] as const));
-  const strides = ends.map((end) => new Stretch(end, mark === null ? null : BigInt(mark.ends[x.on][tpKey(end)]?.hw ?? end.logStart), looked.get(tpKey(end))));
+  const kept = await record.read(x.m, key);
+  const looked = valueOf<Readonly<Record<string, Looked>>>(kept, key) ?? {};
+  const stretches = ends.map((end) => new Stretch(end, mark === null ? null : BigInt(mark.ends[x.on][tpKey(end)]?.hw ?? end.logStart), looked[tpKey(end)]));
   const deadlineMs = at.now() + turnMs;
-  const open = [...strides];
+  const open = [...stretches];
   const lane = async (): Promise<void> => {
-    for (let s = open.shift(); s; s = open.shift()) while (!s.over && at.now() < deadlineMs) await s.advance(cluster, mine, at);
+    for (let s = open.shift(); s; s = open.shift()) {
+      await s.judgeAgain(mine);
+      while (!s.over && at.now() < deadlineMs) await s.advance(cluster, mine, at);
+    }
   };
   await Promise.all(Array.from({ length: partitionsAtOnce }, lane));
-  const clean = Object.fromEntries(strides.map((s) => [s.key, String(s.clean)]));
-  if (strides.some((s) => s.clean !== looked.get(s.key))) await record.write(x.m, [entry(key, clean)], 'one', at);
-  const sum = (of: (s: Stretch) => bigint): bigint => strides.reduce((n, s) => n + of(s), 0n);
-  return { writers: await known(cluster, strides), looked: sum((s) => s.at - s.from), of: sum((s) => s.to - s.from) };
+  const now = entry(key, Object.fromEntries(stretches.map((s) => [s.key, s.looked])));
+  if (now.value !== kept.get(key)) await record.write(x.m, [now], 'one', at);
+  const sum = (of: (s: Stretch) => bigint): bigint => stretches.reduce((n, s) => n + of(s), 0n);
+  return { writers: await known(cluster, stretches), looked: sum((s) => s.at - s.from), of: sum((s) => s.to - s.from) };
 }
+
+/** What earlier looks found in one partition; numbers of a log as text. Stored data. */
+interface Looked { readonly to: string; readonly strangers: readonly Kept[] }
+interface Kept { readonly id: string; readonly records: number; readonly offsets: readonly [first: string, last: string]; readonly ms: readonly [first: string, last: string]; readonly runs: readonly (readonly [string, string])[] }
+/** Strangers remembered per partition, and the places each is tried by again: the mirror's own word may come later than its records. */
+const mostStrangers = 50;
+const mostRuns = 5;
+
+const kept = (w: LogWriter): Kept => ({
+  id: String(w.producerId), records: w.records, offsets: [String(w.firstOffset), String(w.lastOffset)], ms: [String(w.firstTimestampMs), String(w.lastTimestampMs)],
+  runs: w.runs.slice(0, mostRuns).map((r) => [String(r.firstOffset), String(r.lastOffset)]),
+});
+const unkept = (k: Kept): LogWriter => ({
+  producerId: BigInt(k.id), records: k.records, firstOffset: BigInt(k.offsets[0]), lastOffset: BigInt(k.offsets[1]), firstTimestampMs: BigInt(k.ms[0]), lastTimestampMs: BigInt(k.ms[1]),
+  runs: k.runs.map(([first, last]) => ({ firstOffset: BigInt(first), lastOffset: BigInt(last) })),
+});
 
 /** One partition on its way from the cut, or the log start, to its end. */
 class Stretch {
@@ -72,31 +92,48 @@ class Stretch {
   readonly end: LogEnds;
   readonly from: bigint;
   readonly to: bigint;
-  readonly strangers: LogWriter[] = [];
+  /** By producer id. */
+  readonly strangers = new Map<bigint, LogWriter>();
   /** Looked through up to here. */
   at: bigint;
-  constructor(end: LogEnds, cutAt: bigint | null, looked: bigint | undefined) {
+  constructor(end: LogEnds, cutAt: bigint | null, before: Looked | undefined) {
     this.key = tpKey(end);
     this.end = end;
     const lowest = cutAt === null || cutAt < end.logStart ? end.logStart : cutAt;
     this.to = end.hw > lowest ? end.hw : lowest;
-    this.from = looked !== undefined && looked >= lowest && looked <= this.to ? looked : lowest;
+    const looked = before === undefined ? null : BigInt(before.to);
+    // A log that ends below what was looked through is another log: begun again.
+    const goesOn = looked !== null && looked >= lowest && looked <= this.to;
+    this.from = goesOn ? looked : lowest;
     this.at = this.from;
+    if (goesOn) for (const w of before?.strangers.map(unkept) ?? []) this.strangers.set(w.producerId, w);
   }
   get over(): boolean { return this.at >= this.to; }
-  /** Below it there is nothing of a stranger: the next look begins here. */
-  get clean(): bigint { return this.strangers.reduce((low, w) => (w.firstOffset < low ? w.firstOffset : low), this.at); }
+  get looked(): Looked { return { to: String(this.at), strangers: [...this.strangers.values()].map(kept) }; }
+  async judgeAgain(mine: MirrorWriters): Promise<void> {
+    for (const w of [...this.strangers.values()]) if (await mine.wrote(this.key, w)) this.strangers.delete(w.producerId);
+  }
   async advance(cluster: Cluster, mine: MirrorWriters, at: At): Promise<void> {
     const to = this.at + stride < this.to ? this.at + stride : this.to;
     for (const writer of await cluster.records.writers({ topic: this.end.topic, partition: this.end.partition, from: this.at, to }, { signal: at.until.signal }))
-      if (!(await mine.wrote(this.key, writer))) this.strangers.push(writer);
+      if (!(await mine.wrote(this.key, writer))) this.#add(writer);
     this.at = to;
+  }
+  /** With very many strangers the later ones are counted to the last one named. */
+  #add(w: LogWriter): void {
+    const id = this.strangers.has(w.producerId) || this.strangers.size < mostStrangers ? w.producerId : ([...this.strangers.keys()].at(-1) ?? w.producerId);
+    const before = this.strangers.get(id);
+    this.strangers.set(id, before === undefined ? w : {
+      ...before, records: before.records + w.records, lastOffset: w.lastOffset > before.lastOffset ? w.lastOffset : before.lastOffset, firstOffset: w.firstOffset < before.firstOffset ? w.firstOffset : before.firstOffset,
+      firstTimestampMs: w.firstTimestampMs < before.firstTimestampMs ? w.firstTimestampMs : before.firstTimestampMs, lastTimestampMs: w.lastTimestampMs > before.lastTimestampMs ? w.lastTimestampMs : before.lastTimestampMs,
+      runs: id === w.producerId ? [...before.runs, ...w.runs].slice(0, mostRuns) : before.runs,
+    });
   }
 }
 
 /** Everything Kafka tells about them: who is active, who owns the id. The principal is only in the brokers' own logs. */
-async function known(cluster: Cluster, strides: readonly Stretch[]): Promise<readonly ForeignWriter[]> {
-  const all = strides.flatMap((s) => s.strangers.map((w) => ({ key: s.key, end: s.end, w })));
+async function known(cluster: Cluster, stretches: readonly Stretch[]): Promise<readonly ForeignWriter[]> {
+  const all = stretches.flatMap((s) => [...s.strangers.values()].map((w) => ({ key: s.key, end: s.end, w })));
   if (all.length === 0) return [];
   const ids = [...new Set(all.map(({ w }) => w.producerId))];
   const active = await cluster.producers([...new Map(all.map(({ key, end }) => [key, { topic: end.topic, partition: end.partition }])).values()]);

@@ -141,7 +141,11 @@ function atWork(r: { readonly applications: readonly Application[]; readonly gro
 
 async function forgotten(cluster: Cluster, growing: readonly string[], applications: readonly string[]): Promise<Failure> {
   const of = growing.map((key) => ({ topic: key.slice(0, key.lastIndexOf('/')), partition: Number(key.slice(key.lastIndexOf('/') + 1)) }));
-  const producers = await cluster.producers(of);
-  const newest = [...producers].sort((a, b) => b.lastTimestampMs - a.lastTimestampMs).slice(0, 5).map((p) => `producer id ${p.producerId} on ${tpKey(p)}, last batch ${new Date(p.lastTimestampMs).toISOString()}`);
-  return new Failure('ForgottenWriter', `${list(growing, 5)} on cluster ${cluster.name} still grow although ${list(applications)} ${applications.length === 1 ? 'is' : 'are'} gone: ${newest.join('; ') || 'a writer without a producer id'}.`);
+  const newest = [...await cluster.producers(of)].sort((a, b) => b.lastTimestampMs - a.lastTimestampMs).slice(0, 5);
+  const owners = await cluster.transactionsOf([...new Set(newest.map((p) => p.producerId))]);
+  const named = newest.map((p) => {
+    const owner = owners.find((o) => o.producerId === p.producerId);
+    return `producer id ${p.producerId} (epoch ${p.epoch}${owner ? `, transactional id ${owner.transactionalId}` : ''}) on ${tpKey(p)}, last batch ${new Date(p.lastTimestampMs).toISOString()}`;
+  });
+  return new Failure('ForgottenWriter', `${list(growing, 5)} on cluster ${cluster.name} still ${growing.length === 1 ? 'grows' : 'grow'} although ${list(applications)} ${applications.length === 1 ? 'is' : 'are'} gone: ${named.join('; ') || 'a writer without a producer id'}; principal unknown (only the brokers' own logs have it).`);
 }

@@ -58,7 +58,7 @@ test('a small outage fits 2,000 ms with 500 ms for the undo; one with thousands 
   await work.stopFleet({ m, c: context('stop'), applications: ['shop'] });
   const slow = await work.evidence(ask({ ...cut, budgetMs: 2_000, undoReserveMs: 1_200 }));
   assert.equal(slow.claims.find((c) => c.text.startsWith('The forecast'))?.holds, false);
-  assert.match(slow.figures.join('\n'), /stop \(as it took before\) 7\d\d/);
+  assert.match(slow.figures.join('\n'), /stop \(as it took before\) \d{3}/);
 });
 
 test('a forecast grows with lag, positions and partitions', () => {
@@ -138,10 +138,15 @@ test('finish with the way back open: what the back mirror wrote is no stranger, 
   const fine = await work.evidence(x);
   assert.ok(fine.claims.every((c) => c.holds), JSON.stringify(fine, null, 1));
   assert.match(fine.figures.join('\n'), /given up with the finish: cutover-orders-back-/);
-  w.source.place('billing', 'orders', 0, 3n);
+  let position = 1n;
+  w.source.before = (call) => { if (call === 'committed') w.source.place('billing', 'orders', 0, ++position); };
   const late = await work.evidence(x);
   assert.deepEqual(late.claims.filter((c) => !c.holds).map((c) => c.text), ['Nobody commits with billing on the source any more.']);
-  assert.match(late.figures.join('\n'), /billing orders\/0 stands at 3, the cut is at 2/);
+  assert.match(late.figures.join('\n'), /committed on the source: billing orders\/0 moves: \d+, then \d+/);
+  w.source.before = () => undefined;
+  w.source.place('billing', 'orders', 0, 3n);
+  const ahead = await work.evidence({ ...x, m });
+  assert.match(ahead.figures.join('\n'), /billing orders\/0 stands at 3, the cut is at 2/, 'without a mirror back nothing behind the cut was there to be read');
 });
 
 test('a straggler that was carried over no longer stands in the way of the finish', async () => {

@@ -59,6 +59,26 @@ test("the mirror's producer id changed while nobody looked: its own syncs vouch 
   assert.equal((await work.lookForeign({ ...look('target', 'start') })).done, true);
 });
 
+test('found once, a stranger is told again without reading its part of the log again', async () => {
+  const { w, work } = await mirrored();
+  w.target.writeAs(4_711n, 'orders', 1, 'x');
+  await assert.rejects(work.lookForeign(look('target', 'start')), named(/1 record on orders\/1/));
+  w.target.writeAs(4_711n, 'orders', 1, 'y');
+  w.target.calls.length = 0;
+  await assert.rejects(work.lookForeign(look('target', 'start')), named(/producer id 4711 .*2 records on orders\/1 offsets 0 to 1/));
+  assert.deepEqual(w.target.calls.filter((c) => c.startsWith('writers')), ['writers orders/1 1 2']);
+});
+
+test("what looked like a stranger turns out to be the mirror's: it is no longer told", async () => {
+  const { w, work } = await mirrored();
+  const [connector] = [...w.connectors.values()];
+  assert.ok(connector);
+  w.target.writeAs(10n, 'orders', 1, 'copied, its sync is on the way');
+  await assert.rejects(work.lookForeign(look('target', 'start')), named(/producer id 10 /));
+  connector.anchors.set('orders/1', [{ from: 0n, to: 0n }]);
+  assert.equal((await work.lookForeign(look('target', 'start'))).done, true);
+});
+
 test('after the cut the same is asked of the source; the side with authority is not asked at all', async () => {
   const { w, work } = await cut();
   assert.equal((await work.lookForeign(look('source', 'cut'))).done, true);

@@ -73,7 +73,7 @@ test('everybody is gone and the log still grows: the forgotten writer is named b
   w.source.leave('billing');
   const forgotten = setInterval(() => { w.source.write('orders', 0, 'late'); }, 10);
   try {
-    await assert.rejects(work.lookQuiet(quiet(outage(8_000))), (e: Error & { type?: string }) => e.type === 'ForgottenWriter' && /orders\/0 on cluster old still grow.*producer id 77/.test(e.message));
+    await assert.rejects(work.lookQuiet(quiet(outage(8_000))), (e: Error & { type?: string }) => e.type === 'ForgottenWriter' && /orders\/0 on cluster old still grows.*producer id 77 \(epoch 0\)/.test(e.message));
   } finally {
     clearInterval(forgotten);
   }
