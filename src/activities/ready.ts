@@ -3,7 +3,7 @@ import { Failure } from '../domain/failures.ts';
 import { cutSets } from '../domain/cutsets.ts';
 import { topicFault } from '../domain/parse-migration.ts';
 import { groupsOf, type Migration } from '../domain/migration.ts';
-import { tpKey, type ClusterFacts, type Ports, type TopicFacts } from '../domain/ports.ts';
+import { tpKey, type ClusterFacts, type MirrorSpec, type Ports, type TopicFacts } from '../domain/ports.ts';
 import type { At } from './boundary.ts';
 import { gaps, rulesOf } from './fence.ts';
 import { askAll } from './fleets.ts';
@@ -26,7 +26,7 @@ export const ready = (ports: Ports) => ({
       const facts = await reach(ports, x.m);
       const checks = await Promise.all([
         guarded(async () => releases(x.m, facts)), guarded(() => topicsFit(ports, x.m, facts.target)), guarded(() => ledgers(ports, x.m, at)),
-        guarded(() => connect(ports, x)), guarded(() => fleetsAnswer(ports, x.m, at)), guarded(() => fences(ports, x.m, facts)),
+        guarded(() => connect(ports, x, facts.target)), guarded(() => fleetsAnswer(ports, x.m, at)), guarded(() => fences(ports, x.m, facts)),
       ]);
       refuse('The preflight', checks.flatMap((c) => c.faults), next);
       return { done: true, state: 'ready', say: `${[...checks.flatMap((c) => c.say), 'skipped: rights to write, which show only when something is written'].join('; ')}.` };
@@ -115,12 +115,22 @@ async function ledgers(ports: Ports, m: Migration, at: At): Promise<Checked> {
   return { faults: each.flatMap((c) => c.faults), say: each.flatMap((c) => c.say) };
 }
 
-async function connect(ports: Ports, x: LookAsk): Promise<Checked> {
+async function connect(ports: Ports, x: LookAsk, target: ClusterFacts): Promise<Checked> {
   const { m } = x;
   if (m.connect === null) return { faults: [], say: ['nothing is copied: no Connect worker is needed'] };
-  const faults = await ports.mirrors.check({ connect: m.connect, name: `cutover-check-${x.c.run.slice(0, 8)}`, from: m.source, to: m.target, topics: m.topics, seed: [] });
-  const internal = await connectTopics(ports, m);
-  return { faults: faults.map((text) => fault('BadCatalog', text)), say: [`Connect worker ${m.connect} takes the mirror's settings`, ...internal] };
+  const spec = { connect: m.connect, name: `cutover-check-${x.c.run.slice(0, 8)}`, from: m.source, to: m.target, topics: m.topics, seed: [] };
+  const faults = await ports.mirrors.check(spec);
+  const [internal, shut] = await Promise.all([connectTopics(ports, m), shutOut(ports, m, { spec, target })]);
+  return { faults: [...faults.map((text) => fault('BadCatalog', text)), ...shut], say: [`Connect worker ${m.connect} takes the mirror's settings`, ...internal] };
+}
+
+/** The fence on the target stands from the first topic to the opening: it must not refuse the mirror itself. */
+async function shutOut(ports: Ports, m: Migration, o: { readonly spec: MirrorSpec; readonly target: ClusterFacts }): Promise<readonly Fault[]> {
+  const fenced = unique(cutSets(m).flatMap((set) => rulesOf(m, set).map((r) => r.principal)));
+  if (o.target.authorizer !== 'present' || fenced.length === 0) return [];
+  const { principal } = await ports.mirrors.prove(o.spec);
+  return principal === undefined || !fenced.includes(principal) ? []
+    : [fault('BadMigration', `the fence on ${m.target} denies ${principal} to write until the opening, and Connect worker ${m.connect ?? ''} writes the copies as ${principal}; give it a login of its own.`)];
 }
 
 /** The names of Connect's own topics are not in the catalog; those that look like them are shown. */

@@ -114,6 +114,14 @@ test('preflight: what no fence will stop is said, on either side', async () => {
   for (const part of [/a fence is possible on old for orders; on old: User:shop is a super user, whom no rule stops/, /a fence is possible on new for orders; unknown: who the super users of new are/]) assert.match(say, part);
 });
 
+test('preflight: a mirror that writes as a fenced application would be refused by the fence', async () => {
+  const w = world();
+  const { migration: resolved } = await w.work().assess({ m, scheme: 's' });
+  w.target.authorizer = 'present';
+  w.proof = { ...w.proof, principal: 'User:shop' };
+  await assert.rejects(w.work().lookReady({ m: resolved, c: looking('ready'), scheme: 's' }), /the fence on new denies User:shop to write until the opening, and Connect worker connect-new writes the copies as User:shop/);
+});
+
 test('preflight: everything that stands in the way, at once', async () => {
   const w = world();
   const { migration: resolved } = await w.work().assess({ m, scheme: 's' });

@@ -1,6 +1,7 @@
 /** How long an outage will take, from measured parts: an honest guess, because an outage that does not make it undoes itself. */
 import type { Side } from '../../domain/authority.ts';
 import type { CutSet } from '../../domain/cutsets.ts';
+import type { Application } from '../../domain/migration.ts';
 import { viewMirror } from '../caughtup.ts';
 import { fenceable, gaps, rulesOf } from '../fence.ts';
 import { unguarded } from '../groupfence.ts';
@@ -19,7 +20,10 @@ export interface Outlook {
   readonly lagRecords: number;
   readonly partitions: number;
   readonly positions: number;
-  readonly fenced: boolean;
+  /** Fences that change inside the outage. */
+  readonly fences: number;
+  /** Members and open transactions are looked for. */
+  readonly leftovers: boolean;
   readonly transactionalIds: number;
   /** Longest stop seen, ms; `null`: none yet. */
   readonly stopMs: number | null;
@@ -27,12 +31,12 @@ export interface Outlook {
 export interface Forecast { readonly ms: number; readonly parts: readonly (readonly [name: string, ms: number])[] }
 
 export function forecast(o: Outlook): Forecast {
-  const steps = 6 + (o.copies ? 1 : 0) + (o.fenced ? 2 : 0) + (o.positions > 0 ? 1 : 0) + (o.transactionalIds > 0 ? 1 : 0);
+  const steps = 6 + (o.copies ? 1 : 0) + o.fences + (o.leftovers ? 1 : 0) + (o.positions > 0 ? 1 : 0) + (o.transactionalIds > 0 ? 1 : 0);
   const parts = ([
     [o.stopMs === null ? 'stop (not measured yet)' : 'stop (as it took before)', o.stopMs ?? measured.stop],
     [`Temporal for ${steps} steps`, steps * measured.perStep],
-    ['quiet', measured.quiet], ['leftovers', measured.leftovers],
-    ['fences', o.fenced ? 2 * measured.fence : 0],
+    ['quiet', measured.quiet], ['leftovers', o.leftovers ? measured.leftovers : 0],
+    [count(o.fences, 'fence'), o.fences * measured.fence],
     ['transactional ids', o.transactionalIds > 0 ? measured.transactions : 0],
     ['drain', measured.drain + (o.lagRecords / measured.copiedPerSecond) * 1000],
     ['silence', o.copies ? measured.silence : 0],
@@ -47,7 +51,7 @@ type OfOutage = EvidenceAsk & { readonly about: Extract<EvidenceAbout, { readonl
 
 export function forecastShown({ ports, pace }: Reach, x: OfOutage): Promise<Shown> {
   const { about } = x;
-  const [copies, toward, closing] = about.kind === 'cut' ? [about.copies, 'target' as const, 'source' as const] : [true, 'source' as const, 'target' as const];
+  const [copies, toward] = about.kind === 'cut' ? [about.copies, 'target' as const] : [true, 'source' as const];
   const allowed = about.budgetMs - about.undoReserveMs;
   const text = `The forecast of the outage fits the budget of ${grouped(about.budgetMs)} ms less ${grouped(about.undoReserveMs)} ms kept for the undo.`;
   return shown(text, async () => {
@@ -58,11 +62,19 @@ export function forecastShown({ ports, pace }: Reach, x: OfOutage): Promise<Show
     const stops = applications.map((a) => pace.stopMs(a.name));
     const positions = total(applications.flatMap((a) => a.reads.flatMap((r) => r.topics)));
     const { ms, parts } = forecast({
-      copies, lagRecords: Number(lag), partitions: total(about.set.topics), positions, fenced: rulesOf(x.m, about.set).length > 0 && x.inventory.authorizer[closing] === 'present',
+      copies, lagRecords: Number(lag), partitions: total(about.set.topics), positions, fences: fencesOf(x, applications),
+      leftovers: applications.some((a) => a.reads.length > 0 || a.transactionalIds.length > 0),
       transactionalIds: applications.flatMap((a) => a.transactionalIds).length, stopMs: stops.some((s) => s === null) ? null : Math.max(0, ...stops.map(Number)),
     });
     return claim(text, ms <= allowed, `forecast ${grouped(ms)} ms of ${grouped(allowed)} ms, an estimate: ${parts.map(([name, part]) => `${name} ${grouped(part)}`).join(', ')}; from ${count(lag, 'record')} to copy and ${count(positions, 'position')} to set`);
   });
+}
+
+/** One up on the side that closes and one down on the side that opens, and one behind the groups that move along. */
+function fencesOf(x: OfOutage, applications: readonly Application[]): number {
+  const able = (side: Side): number => (x.inventory.authorizer[side] === 'present' ? 1 : 0);
+  const reading = applications.some((a) => a.reads.length > 0 && fenceable(a.principals).length > 0);
+  return (rulesOf(x.m, x.about.set).length > 0 ? able('source') + able('target') : 0) + (reading ? able('source') : 0);
 }
 
 /** Which fence goes up in the outage, and what it cannot stop. */
