@@ -101,9 +101,12 @@ export async function takeTurn(comparer: Comparer, record: LedgerBook, x: Turn &
   const told = (report: PartitionReport): void => {
     const [p, before] = [planned.get(report.key), x.kept.get(report.key)];
     if (p === undefined || before === undefined) return;
+    // A beginning takes the place of all that was said before.
+    const earlier = report.beginning === null ? before.differences : [];
+    listed -= before.differences.length - earlier.length;
     const fresh = report.fresh.slice(0, Math.max(0, x.cap - listed));
     listed += fresh.length;
-    x.kept.set(report.key, { ...before, state: report.state, hash: null, settled: null, differences: [...before.differences, ...fresh], ...(report.beginning === null ? {} : { beginning: { how: report.beginning.how, skipped: report.beginning.skipped } }) });
+    x.kept.set(report.key, { ...before, state: report.state, hash: null, settled: null, differences: [...earlier, ...fresh], ...(report.beginning === null ? {} : { beginning: { how: report.beginning.how, skipped: report.beginning.skipped } }) });
     dirty.set(report.key, p);
   };
   const save = async (): Promise<void> => {

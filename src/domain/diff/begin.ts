@@ -7,8 +7,8 @@ import { findRun, probesOf } from './runs.ts';
 export interface Extent { readonly logStart: bigint; readonly end: bigint }
 export interface Beginning {
   readonly at: Places;
-  /** `unaligned`: no common run of records was found; compared from the log starts, nearly all will differ. */
-  readonly how: 'log-starts' | 'anchor' | 'search' | 'unaligned';
+  /** `unaligned`: no common run of records was found; compared from the log starts, nearly all will differ. `keys-only`: see `compacted.ts`. */
+  readonly how: 'log-starts' | 'anchor' | 'search' | 'unaligned' | 'keys-only';
   /** Visible records below the place, that the other side no longer has. */
   readonly skipped: Readonly<Record<Half, number>>;
 }

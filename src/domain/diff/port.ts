@@ -24,7 +24,7 @@ export interface PartitionReport {
   readonly key: string;
   readonly state: DiffState;
   readonly fresh: readonly Difference[];
-  /** Where it began, with the first report of a partition that had no state. */
+  /** Where it began, with the first report of a partition; what was reported of it before no longer counts then. */
   readonly beginning: Beginning | null;
 }
 /** `stopped`: the call was aborted or its time was over; the last report says how far it came. */

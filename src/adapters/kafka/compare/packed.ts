@@ -5,14 +5,15 @@
 import { Failure } from '../../../domain/failures.ts';
 import type { Batch } from '../scan/batches.ts';
 import { inflated } from '../scan/codecs.ts';
+import { discard } from '../scan/discard.ts';
 import { corrupt, placeText } from '../scan/place.ts';
 
 /** A block holds at most so many records, and ends with the record that fills it. */
 export const blockRecords = 512;
 const blockBytes = 256 * 1024;
 const frameBytes = 12;
-/** One batch, stored or inflated: both sides hold a few of them at once, and a thread stays within 64 MiB. */
-export const largestBatchBytes = 8 * 1024 * 1024;
+/** What both sides may hold at once for a thread to stay within 64 MiB, of which Node and the client library take 29. */
+export const largest = { batchBytes: 4 * 1024 * 1024, inflatedBytes: 8 * 1024 * 1024, recordBytes: 4 * 1024 * 1024 };
 
 export class Packed {
   bytes: Buffer = Buffer.allocUnsafeSlow(blockBytes * 2);
@@ -54,6 +55,7 @@ export class Lane {
   readonly #batches: AsyncIterator<Batch>;
   readonly #from: number;
   readonly #to: number;
+  readonly #weigh: (bytes: number) => void;
   #batch: Batch | null = null;
   #bytes: Buffer = Buffer.alloc(0);
   #at = 0;
@@ -63,8 +65,10 @@ export class Lane {
   /** The offset after the last record taken. */
   next: bigint;
 
-  constructor(batches: AsyncIterable<Batch>, bounds: { readonly from: bigint; readonly to: bigint }) {
+  /** `weigh` is told of memory used beside the stored bytes. */
+  constructor(batches: AsyncIterable<Batch>, bounds: { readonly from: bigint; readonly to: bigint }, weigh: (bytes: number) => void = () => undefined) {
     this.#batches = batches[Symbol.asyncIterator]();
+    this.#weigh = weigh;
     [this.#from, this.#to, this.next] = [Number(bounds.from), Number(bounds.to), bounds.from];
   }
 
@@ -88,9 +92,10 @@ export class Lane {
       return false;
     }
     const batch = next.value;
-    if (batch.body.length > largestBatchBytes) throw tooLarge(batch, batch.body.length);
-    [this.#batch, this.#bytes, this.#at, this.#left] = [batch, inflated(batch), 0, batch.count];
-    if (this.#bytes.length > largestBatchBytes) throw tooLarge(batch, this.#bytes.length);
+    if (batch.body.length > largest.batchBytes) throw tooLarge(batch, { noun: 'a batch', bytes: batch.body.length, most: largest.batchBytes });
+    [this.#batch, this.#bytes, this.#at, this.#left] = [batch, inflated(batch, largest.inflatedBytes), 0, batch.count];
+    if (batch.codec !== 0) this.#weigh(this.#bytes.length * 2); // it was put together from pieces
+    if (this.#bytes.length > largest.inflatedBytes) throw tooLarge(batch, { noun: 'a batch, inflated,', bytes: this.#bytes.length, most: largest.inflatedBytes });
     return true;
   }
 
@@ -128,7 +133,10 @@ export class Lane {
       const length = end - at;
       if (offset < this.#from) { at = end; continue; }
       if (offset >= this.#to) { this.#left = 0; this.over = true; break; }
-      if (used + frameBytes + length > block.bytes.length) block.room(frameBytes + length);
+      if (used + frameBytes + length > block.bytes.length) {
+        if (length > largest.recordBytes) throw tooLarge(batch, { noun: 'a record', bytes: length, most: largest.recordBytes });
+        block.room(frameBytes + length);
+      }
       const into = block.bytes;
       if (append) stamp(into, used, exact ? baseTimestamp : null, first);
       else if (!wide) stamp(into, used, exact ? baseTimestamp + ((low >>> 1) ^ -(low & 1)) : null, first + BigInt((low >>> 1) ^ -(low & 1)));
@@ -148,11 +156,14 @@ export class Lane {
     this.#at = at;
     if (this.#left === 0) {
       if (!this.over && at !== bytes.length) throw corrupt(batch.place, batch.baseOffset, `${bytes.length - at} bytes follow its last record`);
+      if (batch.codec !== 0 && bytes.length > pieceBytes && bytes.length === bytes.buffer.byteLength) discard(bytes.buffer);
       [this.#batch, this.#bytes] = [null, nothing];
     }
   }
 }
 const nothing = Buffer.alloc(0);
+/** Smaller buffers may share their memory with others. */
+const pieceBytes = 64 * 1024;
 const safe = 2n ** 52n;
 
 /** A signed 64-bit number; `small` where a double holds it exactly. */
@@ -183,5 +194,5 @@ function wideDelta(bytes: Buffer, from: number): bigint {
   return (value >> 1n) ^ -(value & 1n);
 }
 
-const tooLarge = (batch: Batch, bytes: number): Failure =>
-  new Failure('Unsupported', `${placeText(batch.place)} holds a batch of ${bytes} bytes at offset ${batch.baseOffset}; the comparison takes up to ${largestBatchBytes}, stored or inflated, so that its memory stays bounded.`, `Leave topic ${batch.place.topic} out of the comparison.`);
+const tooLarge = (batch: Batch, x: { readonly noun: string; readonly bytes: number; readonly most: number }): Failure =>
+  new Failure('Unsupported', `${placeText(batch.place)} holds ${x.noun} of ${x.bytes} bytes in the batch at offset ${batch.baseOffset}; the comparison takes up to ${x.most}, so that its memory stays bounded.`, `Leave topic ${batch.place.topic} out of the comparison.`);

@@ -2,11 +2,12 @@
 import type { DiffState, Places } from '../../../domain/diff/difference.ts';
 import type { Pair } from '../../../domain/diff/compare.ts';
 import { Failure } from '../../../domain/failures.ts';
-import { tpKey, type RecordReader, type TopicPartition } from '../../../domain/ports.ts';
+import { tpKey, type TopicPartition } from '../../../domain/ports.ts';
 import type { Half } from '../../../domain/positions.ts';
 import { readEnds } from '../ends.ts';
-import { createRecordReader } from '../scan/reader.ts';
+import type { Batch } from '../scan/batches.ts';
 import type { ScanWire } from '../scan/rounds.ts';
+import { seenIn, type Bounds } from '../scan/seen.ts';
 import { visibleBatches } from '../scan/stream.ts';
 import type { ClusterWire } from '../wire.ts';
 import { Digest } from './digest.ts';
@@ -25,22 +26,31 @@ export const sideOf = (wire: ClusterWire): Side => ({
 });
 export interface Pace {
   readonly signal: AbortSignal;
-  /** Waits as long as the rate asks for; told what was read on both sides together. */
-  spend(bytes: number, records: number): Promise<void>;
+  /** Told what was read, as stored; answers how long to wait, if at all. */
+  spend(bytes: number, records: number): Promise<void> | null;
+  /** Told of memory used beside. */
+  weigh(bytes: number): void;
+}
+/** Reading gets hardly faster with more. */
+const fetchBytes = 1024 * 1024;
+
+/** Visible batches, as fast as the pace allows. */
+export async function* pacedBatches(wire: ScanWire, of: TopicPartition & Bounds, pace: Pace): AsyncGenerator<Batch, void, undefined> {
+  for await (const batch of visibleBatches(wire, of, { isolation: 'read_committed', signal: pace.signal, fetchBytes })) {
+    const wait = pace.spend(batch.body.length, batch.count);
+    if (wait !== null) await wait;
+    yield batch;
+  }
 }
 /** A comparison looks up from its bytes this often, to say how far it is. */
 const pauseMs = 250;
 
 export function openPair(sides: Sides, tp: TopicPartition, kept: DiffState['hash'], pace: Pace): Pair & { close(): Promise<void> } {
-  const readers: Readonly<Record<Half, RecordReader>> = { origin: createRecordReader(sides.origin.wire), copy: createRecordReader(sides.copy.wire) };
   const digest = new Digest(kept);
   const blocks = { origin: new Packed(), copy: new Packed() };
   let open: { readonly origin: Lane; readonly copy: Lane; readonly ends: Places } | null = null;
 
-  const lane = (half: Half, from: bigint, to: bigint): Lane => {
-    const bounds = { from, to };
-    return new Lane(visibleBatches(sides[half].wire, { ...tp, ...bounds }, { isolation: 'read_committed', signal: pace.signal }), bounds);
-  };
+  const lane = (half: Half, from: bigint, to: bigint): Lane => new Lane(pacedBatches(sides[half].wire, { ...tp, from, to }, pace), { from, to }, (bytes) => { pace.weigh(bytes); });
   async function lanes(at: Places, ends: Places): Promise<NonNullable<typeof open>> {
     const same = open !== null && open.origin.next === at.origin && open.copy.next === at.copy && open.ends.origin === ends.origin && open.ends.copy === ends.copy;
     if (open !== null && same) return open;
@@ -87,7 +97,6 @@ export function openPair(sides: Sides, tp: TopicPartition, kept: DiffState['hash
       digest.add(a, same);
       matched += same;
       if (same > 0) at = { origin: after(a, same), copy: after(b, same) };
-      await pace.spend(a.used + b.used, a.count + b.count);
       if (same < a.count || same < b.count) {
         await close();
         return { at, matched, why: 'differ' };
@@ -103,7 +112,7 @@ export function openPair(sides: Sides, tp: TopicPartition, kept: DiffState['hash
   return {
     alike, close,
     async *between(half, from, to) {
-      for await (const record of readers[half].range({ ...tp, from, to }, { signal: pace.signal })) yield record;
+      for await (const batch of pacedBatches(sides[half].wire, { ...tp, from, to }, pace)) yield* seenIn(batch, { from, to });
     },
     starts: async () => {
       const [origin, copy] = await Promise.all([sides.origin.start(tp), sides.copy.start(tp)]);

@@ -9,22 +9,23 @@ import { corrupt, placeText } from './place.ts';
 const largestBatchBytes = 512 * 1024 * 1024;
 
 /** The library's snappy understands both raw blocks and the Java client's framing (xerial). */
-const codecs: Readonly<Record<number, { readonly name: string; readonly inflate: (bytes: Buffer) => Buffer }>> = {
-  1: { name: 'gzip', inflate: (bytes) => gunzipSync(bytes, { maxOutputLength: largestBatchBytes }) },
+const codecs: Readonly<Record<number, { readonly name: string; readonly inflate: (bytes: Buffer, most: number) => Buffer }>> = {
+  1: { name: 'gzip', inflate: (bytes, most) => gunzipSync(bytes, { maxOutputLength: most }) },
   2: { name: 'snappy', inflate: (bytes) => compressionsAlgorithms.snappy.decompressSync(bytes) },
   3: { name: 'lz4', inflate: (bytes) => compressionsAlgorithms.lz4.decompressSync(bytes) },
-  4: { name: 'zstd', inflate: (bytes) => zstdDecompressSync(bytes, { maxOutputLength: largestBatchBytes }) },
+  4: { name: 'zstd', inflate: (bytes, most) => zstdDecompressSync(bytes, { maxOutputLength: most }) },
 };
 
-export function inflated(batch: Batch): Buffer {
+/** `most`: longest result, bytes; snappy and lz4 are not held back by it. */
+export function inflated(batch: Batch, most: number = largestBatchBytes): Buffer {
   if (batch.codec === 0 || batch.count === 0) return batch.body;
   const codec = codecs[batch.codec];
   if (codec === undefined) throw new Failure('Unsupported', `${placeText(batch.place)} holds a batch at offset ${batch.baseOffset} compressed with codec ${batch.codec}; known are none, gzip, snappy, lz4 and zstd.`, `Leave topic ${batch.place.topic} out, or use a newer Cutover.`);
   try {
-    return codec.inflate(batch.body);
+    return codec.inflate(batch.body, most);
   } catch (error) {
     if (error instanceof RangeError || (error instanceof Error && 'code' in error && error.code === 'ERR_BUFFER_TOO_LARGE')) {
-      throw new Failure('Unsupported', `${placeText(batch.place)} holds a batch at offset ${batch.baseOffset} that inflates beyond ${largestBatchBytes / 1024 / 1024} MiB.`, `Leave topic ${batch.place.topic} out.`);
+      throw new Failure('Unsupported', `${placeText(batch.place)} holds a batch at offset ${batch.baseOffset} that inflates beyond ${most / 1024 / 1024} MiB.`, `Leave topic ${batch.place.topic} out.`);
     }
     throw corrupt(batch.place, batch.baseOffset, `its ${codec.name} data cannot be inflated (${error instanceof Error ? error.message : String(error)})`);
   }
