@@ -66,3 +66,16 @@ export async function readModern(of: StackCluster, o: Reader): Promise<void> {
 }
 const gone = (cluster: KafkaCluster, group: string, type: string): Promise<boolean> =>
   eventually(`${group} is empty`, async () => { const [g] = await cluster.groups([group]); return g?.members.length === 0 && g.type === type; });
+
+/** Records that each group reads again before the unread ones begin; fails where one of those is skipped. */
+export async function readAgain(from: KafkaCluster, to: KafkaCluster, of: Of & { readonly groups: readonly string[] }): Promise<Readonly<Record<string, number>>> {
+  const [here, there] = [await from.committed(of.groups), await to.committed(of.groups)];
+  const logs = await Promise.all(Array.from({ length: of.partitions }, async (_x, p) => ({ here: await allOf(from, of.topic, p), there: await allOf(to, of.topic, p) })));
+  return Object.fromEntries(of.groups.map((group) => [group, (here.get(group) ?? []).reduce((n, mine) => {
+    const its = there.get(group)?.find((p) => p.partition === mine.partition) ?? assert.fail(`${group} has no position on partition ${mine.partition}`);
+    const rest = logs[mine.partition]?.there.filter((r) => r.offset >= its.offset).map((r) => r.fingerprint) ?? [];
+    const unread = logs[mine.partition]?.here.filter((r) => r.offset >= mine.offset).map((r) => r.fingerprint) ?? [];
+    assert.equal(rest.slice(rest.length - unread.length).join(), unread.join(), `${group} skips on partition ${mine.partition}`);
+    return n + rest.length - unread.length;
+  }, 0)]));
+}

@@ -11,6 +11,7 @@ import type { Half } from '../../../src/domain/positions.ts';
 import { translate } from '../../../src/domain/positions.ts';
 import { eventually, noLimit, untilIn } from '../kafka/until.ts';
 import type { Field } from './field.ts';
+import { checkpoint, remembered } from './checkpoint.ts';
 import { allOf, fill, flow, openField, specOf } from './field.ts';
 
 let f: Field;
@@ -124,6 +125,18 @@ describe('a mirror of 20,000 records', () => {
       }
     assert.equal(await ask('origin', 'quiet', 0, 0n), 0n);
     console.log(`    81 positions, ${scanned} records read, ${Math.round(tookMs)} ms`);
+    const logs = await Promise.all([0, 1, 2, 3].map(async (partition) => ({ mine: await allOf(f.source, 'orders.v1', partition), theirs: await allOf(f.target, 'orders.v1', partition) })));
+    const beside: string[] = [];
+    for (const lag of [0, 1, 10, 100, 1000, 4000]) {
+      const again = logs.map(({ mine, theirs }, partition) => {
+        const position = lag === 0 ? endOf(originEnds, `orders.v1/${partition}`).lso : (mine[mine.length - lag]?.offset ?? -1n);
+        const said = checkpoint(remembered(anchors.get(`orders.v1/${partition}`) ?? []), position);
+        return said === null ? 'all' : theirs.filter((r) => r.offset >= said).length - lag;
+      });
+      beside.push(`lag ${lag}: 0 against ${again.join(', ')}`);
+      assert.ok(again.every((n) => n === 'all' || n >= 0), 'the checkpoint connector would be ahead');
+    }
+    console.log(`    records read again, ours against the checkpoint connector's answer from the same offset syncs, per partition: ${beside.join('; ')}`);
   });
 
   test('drained: shown on records of both sides, not by numbers', async () => {
