@@ -50,7 +50,7 @@ async function move(reach: Reach, x: About<'move'>): Promise<Looks> {
   ];
 }
 const closedShown = (reach: Reach, x: EvidenceAsk, o: { readonly set: CutSet; readonly copies: boolean }): Promise<Shown> =>
-  (o.copies ? foreignShown(reach, x, { set: o.set, on: 'target' }) : closedTargetShown(reach, x, o.set));
+  (o.copies ? foreignShown(reach, x, { set: o.set, on: 'target', aborted: 'counts' }) : closedTargetShown(reach, x, o.set));
 
 async function cut(reach: Reach, x: About<'cut'>): Promise<Looks> {
   const { about } = x;
@@ -74,7 +74,7 @@ async function reverse(reach: Reach, x: About<'reverse'>): Promise<Looks> {
   const reading = applicationsOf(x.m, about.applications).filter((a) => a.reads.length > 0).map((a) => a.name);
   return [
     mirrorsShown(reach, x, { sets: [about.set], toward: 'source' }),
-    foreignShown(reach, x, { set: about.set, on: 'source' }),
+    foreignShown(reach, x, { set: about.set, on: 'source', aborted: 'told' }),
     fleetsShown(reach, x, of),
     ...(reading.length > 0 ? [positionsShown(reach, x, { ...of, applications: reading }), emptyShown(reach, x, { applications: reading, on: 'source' })] : []),
     forecastShown(reach, x),

@@ -154,6 +154,22 @@ function together(producerId: bigint, parts: readonly { readonly key: string; re
   };
 }
 
+/** Those of whom a committed reader sees a record, or may see one once an open transaction ends; the others aborted all they wrote. */
+export async function visibleOf(ports: Ports, x: OfForeign, writers: readonly ForeignWriter[]): Promise<readonly ForeignWriter[]> {
+  const cluster = clusterOf(ports, x.m, x.on);
+  const open = new Set((writers.length === 0 ? [] : await cluster.ends(x.set.topics)).filter((e) => e.hw !== e.lso).map(tpKey));
+  const seen = await Promise.all(writers.map(async (w) => {
+    for (const p of w.partitions) {
+      if (open.has(p.key)) return true;
+      const at = p.key.lastIndexOf('/');
+      const committed = await cluster.records.writers({ topic: p.key.slice(0, at), partition: Number(p.key.slice(at + 1)), from: p.first, to: p.last + 1n }, { isolation: 'read_committed' });
+      if (committed.some((c) => c.producerId === w.producerId)) return true;
+    }
+    return false;
+  }));
+  return writers.filter((_w, i) => seen[i]);
+}
+
 /** For people, without a full stop. */
 export function spellWriter(w: ForeignWriter): string {
   const seconds = Number(w.lastMs - w.firstMs) / 1000;

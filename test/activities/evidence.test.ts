@@ -122,6 +122,16 @@ test('the way back at its hold: back mirror near, fleets on the target, nothing 
   assert.match(figures.join('\n'), /foreign: producer id 77.*1 record on orders\/1 offsets 0 to 0/);
 });
 
+test('what a stranger aborted himself keeps nobody from going back, and is told', async () => {
+  const { w, work, ask } = await opened();
+  w.source.writeAs(4_711n, 'orders', 1, 'aborted by a stranger');
+  const { claims, figures } = await work.evidence({ ...ask(reverse), m: both });
+  assert.ok(claims.every((c) => c.holds), JSON.stringify(claims, null, 1));
+  assert.match(figures.join('\n'), /foreign, all of it aborted: producer id 4711/);
+  w.source.log({ topic: 'orders', partition: 1 }).open = 0n;
+  assert.equal((await work.evidence({ ...ask(reverse), m: both })).claims.filter((c) => !c.holds).length, 1, 'undecided is not aborted');
+});
+
 test('before a cut the way back is shown to exist, and a missing one takes its claim down', async () => {
   const { w, work, ask } = await world();
   const x = { ...ask(cut), m: both };

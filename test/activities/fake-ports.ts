@@ -170,9 +170,9 @@ function clusterPort(c: FakeCluster): Cluster {
       firsts: async (of) => { await called(c, 'firsts'); return new Map(of.map((x) => [tpKey(x), visible(x, x.from, x.to)[0] ?? null])); },
       async *contents() { /* nobody reads contents through the activities */ },
       async *originals(of) { for (const r of visible(of, of.from, c.log(of).open ?? of.to)) if (r.offset < of.to) yield { ...r, producerId: c.log(of).by.get(r.offset) ?? -1n, content: Buffer.from(r.fingerprint) }; },
-      writers: async (of) => {
+      writers: async (of, options) => {
         await called(c, `writers ${tpKey(of)} ${of.from} ${of.to}`);
-        return [...Map.groupBy(visible(of, of.from, of.to), (r) => c.log(r).by.get(r.offset) ?? -1n)].map(([producerId, all]) => ({
+        return [...Map.groupBy(visible(of, of.from, of.to).filter((r) => options?.isolation !== 'read_committed' || !r.fingerprint.startsWith('aborted ')), (r) => c.log(r).by.get(r.offset) ?? -1n)].map(([producerId, all]) => ({
           producerId, records: all.length, firstOffset: all[0]?.offset ?? 0n, lastOffset: all.at(-1)?.offset ?? 0n, firstTimestampMs: all[0]?.timestampMs ?? 0n, lastTimestampMs: all.at(-1)?.timestampMs ?? 0n,
           runs: all.map((r) => ({ firstOffset: r.offset, lastOffset: r.offset })),
         }));

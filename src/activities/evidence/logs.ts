@@ -3,7 +3,7 @@ import type { Side } from '../../domain/authority.ts';
 import type { CutSet } from '../../domain/cutsets.ts';
 import { tpKey } from '../../domain/ports.ts';
 import { standingMark } from '../cut.ts';
-import { scanForeign, spellWriter, type Foreign, type OfForeign } from '../foreign.ts';
+import { scanForeign, spellWriter, visibleOf, type Foreign, type OfForeign } from '../foreign.ts';
 import { clusterOf, grouped, list } from '../outside.ts';
 import { stragglersOf } from '../stragglers.ts';
 import { claim, shown, type EvidenceAsk, type Reach, type Shown } from './shown.ts';
@@ -12,13 +12,17 @@ const progressOf = (f: Foreign): readonly string[] => (f.looked < f.of ? [`looke
 const spellAll = (f: Foreign): readonly string[] => f.writers.map((w) => `foreign: ${spellWriter(w)}`);
 const clean = (f: Foreign): boolean => f.writers.length === 0 && f.looked >= f.of;
 
-/** On a side without authority: from the log start, or since the last cut. */
-export function foreignShown({ ports, record, at }: Reach, x: EvidenceAsk, o: { readonly set: CutSet; readonly on: Side }): Promise<Shown> {
+/**
+ * On a side without authority: from the log start, or since the last cut. Where nobody can stop a stranger any more, what he
+ * aborted himself is told and keeps nobody from going back: no reader and no mirror will ever see it.
+ */
+export function foreignShown({ ports, record, at }: Reach, x: EvidenceAsk, o: { readonly set: CutSet; readonly on: Side; readonly aborted: 'counts' | 'told' }): Promise<Shown> {
   const text = `Nobody but the mirror wrote to ${list(o.set.topics)} on the ${o.on} since it has no authority there.`;
   return shown(text, async () => {
-    const of: OfForeign = { m: x.m, c: x.c, ...o, since: 'start' };
+    const of: OfForeign = { m: x.m, c: x.c, set: o.set, on: o.on, since: 'start' };
     const found = await scanForeign(ports, record, of, at);
-    return claim(text, clean(found), ...spellAll(found), ...progressOf(found));
+    const against = o.aborted === 'counts' ? found.writers : await visibleOf(ports, of, found.writers);
+    return claim(text, against.length === 0 && found.looked >= found.of, ...found.writers.map((w) => `${against.includes(w) ? 'foreign' : 'foreign, all of it aborted'}: ${spellWriter(w)}`), ...progressOf(found));
   });
 }
 
@@ -27,7 +31,7 @@ export function closedTargetShown(reach: Reach, x: EvidenceAsk, set: CutSet): Pr
   const text = `Topics ${list(set.topics)} hold no record on the target that came while it had no authority.`;
   return shown(text, async () => {
     if (await standingMark(reach.record, { ...x, set })) {
-      const { claims, figures } = await foreignShown(reach, x, { set, on: 'target' });
+      const { claims, figures } = await foreignShown(reach, x, { set, on: 'target', aborted: 'counts' });
       return claim(text, claims.every((c) => c.holds), ...figures);
     }
     const filled = (await clusterOf(reach.ports, x.m, 'target').ends(set.topics)).filter((e) => e.hw > e.logStart);
