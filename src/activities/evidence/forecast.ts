@@ -11,7 +11,7 @@ import { claim, shown, told, type EvidenceAsk, type Reach, type Shown } from './
 
 /** ms, from runs on two clusters of one broker each; `perStep` is Temporal's share of one activity. */
 const measured = {
-  stop: 300, perStep: 30, quiet: 50, drain: 60, silence: 100, mark: 60, confirm: 20, fence: 45, transactions: 30, leftovers: 20,
+  stop: 300, perStep: 30, quiet: 50, drain: 60, silence: 100, mark: 60, confirm: 20, fence: 45, transactions: 30, leftovers: 50,
   positions: 40, perPosition: 0.5, perPartition: 0.3, copiedPerSecond: 10_000,
 } as const;
 

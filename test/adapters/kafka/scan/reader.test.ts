@@ -251,3 +251,9 @@ test('writers: by producer id from headers, aborted and open ones too, markers l
   assert.deepEqual(writers.map(({ producerId, records, firstOffset, lastOffset }) => [producerId, records, firstOffset, lastOffset]), [[-1n, 2, 1n, 2n], [7n, 3, 3n, 6n], [9n, 2, 8n, 9n]]);
   assert.deepEqual(writers.map(({ firstTimestampMs, lastTimestampMs }) => [firstTimestampMs, lastTimestampMs]).at(-1), [4n, 5n]);
 });
+
+test('writers: each with its stretches, which others interrupt and markers do not', async () => {
+  const { reader } = withLog([data(0n, 2, 7n), marker(2n, 7n, 'commit'), data(3n, 1, 7n), data(4n, 1, 9n), data(5n, 2, 7n)]);
+  const writers = await reader.writers({ ...tp, from: 0n, to: 7n });
+  assert.deepEqual(writers.map(({ producerId, runs }) => [producerId, runs.map((r) => [r.firstOffset, r.lastOffset])]), [[7n, [[0n, 3n], [5n, 6n]]], [9n, [[4n, 4n]]]]);
+});
