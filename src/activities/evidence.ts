@@ -11,14 +11,16 @@ import { closedTargetShown, cutStands, foreignShown } from './evidence/logs.ts';
 import { backTold, mirrorsGone, mirrorsShown, wayBackShown } from './evidence/mirrors.ts';
 import type { About, EvidenceAsk, Reach, Shown } from './evidence/shown.ts';
 import type { LedgerBook } from './ledger.ts';
-import { applicationsOf, unique } from './outside.ts';
+import { applicationsOf, count, list, unique } from './outside.ts';
 import type { Pace } from './pace.ts';
+import { stragglersOf } from './stragglers.ts';
 
 type Looks = readonly Promise<Shown>[];
 
 export const evidence = (ports: Ports, record: LedgerBook, pace: Pace) => ({
   async evidence(x: EvidenceAsk, at: At): Promise<Evidence> {
     const reach: Reach = { ports, record, pace, at };
+    if (x.about.kind === 'stragglers') return stragglers(reach, { ...x, about: x.about });
     const all = await Promise.all([inventoryShown(reach, x), ...(await looksAt(reach, x))]);
     return { claims: all.flatMap((s) => s.claims), figures: all.flatMap((s) => s.figures) };
   },
@@ -29,9 +31,17 @@ async function looksAt(reach: Reach, x: EvidenceAsk): Promise<Looks> {
   switch (about.kind) {
     case 'move': return move(reach, { ...x, about });
     case 'cut': return cut(reach, { ...x, about });
+    case 'stragglers': return [];
     case 'reverse': return reverse(reach, { ...x, about });
     case 'finish': return finish(reach, { ...x, about });
   }
+}
+
+/** Who they are and how many: a person decides whether they are carried over, out of order, or all goes back. */
+async function stragglers({ ports, record, at }: Reach, x: About<'stragglers'>): Promise<Evidence> {
+  const found = await stragglersOf(ports, record, { ...x, set: x.about.set }, at);
+  if (found.records === 0) return { claims: [], figures: [], moot: `nothing reached ${list(x.about.set.topics)} on the ${found.on} after cut ${found.epoch}${found.carried > 0 ? ` that was not carried over (${count(found.carried, 'record')} were)` : ''}.` };
+  return { claims: [{ text: `${count(found.records, 'record')} reached ${list(x.about.set.topics)} on the ${found.on} after cut ${found.epoch}.`, holds: true }], figures: [found.say, 'their order among what was written on the other side meanwhile is not kept'] };
 }
 
 async function move(reach: Reach, x: About<'move'>): Promise<Looks> {

@@ -181,4 +181,6 @@ export type EvidenceAbout =
   | { readonly kind: 'move'; readonly applications: readonly string[]; readonly sets: readonly CutSet[]; readonly copies: boolean }
   | { readonly kind: 'cut'; readonly set: CutSet; readonly applications: readonly string[]; readonly copies: boolean; readonly budgetMs: number; readonly undoReserveMs: number }
   | { readonly kind: 'reverse'; readonly set: CutSet; readonly applications: readonly string[]; readonly budgetMs: number; readonly undoReserveMs: number }
+  /** Moot where nothing reached the closed side after the cut. */
+  | { readonly kind: 'stragglers'; readonly set: CutSet }
   | { readonly kind: 'finish'; readonly sets: readonly CutSet[]; readonly copies: boolean };

@@ -47,6 +47,8 @@ export interface Done extends Timed {
 export interface Evidence {
   readonly claims: readonly Claim[];
   readonly figures: readonly string[];
+  /** There is nothing to decide, and why: the hold is passed without asking. */
+  readonly moot?: string;
 }
 /** `holds: false` blocks the approval. The text carries thresholds, sets and ids, never raw moving numbers. */
 export interface Claim {

@@ -19,6 +19,12 @@ const evidenceHash = (run: Run, unit: Unit, evidence: Evidence): string =>
   hashOf({ unit: unit.name, plan: run.j.planHash, claims: evidence.claims }).slice(0, 16);
 
 export function openHold(run: Run, unit: Unit, step: Hold, evidence: Evidence): void {
+  if (evidence.moot !== undefined) {
+    run.j.say = evidence.moot;
+    run.j.question = null;
+    run.advance(unit);
+    return;
+  }
   ask(run, {
     name: unit.name, kind: 'hold', text: step.question, answers: run.j.reverse ? ['approve', 'reject'] : ['approve', 'reject', 'rollback'],
     claims: evidence.claims, figures: evidence.figures, hash: evidenceHash(run, unit, evidence),

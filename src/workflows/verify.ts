@@ -22,7 +22,6 @@ const firstTurnMs = 2_000;
 const turnMs = 10_000;
 /** How long a live comparison rests when it has caught up with the mirror. */
 const restMs = 2_000;
-const historyEvents = 4_000;
 
 /** What a run hands to the next: nothing that the ledger does not have, but for the picture people see. */
 interface Carried { readonly progress: VerifyProgress; readonly stopping: boolean; readonly tookMs: number }
@@ -64,7 +63,7 @@ async function run(input: unknown, carried: unknown): Promise<VerifyResult> {
     setCurrentDetails(page(progress, v));
     if (turn.settled && !live) break;
     if (turn.settled) await condition(() => stopping, restMs);
-    if (workflowInfo().historyLength > historyEvents || workflowInfo().continueAsNewSuggested) {
+    if (workflowInfo().historyLength > v.limits.historyEvents || workflowInfo().continueAsNewSuggested) {
       await condition(allHandlersFinished);
       await makeContinueAsNewFunc<typeof verify>()(input, { progress, stopping, tookMs } satisfies Carried);
     }

@@ -9,7 +9,7 @@ import type { Migration } from '../../src/domain/migration.ts';
 import { Clock, seeded } from './clock.ts';
 import type { Surroundings } from './world-clients.ts';
 import { Books, ClientFake } from './world-clients.ts';
-import { ClusterFake, type CutFake, type MirrorFake } from './world-logs.ts';
+import { ClusterFake, topicOf, type CutFake, type MirrorFake } from './world-logs.ts';
 
 const tickMs = 20;
 const partitions = 3;
@@ -113,6 +113,11 @@ export class World {
   mirrorOf(set: string, toward: Side): MirrorFake | undefined { return this.mirrors.findLast((x) => x.set === set && x.toward === toward && x.state !== 'gone'); }
   /** Every mirror that copied the topic, also those that are silent or gone. */
   copiers(topic: string): readonly MirrorFake[] { return this.mirrors.filter((x) => x.topics.includes(topic)); }
+  /** The copy of a topic is gone: what was copied or cut says nothing of the one that may come after it. */
+  forget(topic: string): void {
+    for (const m of this.mirrors) for (const key of [...m.pairs.keys()]) if (topicOf(key) === topic) m.pairs.delete(key);
+    this.cuts = this.cuts.filter((c) => c.set !== this.setOf(topic));
+  }
   setOf(topic: string): string | undefined { return cutSets(this.m).find((s) => s.topics.includes(topic))?.name; }
   cutsOf(topic: string): readonly CutFake[] { return this.cuts.filter((c) => c.set === this.setOf(topic)); }
 

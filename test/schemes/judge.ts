@@ -36,5 +36,9 @@ export const lost = (): Fault => new Error('the connection was lost');
 /** A person is asked. */
 export const refused = (): Fault => new Failure('Drift', 'Something differs from what was wanted.');
 export const upTo = (n: number): readonly number[] => Array.from({ length: n }, (_, i) => i + 1);
+/** Every so many of them, beginning anywhere; all of them with CUTOVER_ALL_FAULTS=1. Trials take 10 to 50 ms each. */
+const every = process.env['CUTOVER_ALL_FAULTS'] === '1' ? 1 : 7;
+export const sampled = (n: number): readonly number[] => upTo(n).filter((i) => (i + Math.floor(offset * every)) % every === 0);
+const offset = Math.random();
 export const moments = ['before', 'during', 'after'] as const;
 export type Moment = (typeof moments)[number];

@@ -53,6 +53,7 @@ class ReadsThePreImageAgain extends Run {
     const id = `${unit.name}${unit.step.kind === 'outage' ? `/${step.name}` : ''}`;
     this.j.undos = this.j.undos.filter((u) => u.step !== id);
     delete this.j.captured[id];
+    this.j.attempt++;
     return super.capture(unit, step);
   }
 }

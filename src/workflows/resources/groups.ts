@@ -26,6 +26,13 @@ export const groups = (b: Bound) => ({
       // Where nothing is copied, nothing can be translated back: a group that has read on `to` keeps its place there.
       undo: (before, c) => b.work.returnPositions({ m: b.m, c, groups: names(applications), to, how: undo === 'kept' ? 'cut' : 'translated', before }),
     }),
+  /** What can be translated before an outage is, and kept: inside it only what moved is counted. */
+  prepare: (applications: readonly Application[], to: Side): Change => change(`prepare positions of ${names(applications).join(', ')}`, {
+    detail: { groups: names(applications), to },
+    capture: async () => null,
+    apply: (_before, c) => b.work.preparePositions({ m: b.m, c, groups: names(applications), to }),
+    undo: 'leave: notes in the ledger',
+  }),
   /** `when` keeps the names of a wait before the stop and of the proof after it apart. */
   drained: (applications: readonly Application[], topics: readonly string[], on: Side, when: 'before the stop' | 'after the stop'): Observe =>
     observe(`${when === 'before the stop' ? 'drain' : 'confirm that nothing is left for'} ${names(applications).join(', ')} on the ${on}`, {

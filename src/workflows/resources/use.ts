@@ -5,6 +5,7 @@ import { clusters } from './clusters.ts';
 import { cuts } from './cuts.ts';
 import { fleets } from './fleets.ts';
 import { groups } from './groups.ts';
+import { guards } from './guards.ts';
 import { holds } from './holds.ts';
 import { mirrors } from './mirrors.ts';
 import { topics } from './topics.ts';
@@ -18,7 +19,7 @@ export interface Bound {
   /** The workflow id: owner of locks. */
   readonly owner: string;
 }
-export const bind = (b: Bound): Use => ({ clusters: clusters(b), topics: topics(b), mirrors: mirrors(b), fleets: fleets(b), groups: groups(b), cuts: cuts(b), holds: holds(b) });
+export const bind = (b: Bound): Use => ({ clusters: clusters(b), topics: topics(b), mirrors: mirrors(b), fleets: fleets(b), groups: groups(b), cuts: cuts(b), holds: holds(b), guards: guards(b) });
 export interface Use {
   readonly clusters: ReturnType<typeof clusters>;
   readonly topics: ReturnType<typeof topics>;
@@ -27,6 +28,7 @@ export interface Use {
   readonly groups: ReturnType<typeof groups>;
   readonly cuts: ReturnType<typeof cuts>;
   readonly holds: ReturnType<typeof holds>;
+  readonly guards: ReturnType<typeof guards>;
 }
 
 /** For plans that are only printed: any call is a mistake of ours. */
