@@ -8,7 +8,7 @@ import { Failure } from '../domain/failures.ts';
 import { tpKey, type OriginalRecord, type Ports, type Position } from '../domain/ports.ts';
 import type { At } from './boundary.ts';
 import { standingMark, type Mark } from './cut.ts';
-import { scanForeign, type Foreign } from './foreign.ts';
+import { scanForeign, spellWriter, type Foreign } from './foreign.ts';
 import { entry, valueOf, type LedgerBook } from './ledger.ts';
 import { byName, clusterOf, count, grouped, list, nameOf, type Said } from './outside.ts';
 import type { Ask, Stragglers } from './work.ts';
@@ -82,7 +82,7 @@ export async function stragglersOf(ports: Ports, record: LedgerBook, x: OfSet, a
   return {
     on: found.on, epoch: found.mark.epoch, records: partitions.reduce((n, p) => n + p.records, 0), partitions, carried,
     say: partitions.length === 0 ? `no record of others waits on ${nameOf(x.m, found.on)} behind cut ${found.mark.epoch} of ${x.set.name}${carried > 0 ? `; ${count(carried, 'record')} carried before` : ''}.`
-      : `${count(partitions.reduce((n, p) => n + p.records, 0), 'record')} of others on ${nameOf(x.m, found.on)} behind cut ${found.mark.epoch} of ${x.set.name}: ${list(partitions.map((p) => `${p.partition} ${grouped(p.records)} (offsets ${grouped(BigInt(p.first))} to ${grouped(BigInt(p.last))}, producer ${p.producerIds.join(', ')})`), 5)}.`,
+      : `${count(partitions.reduce((n, p) => n + p.records, 0), 'record')} of others on ${nameOf(x.m, found.on)} behind cut ${found.mark.epoch} of ${x.set.name}: ${list(partitions.map((p) => `${p.partition} ${grouped(p.records)} (offsets ${grouped(BigInt(p.first))} to ${grouped(BigInt(p.last))})`), 5)}. Written by ${list(found.foreign.writers.map(spellWriter), 3)}.`,
   };
 }
 export const stragglers = (ports: Ports, record: LedgerBook) => ({

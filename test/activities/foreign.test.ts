@@ -101,6 +101,7 @@ test('stragglers are counted, carried once, and not carried again by a second tr
   w.source.write('orders', 1, 'late 3');
   const found = await work.findStragglers(x);
   assert.deepEqual([found.records, found.partitions], [3, [{ partition: 'orders/0', records: 2, first: '2', last: '3', producerIds: ['77'] }, { partition: 'orders/1', records: 1, first: '0', last: '0', producerIds: ['77'] }]]);
+  assert.match(found.say, /^3 records of others on old behind cut 1 of orders: orders\/0 2 \(offsets 2 to 3\), orders\/1 1 \(offsets 0 to 0\)\. Written by producer id 77 \(epoch 0\): /);
   assert.match((await work.carryStragglers(x)).say, /carried 3 records of others from old to new, each once.*order among later records is not kept/);
   assert.match((await work.carryStragglers(x)).say, /no record of others was left to carry/);
   assert.deepEqual(w.target.log({ topic: 'orders', partition: 0 }).records.map((r) => r.fingerprint), ['a', 'b', 'native', 'late 1', 'late 2']);
