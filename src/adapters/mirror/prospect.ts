@@ -92,7 +92,7 @@ async function writes(p: Place, catalog: Catalog): Promise<Found> {
   const id = transactionalId(p.groupId, p.spec, 0);
   return withWire(catalog, p.spec.to, login, async (wire) => {
     const rights = await readRights(wire, p.spec.topics);
-    const faults = p.spec.topics.flatMap((t) => missing(rights.get(t), ['WRITE', 'DESCRIBE']).map((right) => `User:${login.username} lacks ${right} on topic ${t} of ${p.spec.to}; grant it`));
+    const faults = lacking(p.spec.topics, { rights, wanted: 'WRITE', who: `User:${login.username}`, on: p.spec.to });
     await fenceTransactionalId(wire, id, shortly());
     return {
       faults,
@@ -109,12 +109,18 @@ async function reads(p: Place, catalog: Catalog): Promise<Found> {
   const who = login ? `User:${login.username}` : 'everybody';
   return withWire(catalog, p.spec.from, login, async (wire) => {
     const rights = await readRights(wire, p.spec.topics);
-    const faults = p.spec.topics.flatMap((t) => missing(rights.get(t), ['READ', 'DESCRIBE']).map((right) => `${who} lacks ${right} on topic ${t} of ${p.spec.from}; grant it`));
+    const faults = lacking(p.spec.topics, { rights, wanted: 'READ', who, on: p.spec.from });
     return { faults, shown: faults.length > 0 ? [] : [`${who} may read them on ${p.spec.from}`] };
   });
 }
 
-const missing = (has: ReadonlySet<string> | undefined, wanted: readonly string[]): readonly string[] => wanted.filter((right) => !has?.has(right));
+/** Who may not describe a topic sees it as little as one that does not exist. */
+const lacking = (topics: readonly string[], o: { readonly rights: ReadonlyMap<string, ReadonlySet<string>>; readonly wanted: 'READ' | 'WRITE'; readonly who: string; readonly on: string }): readonly string[] =>
+  topics.flatMap((t) => {
+    const has = o.rights.get(t);
+    if (!has) return [`${o.who} does not see topic ${t} of ${o.on}; grant DESCRIBE and ${o.wanted}, or create the topic`];
+    return [o.wanted, 'DESCRIBE'].filter((right) => !has.has(right)).map((right) => `${o.who} lacks ${right} on topic ${t} of ${o.on}; grant it`);
+  });
 const openTo = async (cluster: Cluster): Promise<string | null> => ((await cluster.facts()).authorizer === 'none' ? `cluster ${cluster.name} has no authorizer: everybody may write` : null);
 
 async function withWire<T>(catalog: Catalog, name: string, sasl: ClusterConfig['sasl'], act: (wire: ReturnType<typeof openWire>) => Promise<T>): Promise<T> {

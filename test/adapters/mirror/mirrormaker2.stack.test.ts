@@ -172,7 +172,17 @@ describe('a mirror of 20,000 records', () => {
     await copied('orders.v1', 4, 20_400);
     await f.mirrors.silence(seeded, await f.mirrors.writers(seeded), noLimit);
     assert.deepEqual(await counts('orders.v1', 4), { source: 20_400, target: 20_400, same: true });
+  });
+
+  test('stopped after it copied, its offset syncs lost, and created again with the same seeds: it goes on where it was', async () => {
+    const seeded = specOf('cutover-orders-fwd-00000003', ['orders.v1', 'quiet'], (await f.source.ends(['orders.v1', 'quiet'])).map((e) => ({ topic: e.topic, partition: e.partition, offset: e.lso - (e.topic === 'quiet' ? 0n : 100n), metadata: '' })));
+    await f.mirrors.awaitStopped(seeded, noLimit);
+    await f.target.deleteTopics([`mm2-offset-syncs.${seeded.name}.internal`], noLimit);
+    await f.mirrors.create(seeded, noLimit);
+    await fill(producer, 'orders.v1', { partitions: 4, from: 60_000, count: 40 });
+    await copied('orders.v1', 4, 20_440);
     await f.mirrors.remove(seeded, noLimit);
+    assert.deepEqual(await counts('orders.v1', 4), { source: 20_440, target: 20_440, same: true });
   });
 });
 
