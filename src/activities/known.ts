@@ -40,24 +40,20 @@ const placesKey = (x: Ask, group: string): string => `${x.c.run}/places/${group}
 /** Everything known about these topics, from one look at the ledgers, the clusters and Connect. */
 export async function knownOf(ports: Ports, record: LedgerBook, x: Ask, topics: readonly string[]): Promise<ReadonlyMap<string, Known>> {
   const sets = setsOf(x.m, topics);
-  const [entries, names, source, target, mirrors] = await Promise.all([
-    record.read(x.m, `${x.c.run}/`), record.read(x.m, 'mirrors/'),
-    clusterOf(ports, x.m, 'source').topics(topics), clusterOf(ports, x.m, 'target').topics(topics),
-    Promise.all(sets.flatMap((set) => both.map((toward) => liveMirrors(ports, x, set, toward)))),
+  const [{ entries, used, live }, source, target] = await Promise.all([
+    fromLedger(ports, record, x, sets), clusterOf(ports, x.m, 'source').topics(topics), clusterOf(ports, x.m, 'target').topics(topics),
   ]);
-  const live = mirrors.flat();
   const book: LedgerBook = { ...record, read: async (_m, prefix) => new Map([...entries].filter(([key]) => key.startsWith(prefix))) };
   const out = new Map<string, Known>();
   for (const set of sets) {
     const standing = (await marks(book, { ...x, set })).filter((mark) => !mark.withdrawn).sort((a, b) => a.epoch - b.epoch);
-    const used = [...names.keys()].map((key) => key.slice('mirrors/'.length));
     for (const topic of set.topics.filter((t) => topics.includes(t))) {
       const facts = { source: source.find((t) => t.name === topic) ?? null, target: target.find((t) => t.name === topic) ?? null };
       const valid = sameLogs(x, { topic, facts }, standing);
       const authority = valid.at(-1)?.to ?? 'source';
       out.set(topic, {
         topic, authority, facts, turns: (key) => valid.flatMap((mark) => turnOf(mark, key)),
-        copied: copiedOf(x, set, { marks: valid, names: [...used, ...live.map((m) => m.spec.name)] }),
+        copied: copiedOf(x, set, { marks: valid, names: used }),
         anchors: anchorsOf(x, { topic, set, facts, entries, live }), places: placesOf(x, { topic, facts, entries }),
       });
     }
@@ -91,15 +87,18 @@ function copiedOf(x: Ask, set: CutSet, o: { readonly marks: readonly Mark[]; rea
 }
 
 interface Live { readonly toward: Side; readonly spec: MirrorSpec; readonly anchors: ReadonlyMap<string, readonly Anchor[]> }
-async function liveMirrors(ports: Ports, x: Ask, set: CutSet, toward: Side): Promise<readonly Live[]> {
-  const connect = toward === 'target' ? x.m.connect : x.m.connectBack;
-  if (connect === null) return [];
-  const prefix = prefixOf(set, toward, x.c.run);
-  const names = (await ports.mirrors.list(connect, prefix)).filter((name) => numberOf(name, prefix) > 0).sort((a, b) => numberOf(a, prefix) - numberOf(b, prefix));
-  return Promise.all(names.map(async (name) => {
-    const spec = specOf(x.m, { set, toward, name });
-    return { toward, spec, anchors: await ports.mirrors.anchors(spec) };
+interface FromLedger { readonly entries: ReadonlyMap<string, string>; /** Names of all mirrors there ever were. */ readonly used: readonly string[]; readonly live: readonly Live[] }
+/** Connect is not asked: inside an outage its worker may be slow or dead, and the syncs are on the cluster. */
+async function fromLedger(ports: Ports, record: LedgerBook, x: Ask, sets: readonly CutSet[]): Promise<FromLedger> {
+  const [entries, names] = await Promise.all([record.read(x.m, `${x.c.run}/`), record.read(x.m, 'mirrors/')]);
+  const used = [...names.keys()].map((key) => key.slice('mirrors/'.length));
+  const kept = new Set([...entries.keys()].filter((key) => key.startsWith(syncsKey(x, '').slice(0, -1))).map((key) => key.slice(syncsKey(x, '').length - 1).split('/')[0]));
+  const specs = sets.flatMap((set) => both.flatMap((toward) => {
+    const prefix = prefixOf(set, toward, x.c.run);
+    const own = used.filter((name) => numberOf(name, prefix) > 0 && !kept.has(name)).sort((a, b) => numberOf(a, prefix) - numberOf(b, prefix));
+    return own.map((name) => ({ toward, spec: specOf(x.m, { set, toward, name }) }));
   }));
+  return { entries, used, live: await Promise.all(specs.map(async (one) => ({ ...one, anchors: await ports.mirrors.anchors(one.spec) }))) };
 }
 
 interface OfTopic { readonly topic: string; readonly facts: Known['facts']; readonly entries: ReadonlyMap<string, string> }

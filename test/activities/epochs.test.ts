@@ -35,6 +35,7 @@ function mirror(w: FakeWorld, toward: Side, number: number): FakeMirror {
     ? [{ topic: 'orders', partition: 0, offset: from.log({ topic: 'orders', partition: 0 }).next, metadata: '' }] : [];
   const made = new FakeMirror({ connect: toward === 'target' ? 'connect-new' : 'connect-back', name: `cutover-orders-${toward === 'target' ? 'fwd' : 'back'}-${run.slice(0, 8)}-${number}`, from: from.name, to: to.name, topics: ['orders'], seed });
   w.connectors.set(made.spec.name, made);
+  w.source.entries.set(`mirrors/${made.spec.name}`, '{}');
   return made;
 }
 /** Silenced, marked, and removed as after an opening; without `mirrored` nothing was copied. */
@@ -127,6 +128,7 @@ test('calls grow with the places of one partition, not with groups and partition
     for (const c of [w.source, w.target]) c.topic('orders', partitions);
     const made = new FakeMirror({ connect: 'connect-new', name: `cutover-orders-fwd-${run.slice(0, 8)}-1`, from: 'old', to: 'new', topics: ['orders'], seed: [] });
     w.connectors.set(made.spec.name, made);
+    w.source.entries.set(`mirrors/${made.spec.name}`, '{}');
     for (let p = 0; p < partitions; p++) {
       for (let i = 0; i < 600; i++) { w.source.write('orders', p, `${p}-${i}`); w.target.write('orders', p, `${p}-${i}`); if (i % 50 === 49) w.target.marker('orders', p); }
       made.anchors.set(`orders/${p}`, Array.from({ length: 12 }, (_x, i) => ({ from: BigInt(i * 50), to: BigInt(i * 51) })));

@@ -249,7 +249,7 @@ export class FakeWorld {
       awaitStopped: async (spec) => { if (must(spec).state !== 'STOPPED') throw new Failure('MirrorStuck', 'still running'); },
       resume: async (spec, until) => { until.check(); must(spec).state = 'RUNNING'; },
       remove: async (spec, until) => { until.check(); this.connectors.delete(spec.name); },
-      anchors: async (spec) => must(spec).anchors,
+      anchors: async (spec) => of(spec)?.anchors ?? new Map<string, Anchor[]>(),
     };
   }
   #refuseOpposing(spec: MirrorSpec): void {

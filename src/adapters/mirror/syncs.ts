@@ -1,7 +1,6 @@
 /** MirrorMaker's offset syncs, decoded: which record of the origin was acknowledged where on the copy. */
-import type { Anchor, Cluster, MirrorSpec } from '../../domain/ports.ts';
+import type { Anchor, Cluster, LogEnds, MirrorSpec } from '../../domain/ports.ts';
 import { tpKey } from '../../domain/ports.ts';
-import { Failure } from '../../domain/failures.ts';
 import { syncsTopic } from './connector.ts';
 
 /** Key: int16 length, topic, int32 partition. Value: int64 origin offset, int64 copy offset. Big endian. */
@@ -22,16 +21,25 @@ export interface Syncs {
   forget(spec: MirrorSpec): void;
 }
 
+/** `null`: the topic is not there. */
+async function endOf(cluster: Cluster, topic: string): Promise<LogEnds | null> {
+  try {
+    return (await cluster.ends([topic]))[0] ?? null;
+  } catch (error) {
+    if ((await cluster.topics([topic])).length === 0) return null;
+    throw error;
+  }
+}
+
 export function createSyncs(): Syncs {
   const known = new Map<string, Read>();
   const turns = new Map<string, Promise<unknown>>();
   const keyOf = (spec: MirrorSpec): string => `${spec.to} ${spec.name}`;
   const readOn = async (cluster: Cluster, spec: MirrorSpec): Promise<ReadonlyMap<string, readonly Anchor[]>> => {
     const topic = syncsTopic(spec);
-    // A mirror that has only been named, or whose syncs somebody deleted: cuts and ends are counted from instead.
-    if (!known.has(keyOf(spec)) && (await cluster.topics([topic])).length === 0) return new Map();
-    const [end] = await cluster.ends([topic]);
-    if (!end) throw new Failure('MirrorDamaged', `The offset syncs topic ${topic} is missing on cluster ${spec.to}.`);
+    const end = await endOf(cluster, topic);
+    // A mirror that has only been named, or is gone, or whose syncs somebody deleted: cuts and ends are counted from instead.
+    if (end === null) { known.delete(keyOf(spec)); return new Map(); }
     let seen = known.get(keyOf(spec));
     if (!seen || seen.next > end.lso || seen.next < end.logStart) known.set(keyOf(spec), (seen = { next: end.logStart, anchors: new Map() }));
     const fresh = new Map<string, Anchor[]>();
