@@ -2,6 +2,7 @@
  * Positions of many groups set on the other side: time and requests, against the same positions counted one by one. Brokers
  * only: the copy is written here with transactions, so that the offsets of both sides differ as behind a mirror.
  */
+import { parseArgs } from 'node:util';
 import { Kafka, logLevel, type Producer } from 'kafkajs';
 import { createWork } from '../src/activities/create.ts';
 import type { Work } from '../src/activities/work.ts';
@@ -15,7 +16,6 @@ import { counting, type Requests } from './requests.ts';
 
 const topic = 'bench';
 const runId = '0198bbbb-0000-7000-8000-000000000001';
-const partitions = 100;
 const groupCount = 100;
 /** Groups that lag, each at a place of its own on every partition; the others have read everything. */
 const lagging = 20;
@@ -34,19 +34,21 @@ const migration: Migration = {
 const context: Context = { untilMs: null, limits, run: runId, mode: 'plain', key: `${runId}/bench/1` };
 
 export async function run(args: readonly string[] = []): Promise<void> {
-  const brokers = Number(args[args.indexOf('--brokers') + 1] ?? 1) || 1;
+  const { values } = parseArgs({ args: [...args], options: { brokers: { type: 'string', default: '1' }, partitions: { type: 'string', default: '100' } } });
+  const [brokers, partitions] = [Number(values.brokers), Number(values.partitions)];
   await using stack = await startStack({ temporal: 'none', connects: 'none', aim: 'throughput', source: { brokers }, target: { brokers } });
   const [source, target] = [openCluster('old', { bootstrap: stack.source.bootstrap }), openCluster('new', { bootstrap: stack.target.bootstrap })];
   try {
-    await measure({ source, target, brokers, bootstraps: [stack.source.bootstrap, stack.target.bootstrap] });
+    await measure({ source, target, brokers, partitions, bootstraps: [stack.source.bootstrap, stack.target.bootstrap] });
   } finally {
     await Promise.all([source.close(), target.close()]);
   }
 }
 
-interface Field { readonly source: KafkaCluster; readonly target: KafkaCluster; readonly brokers: number; readonly bootstraps: readonly (readonly string[])[] }
+interface Field { readonly source: KafkaCluster; readonly target: KafkaCluster; readonly brokers: number; readonly partitions: number; readonly bootstraps: readonly (readonly string[])[] }
 
 async function measure(f: Field): Promise<void> {
+  const { partitions } = f;
   const anchors = await fill(f);
   const truth = await commitOnSource(f);
   const positions = groupCount * partitions;
@@ -81,6 +83,7 @@ function say(what: string, t: Timed<unknown>, positions: number): void {
 
 /** The same records on both sides; on the target every batch is a transaction, whose marker takes an offset. Answers the pairs a mirror would have told. */
 async function fill(f: Field): Promise<ReadonlyMap<string, readonly Anchor[]>> {
+  const { partitions } = f;
   const wanted = [{ name: topic, partitions, replicationFactor: Math.min(3, f.brokers), configs: {} }];
   await Promise.all([f.source.createTopics(wanted, noLimit), f.target.createTopics(wanted, noLimit)]);
   const producers = await Promise.all(f.bootstraps.map(async (brokers, i): Promise<Producer> => {
@@ -118,7 +121,7 @@ async function requireWritten(f: Field): Promise<void> {
 /** Group → partition → records it has read. */
 type Truth = ReadonlyMap<string, readonly number[]>;
 async function commitOnSource(f: Field): Promise<Truth> {
-  const truth = new Map(groups.map((group, g) => [group, Array.from({ length: partitions }, (_, p) => (g >= lagging ? recordsEach : (g * 47 + p * 13) % recordsEach))] as const));
+  const truth = new Map(groups.map((group, g) => [group, Array.from({ length: f.partitions }, (_, p) => (g >= lagging ? recordsEach : (g * 47 + p * 13) % recordsEach))] as const));
   await f.source.commit(new Map([...truth].map(([group, read]) => [group, read.map((offset, partition): Position => ({ topic, partition, offset: BigInt(offset), metadata: '' }))] as const)), noLimit);
   return truth;
 }
@@ -140,7 +143,7 @@ async function compare(f: Field, truth: Truth): Promise<number> {
 /** The same proof without bulk reads: what translating each position for itself would cost. */
 async function oneByOne(f: Field, anchors: ReadonlyMap<string, readonly Anchor[]>, truth: Truth): Promise<void> {
   for (let i = 0; i < sample; i += 1) {
-    const [group, partition] = [groups[i % lagging] ?? '', (i * 7) % partitions];
+    const [group, partition] = [groups[i % lagging] ?? '', (i * 7) % f.partitions];
     const at = { topic, partition };
     const read = truth.get(group)?.[partition] ?? 0;
     const [target] = await f.target.ends([at]);
