@@ -9,6 +9,7 @@ import { commitsShown, emptyShown, fleetsShown, inventoryShown, lagsShown, lefto
 import { fenceTold, forecastShown, readFenceTold } from './evidence/forecast.ts';
 import { closedTargetShown, cutStands, foreignShown } from './evidence/logs.ts';
 import { backTold, mirrorsGone, mirrorsShown, wayBackShown } from './evidence/mirrors.ts';
+import { provableShown } from './evidence/provable.ts';
 import type { About, EvidenceAsk, Reach, Shown } from './evidence/shown.ts';
 import type { LedgerBook } from './ledger.ts';
 import { applicationsOf, count, list, unique } from './outside.ts';
@@ -54,6 +55,7 @@ async function move(reach: Reach, x: About<'move'>): Promise<Looks> {
     ...open.map((set) => closedShown(reach, x, { set, copies: about.copies })),
     fleetsShown(reach, x, of),
     positionsShown(reach, x, of),
+    ...(about.copies ? provableShown(reach, x, of) : []),
     emptyShown(reach, x, { ...of, on: 'target' }),
     leftoversTold(reach, x, of),
     readFenceTold(reach, x, { groups: unique(applicationsOf(x.m, about.applications).flatMap(groupsOf)), on: 'source' }),
@@ -71,6 +73,7 @@ async function cut(reach: Reach, x: About<'cut'>): Promise<Looks> {
     closedShown(reach, x, about),
     fleetsShown(reach, x, of),
     ...(reading.length > 0 ? [positionsShown(reach, x, { ...of, applications: reading }), emptyShown(reach, x, { applications: reading, on: 'target' })] : []),
+    ...(reading.length > 0 && about.copies ? provableShown(reach, x, { ...of, applications: reading }) : []),
     ...(x.m.connectBack === null ? [] : [wayBackShown(reach, x, about.set)]),
     forecastShown(reach, x),
     leftoversTold(reach, x, of),
@@ -87,6 +90,7 @@ async function reverse(reach: Reach, x: About<'reverse'>): Promise<Looks> {
     foreignShown(reach, x, { set: about.set, on: 'source', aborted: 'told' }),
     fleetsShown(reach, x, of),
     ...(reading.length > 0 ? [positionsShown(reach, x, { ...of, applications: reading }), emptyShown(reach, x, { applications: reading, on: 'source' })] : []),
+    ...(reading.length > 0 ? provableShown(reach, x, { ...of, applications: reading }) : []),
     forecastShown(reach, x),
     leftoversTold(reach, x, of),
     fenceTold(reach, x, { set: about.set, on: 'target' }),

@@ -18,7 +18,12 @@ export interface Reading {
   readonly topics: readonly string[];
   /** The Java client's default is `read_uncommitted`. */
   readonly isolation: 'read_committed' | 'read_uncommitted';
+  /** Consent: at most so many records may be read again where a position cannot be proven; absent: none. */
+  readonly mayRepeat?: number;
 }
+/** Groups of these applications that may read records again, and how many. */
+export const consentsOf = (applications: readonly Application[]): readonly { readonly group: string; readonly repeats: number }[] =>
+  applications.flatMap((a) => a.reads.flatMap((r) => (r.mayRepeat === undefined ? [] : [{ group: r.group, repeats: r.mayRepeat }])));
 
 /** Groups seen on the topics that belong to no declared application. Every group must be declared somewhere. */
 export type GroupPolicy = 'leave' | 'abandon';

@@ -131,12 +131,14 @@ function readApplication(x: At): Application {
 }
 
 function readReading(x: At): Reading {
-  const f = fields(x, { noun: 'a reading', known: ['group', 'topics', 'isolation'], secrets });
+  const f = fields(x, { noun: 'a reading', known: ['group', 'topics', 'isolation', 'mayRepeat'], secrets });
   if (!f) return { group: '', topics: [], isolation: 'read_uncommitted' };
+  const mayRepeat = f('mayRepeat').value === undefined ? null : whole(f('mayRepeat'), { least: 1, most: 1_000_000_000, unit: 'records' });
   return {
     group: text(f('group'), { noun: 'a consumer group', most: longestName, form: printable, secrets }),
     topics: readTopics(f('topics'), { noun: 'topics or patterns', least: 1, most: 2_000 }),
     isolation: choice(f('isolation'), ['read_committed', 'read_uncommitted'], 'read_uncommitted'),
+    ...(mayRepeat === null ? {} : { mayRepeat }),
   };
 }
 

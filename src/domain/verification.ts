@@ -3,6 +3,7 @@ import type { Beginning } from './diff/begin.ts';
 import { added, noCounts, type Counts, type Difference } from './diff/difference.ts';
 import type { Rate } from './diff/port.ts';
 import { Failure } from './failures.ts';
+import { limitBounds } from './migration.ts';
 import { Faults, fields, list, show, text, twice, whole, type At } from './shape.ts';
 import { topicFault } from './topic-names.ts';
 
@@ -17,6 +18,8 @@ export interface Verification {
   readonly cap: number;
   /** `until-stopped`: behind a running mirror, what has been copied, again and again. `once`: up to the ends of both logs at the start. */
   readonly live: 'once' | 'until-stopped';
+  /** Events in Temporal's history after which the workflow continues as new. */
+  readonly limits: { readonly historyEvents: number };
 }
 export const capBounds = { default: 1_000, most: 10_000 } as const;
 
@@ -66,9 +69,9 @@ export const sumOf = (all: Iterable<Counts>): Counts => [...all].reduce((sum, on
 
 const name = { pattern: /^[A-Za-z0-9][A-Za-z0-9._-]*$/, words: 'letters, digits, ".", "_" and "-"' };
 const secrets = 'A verification is kept in Temporal in clear: credentials belong into the catalog of the worker.';
-const own = ['source', 'target', 'topics', 'rate', 'cap', 'live'];
+const own = ['source', 'target', 'topics', 'rate', 'cap', 'live', 'limits'];
 /** A whole migration may be given; what a comparison does not need is not looked at. */
-const ofMigrations = ['name', 'connect', 'connectBack', 'applications', 'groups', 'outage', 'limits', 'consent'];
+const ofMigrations = ['name', 'connect', 'connectBack', 'applications', 'groups', 'outage', 'consent'];
 
 /** Throws one `BadMigration` with all faults; the result parses to itself. */
 export function parseVerification(input: unknown): Verification {
@@ -80,7 +83,7 @@ export function parseVerification(input: unknown): Verification {
   const found: Verification = {
     source: cluster('source'), target: cluster('target'), topics: readTopics(f('topics')), rate: readRate(f('rate')),
     cap: whole(f('cap'), { least: 0, most: capBounds.most, unit: 'differences', otherwise: capBounds.default }) ?? capBounds.default,
-    live: readLive(f('live')),
+    live: readLive(f('live')), limits: readLimits(f('limits')),
   };
   if (found.source !== '' && found.source === found.target) faults.add('target', `is ${show(found.target)}, as the source; two clusters are compared.`);
   if (faults.count > 0) throw new Failure('BadMigration', faults.report('The verification'));
@@ -103,6 +106,11 @@ function readRate(x: At): Rate {
   const f = fields(x, { noun: 'a rate', known: ['bytesPerSecond', 'recordsPerSecond'], secrets });
   const limit = (key: string, unit: string): number | null => (f === null || f(key).value === undefined || f(key).value === null ? null : whole(f(key), { least: 1, most: Number.MAX_SAFE_INTEGER, unit }));
   return { bytesPerSecond: limit('bytesPerSecond', 'bytes'), recordsPerSecond: limit('recordsPerSecond', 'records') };
+}
+function readLimits(x: At): Verification['limits'] {
+  const otherwise = 2_000;
+  const f = x.value === undefined ? null : fields(x, { noun: 'limits', known: Object.keys(limitBounds), secrets });
+  return { historyEvents: f === null ? otherwise : (whole(f('historyEvents'), { least: 10, most: limitBounds.historyEvents.max, unit: 'events', otherwise }) ?? otherwise) };
 }
 function readLive(x: At): Verification['live'] {
   if (x.value === undefined || x.value === false || x.value === 'once') return 'once';

@@ -43,10 +43,17 @@ for (const scheme of ['stopRestartRepeat', 'producerFirst'] as const) {
     assert.equal(r.temporal['workflowId'], 'cutover/old/new/demo');
   });
 
-  test(`demo: ${scheme} rolled back from inside the outage leaves everybody on the source, 0 lost, 0 twice`, async () => {
+  test(`demo: ${scheme} rolled back from inside the outage leaves everybody on the source, 0 lost, 0 twice, 0 out of order`, async () => {
     const r = await result('--scheme', scheme, '--rollback', '--records', '5000');
     assert.deepEqual([r.scheme, r.outcome], [scheme, 'rolled-back']);
     assert.deepEqual([r.records['lost'], r.records['duplicated'], r.records['reordered']], [0, 0, 0]);
+  });
+
+  test(`demo: ${scheme} rolled back after the opening by a cut in the other direction, 0 lost, 0 twice, 0 out of order`, async () => {
+    const r = await result('--scheme', scheme, '--rollback', 'after-opening');
+    assert.deepEqual([r.scheme, r.outcome], [scheme, 'rolled-back']);
+    assert.deepEqual([r.records['lost'], r.records['duplicated'], r.records['reordered']], [0, 0, 0]);
+    assert.ok((r.outage['addedWriteMs'] ?? Infinity) < 3_000, JSON.stringify(r.outage));
   });
 }
 

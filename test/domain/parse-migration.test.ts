@@ -44,7 +44,7 @@ const refused: readonly (readonly [string, unknown, ...string[]])[] = [
     'outage: is missing; it must say the longest write outage you accept, such as {"budgetMs": 10000}.'],
   ['an unknown field, mistyped', { ...good, topcis: [] }, `topcis: is not a field of a migration (${allFields}). Did you mean "topics"?`],
   ['an unknown field deep inside', withApplication({ name: 'a', fleet: 'f', reads: [{ group: 'g', topics: ['orders'], isolationLevel: 'x' }] }),
-    'applications[0].reads[0].isolationLevel: is not a field of a reading (group, topics, isolation). Did you mean "isolation"?'],
+    'applications[0].reads[0].isolationLevel: is not a field of a reading (group, topics, isolation, mayRepeat). Did you mean "isolation"?'],
   ['a field called __proto__', JSON.parse(`{"__proto__": {}, ${JSON.stringify(good).slice(1)}`), `__proto__: is not a field of a migration (${allFields}).`],
   ['a name with capitals', { ...good, name: 'Shop' }, 'name: must be the name of the migration (lower-case letters, digits and inner dashes); it is "Shop".'],
   ['a name with a slash', { ...good, name: 'a/b' }, 'name: must be the name of the migration (lower-case letters, digits and inner dashes); it is "a/b".'],

@@ -33,12 +33,13 @@ const callMs = 2_000;
 const soon = <T>({ client }: Stage, call: () => Promise<T>): Promise<T> => client.withDeadline(Date.now() + callMs, call);
 export const progressOf = (stage: Stage, handle: WorkflowHandle): Promise<Progress> => soon(stage, () => handle.query<Progress>('progress'));
 
-/** Answers until the workflow is closed. Neither a missing worker nor a missing server ends it. */
-export async function operate(stage: Stage, handle: WorkflowHandle, answers: Answers, withinMs: number): Promise<void> {
+/** Answers until the workflow is closed, or `enough`. Neither a missing worker nor a missing server ends it. */
+export async function operate(stage: Stage, handle: WorkflowHandle, answers: Answers, withinMs: number, enough: () => Promise<boolean> = async () => false): Promise<void> {
   let last = 'nothing was heard';
   for (const end = Date.now() + withinMs; ; await new Promise((r) => setTimeout(r, 200))) {
     if (Date.now() > end) throw new Error(`The migration did not end within ${withinMs / 1_000} s; at the end: ${last}`);
     try {
+      if (await enough()) return;
       if (!['RUNNING', 'CONTINUED_AS_NEW'].includes((await soon(stage, () => handle.describe())).status.name)) return;
       const p = await progressOf(stage, handle);
       last = `${p.state} ${p.unit}: ${p.question?.text ?? p.say}${p.question?.claims.filter((c) => !c.holds).map((c) => ` ✘ ${c.text}`).join('') ?? ''}`;

@@ -22,6 +22,9 @@ interface Situation {
   readonly says?: (q: Question, n: number) => { readonly kind: Answer | 'cancel'; readonly to?: string } | null;
 }
 const lastHoldBeforeTheCut = 'cut orders/approve the cut';
+const lastHold = 'finish/approve the finish';
+const withWayBack = { connectBack: 'east-connect' };
+const turningBack = (q: Question): { readonly kind: Answer } | null => (q.name === lastHold ? { kind: 'rollback' } : null);
 const often = { limits: { historyEvents: 50 } };
 const situations: Readonly<Record<string, Situation>> = {
   'completed': { status: 'COMPLETED' },
@@ -33,6 +36,12 @@ const situations: Readonly<Record<string, Situation>> = {
   'undo-failed-and-retried': { status: 'FAILED', says: (_q, n) => (n === 0 ? { kind: 'rollback' } : null), before: (s) => { s.fail('removeTopics', new Failure('Drift', 'Topic orders is in use.'), { mode: 'undo' }); } },
   'budget-exceeded': { status: 'COMPLETED', more: { outage: { budgetMs: 8_000, undoReserveMs: 2_000 } }, before: (s) => { s.fail('lookQuiet', 'hang', { mode: 'outage' }); } },
   'continued-as-new': { status: 'COMPLETED', more: often },
+  'rolled-back-after-opening': { status: 'FAILED', more: withWayBack, says: turningBack },
+  'rolled-back-after-opening-continued-as-new': { status: 'FAILED', more: { ...withWayBack, ...often }, says: turningBack },
+  'cut-back-refused': {
+    status: 'COMPLETED', more: withWayBack,
+    says: (q, n) => (q.name.endsWith('approve the cut back') ? { kind: 'reject' } : q.name === lastHold && n < 5 ? { kind: 'rollback' } : null),
+  },
   'continued-as-new-back': { status: 'FAILED', more: often, says: (q) => (q.name === lastHoldBeforeTheCut ? { kind: 'rollback' } : null) },
 };
 

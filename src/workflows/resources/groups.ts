@@ -2,7 +2,7 @@
 import type { PositionsBefore } from '../../activities/work.ts';
 import { otherSide, type Effect, type Side } from '../../domain/authority.ts';
 import type { Json } from '../../domain/json.ts';
-import { groupsOf, type Application } from '../../domain/migration.ts';
+import { consentsOf, groupsOf, type Application } from '../../domain/migration.ts';
 import { change, observe, type Change, type Observe } from '../../domain/scheme.ts';
 import type { Bound } from './use.ts';
 
@@ -15,17 +15,19 @@ export const groups = (b: Bound) => ({
    * Sets the positions of these applications' groups on `to`: translated with proof, or where the log is cut, for groups that
    * have drained what is only on the other side. `returned`: undone by translating back where the groups are by then.
    */
-  move: (applications: readonly Application[], to: Side, how: 'translated' | 'cut', undo: 'returned' | 'kept' = 'returned'): Change =>
-    change<PositionsBefore & Json>(`set positions of ${names(applications).join(', ')} on the ${to}`, {
+  move: (applications: readonly Application[], to: Side, how: 'translated' | 'cut', undo: 'returned' | 'kept' = 'returned'): Change => {
+    const consents = consentsOf(applications);
+    return change<PositionsBefore & Json>(`set positions of ${names(applications).join(', ')} on the ${to}`, {
       proves: true,
-      detail: { groups: names(applications), to, how },
+      detail: { groups: names(applications), to, how, ...(consents.length === 0 ? {} : { mayRepeat: Object.fromEntries(consents.map((c) => [c.group, c.repeats])) }) },
       effects: positions(applications, to, how),
       undoes: undo === 'kept' ? [] : [...positions(applications, otherSide(to), 'translated'), ...positions(applications, to, 'none')],
       capture: async (c) => ({ ...(await b.work.capturePositions({ m: b.m, c, groups: names(applications), to })) }),
-      apply: (before, c) => b.work.setPositions({ m: b.m, c, groups: names(applications), to, how, before }),
+      apply: (before, c) => b.work.setPositions({ m: b.m, c, groups: names(applications), to, how, before, ...(consents.length === 0 ? {} : { consents }) }),
       // Where nothing is copied, nothing can be translated back: a group that has read on `to` keeps its place there.
       undo: (before, c) => b.work.returnPositions({ m: b.m, c, groups: names(applications), to, how: undo === 'kept' ? 'cut' : 'translated', before }),
-    }),
+    });
+  },
   /** What can be translated before an outage is, and kept: inside it only what moved is counted. */
   prepare: (applications: readonly Application[], to: Side): Change => change(`prepare positions of ${names(applications).join(', ')}`, {
     detail: { groups: names(applications), to },
