@@ -1,10 +1,14 @@
-/** A thread that only fetches: both sides of one partition by our reader, every batch checked, every record walked, nothing compared or hashed. */
+/**
+ * A thread that only fetches: both sides of one partition by our reader, every batch checked, nothing compared or hashed.
+ * `taken`: every record taken out, as the comparison takes it; `walked`: looked at where it stands; `batches`: not looked at.
+ */
 import { parentPort } from 'node:worker_threads';
+import { Lane, Packed, blockRecords } from '../src/adapters/kafka/compare/packed.ts';
 import { RecordWalker } from '../src/adapters/kafka/scan/records.ts';
 import { visibleBatches } from '../src/adapters/kafka/scan/stream.ts';
 import { openWire } from '../src/adapters/kafka/wire.ts';
 
-export interface PlainTask { readonly bootstraps: readonly (readonly string[])[]; readonly topic: string; readonly partitions: readonly number[]; readonly to: bigint; readonly walk: 'records' | 'batches' }
+export interface PlainTask { readonly bootstraps: readonly (readonly string[])[]; readonly topic: string; readonly partitions: readonly number[]; readonly to: bigint; readonly how: 'taken' | 'walked' | 'batches' }
 export interface PlainDone { readonly records: number; readonly ms: number }
 
 const owner = parentPort;
@@ -18,8 +22,11 @@ async function run(task: PlainTask): Promise<void> {
   let records = 0;
   for (const partition of task.partitions) {
     const all = wires.map(async (wire) => {
-      for await (const batch of visibleBatches(wire, { topic: task.topic, partition, from: 0n, to: task.to }, { isolation: 'read_committed' })) {
-        if (task.walk === 'batches') { records += batch.count; continue; }
+      const bounds = { from: 0n, to: task.to };
+      const batches = visibleBatches(wire, { topic: task.topic, partition, ...bounds }, { isolation: 'read_committed', fetchBytes: 1024 * 1024 });
+      if (task.how === 'taken') { records += await taken(new Lane(batches, bounds)); return; }
+      for await (const batch of batches) {
+        if (task.how === 'batches') { records += batch.count; continue; }
         const walker = new RecordWalker(batch);
         while (walker.next()) records += 1;
       }
@@ -29,4 +36,15 @@ async function run(task: PlainTask): Promise<void> {
   const ms = performance.now() - from;
   await Promise.all(wires.map((wire) => wire.close()));
   owner?.postMessage({ records, ms } satisfies PlainDone);
+}
+
+async function taken(lane: Lane): Promise<number> {
+  const block = new Packed();
+  let records = 0;
+  while (!lane.over) {
+    block.clear();
+    await lane.fill(block, blockRecords);
+    records += block.count;
+  }
+  return records;
 }

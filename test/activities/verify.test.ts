@@ -134,7 +134,7 @@ test('every fault of an input in one message; a whole migration is taken as it i
     for (const word of ['topics\\[0\\]', 'topics\\[2\\]', 'rate\\.per', 'rate\\.bytesPerSecond', 'cap', 'live', 'target']) assert.match(e.message, new RegExp(`- ${word}: `));
     return true;
   });
-  const parsed = parseVerification({ name: 'shop', source: 'old', target: 'new', topics: ['shop.*'], applications: [], limits: {}, live: true });
-  assert.deepEqual(parsed, { source: 'old', target: 'new', topics: ['shop.*'], rate: { bytesPerSecond: null, recordsPerSecond: null }, cap: 1_000, live: 'until-stopped' });
+  const parsed = parseVerification({ name: 'shop', source: 'old', target: 'new', topics: ['shop.*'], applications: [], limits: { lagRecords: 5 }, live: true });
+  assert.deepEqual(parsed, { source: 'old', target: 'new', topics: ['shop.*'], rate: { bytesPerSecond: null, recordsPerSecond: null }, cap: 1_000, live: 'until-stopped', limits: { historyEvents: 2_000 } });
   assert.deepEqual(parseVerification(JSON.parse(JSON.stringify(parsed))), parsed);
 });

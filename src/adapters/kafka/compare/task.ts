@@ -15,6 +15,8 @@ const reportMs = 200;
 const mostFresh = 1_000;
 /** Memory is looked at after so many bytes. */
 const tidyBytes = 2 * 1024 * 1024;
+/** Of a batch: as much again comes with the next one, so there must be more room. */
+const largeBytes = 1024 * 1024;
 
 export async function runTask(sides: Sides, ask: PartitionAsk, pace: Pace, told: (report: PartitionReport) => void): Promise<PartitionEnd> {
   if (ask.order === 'by-key') return byKey(sides, ask, pace, told);
@@ -89,13 +91,13 @@ class Reports {
 }
 
 /** All threads spend from the same account: whoever finds it overdrawn waits until the clock has paid. */
-export function paceOf(rate: Rate, account: { readonly spent: BigInt64Array; readonly sinceMs: number }, signal: AbortSignal, tidy: () => void): Pace {
+export function paceOf(rate: Rate, account: { readonly spent: BigInt64Array; readonly sinceMs: number }, signal: AbortSignal, tidy: (batch: 'usual' | 'large') => void): Pace {
   const wait = (spent: bigint, perSecond: number | null): number => (perSecond === null ? 0 : Number(spent) / perSecond * 1_000 - (Date.now() - account.sinceMs));
   let untidy = 0;
   const weigh = (bytes: number): void => {
-    if ((untidy += bytes) < tidyBytes) return;
+    if ((untidy += bytes) < tidyBytes && bytes < largeBytes) return;
     untidy = 0;
-    tidy();
+    tidy(bytes >= largeBytes ? 'large' : 'usual');
   };
   return {
     signal,

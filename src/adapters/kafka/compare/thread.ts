@@ -31,13 +31,13 @@ const measured = (): number => {
  * The pieces in which a socket hands over what it reads are garbage within milliseconds, but V8 lets 64 MiB of them pile up
  * before it looks. So it is told to look at what is young (1 to 2 ms), and at everything (10 ms) where that does not do.
  */
-const sweepBytes = { young: 44 * 1024 * 1024, all: 58 * 1024 * 1024 };
+const sweepBytes = { usual: { young: 50 * 1024 * 1024, all: 58 * 1024 * 1024 }, large: { young: 32 * 1024 * 1024, all: 42 * 1024 * 1024 } };
 setFlagsFromString('--expose-gc');
 const sweep = runInNewContext('gc') as (options: { readonly type: 'minor' | 'major' }) => void;
-const tidy = (): void => {
-  if (held() < sweepBytes.young) return;
+const tidy = (batch: 'usual' | 'large'): void => {
+  if (held() < sweepBytes[batch].young) return;
   sweep({ type: 'minor' });
-  if (held() >= sweepBytes.all) sweep({ type: 'major' });
+  if (held() >= sweepBytes[batch].all) sweep({ type: 'major' });
 };
 
 function wireOf(endpoint: Endpoint): ClusterWire {

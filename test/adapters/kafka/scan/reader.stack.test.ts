@@ -1,11 +1,13 @@
 /** The reader on real brokers (3.9 with tiny fetches, and 4.3), with real transactional producers; kafkajs as a second decoder where it decodes rightly. */
 import assert from 'node:assert/strict';
+import { glob, open } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
 import { createRecordReader } from '../../../../src/adapters/kafka/scan/reader.ts';
 import { fetchKey } from '../../../../src/adapters/kafka/scan/fetch.ts';
 import { openWire } from '../../../../src/adapters/kafka/wire.ts';
 import type { ClusterWire } from '../../../../src/adapters/kafka/wire.ts';
 import { openCluster } from '../../../../src/adapters/kafka/cluster.ts';
+import { Failure } from '../../../../src/domain/failures.ts';
 import type { Cluster, LogEnds, RecordReader } from '../../../../src/domain/ports.ts';
 import { startStack } from '../../../../stack/stack.ts';
 import type { Stack } from '../../../../stack/stack.ts';
@@ -213,6 +215,47 @@ for (const side of ['source', 'target'] as const) {
       const end = await endOf(topic);
       assert.deepEqual((await reader.tails([end], 4)).get(`${topic}/0`)?.length, 4);
     });
+
+    test('a record with the key of an abort marker, inside a transaction that is aborted: hidden with it (kafkajs shows it)', async () => {
+      const topic = await bench.topic('marker-key');
+      const [transactional, plain] = [await bench.transactional('marker-key'), await bench.producer()];
+      const transaction = await transactional.transaction();
+      await transaction.send({ topic, messages: [{ value: 'a1', partition: 0 }] });
+      await transaction.send({ topic, messages: [{ key: Buffer.from([0, 0, 0, 0]), value: 'a2', partition: 0 }] });
+      await transaction.send({ topic, messages: [{ value: 'a3', partition: 0 }] });
+      await transaction.abort();
+      await plain.send({ topic, messages: [{ value: 'after' }] });
+      await agrees(topic, ['after']);
+      assert.deepEqual(await values(topic, 'read_uncommitted'), ['a1', 'a2', 'a3', 'after']);
+    });
+
+    /** Changes one byte of the first batch on the broker's disk: what it serves from then on. */
+    const spoil = async (topic: string, at: number, byte: (was: number) => number): Promise<void> => {
+      const found: string[] = [];
+      for await (const file of glob(`${stack.folder}/**/${topic}-0/00000000000000000000.log`)) found.push(file);
+      assert.equal(found.length, 1, `one log of ${topic} under ${stack.folder}`);
+      const file = await open(found[0] ?? '', 'r+');
+      try {
+        const { buffer } = await file.read(Buffer.alloc(1), 0, 1, at);
+        await file.write(Buffer.from([byte(buffer[0] ?? 0)]), 0, 1, at);
+      } finally {
+        await file.close();
+      }
+    };
+    for (const { name, at, byte, type, words } of [
+      { name: 'a bit of a value flips on the disk (both client libraries accept it)', at: 75, byte: (was: number) => was ^ 1, type: 'Drift', words: /holds a damaged record batch at offset 0: its CRC32C is [0-9a-f]{8}, [0-9a-f]{8} was stored/ },
+      { name: 'a batch in message format v1', at: 16, byte: () => 1, type: 'Unsupported', words: /holds records in message format v1 at offset 0/ },
+    ] as const) {
+      // Kafka 4 itself can no longer read the old formats: nothing would be served.
+      if (type === 'Unsupported' && side === 'target') continue;
+      test(`${name}: refused, by place`, async () => {
+        const topic = await bench.topic(`spoilt-${at}-${side}`);
+        await (await bench.producer()).send({ topic, messages: [{ value: 'v'.repeat(100) }] });
+        assert.equal((await values(topic)).length, 1);
+        await spoil(topic, at, byte);
+        await assert.rejects(collected(reader.range({ topic, partition: 0, from: 0n, to: 1n })), (error) => error instanceof Failure && error.type === type && words.test(error.message));
+      });
+    }
 
     test('forty partitions: tails and firsts agree with full reads, in few requests', async () => {
       const topic = await bench.topic('many', { partitions: 40 });
