@@ -5,7 +5,7 @@ import type { OutageView, PhaseView, PlanView, StepView } from '../domain/plan.t
 export const plain = (n: number): string => String(n).replace(/\B(?=(\d{3})+$)/g, ',');
 export const seconds = (ms: number): string => `${ms % 1_000 === 0 ? ms / 1_000 : (ms / 1_000).toFixed(ms % 100 === 0 ? 1 : 2)} s`;
 
-const marks: Readonly<Record<StepView['kind'], string>> = { observe: ' ', change: '~', hold: '?', irreversible: '!', opening: '>' };
+const marks: Readonly<Record<StepView['kind'], string>> = { observe: ' ', change: '~', hold: '?', irreversible: '!', opening: ' ' };
 const isOutage = (s: StepView | OutageView): s is OutageView => s.kind === 'outage';
 
 /** What a step leaves behind, for the end of its line. */

@@ -85,7 +85,7 @@ export class Inbox {
 
   #refuseRollback(journal: Journal, d: Decision): string | null {
     if (d.to !== null && !this.#door.phases.includes(d.to)) return `There is no phase "${d.to}"; the phases are ${this.#door.phases.join(', ')}.`;
-    if (journal.direction === 'back' && journal.backTo === d.to) return 'The migration is rolling back already.';
+    if (journal.direction === 'back' && journal.backTo === d.to && !journal.question?.answers.includes('rollback')) return 'The migration is rolling back already.';
     if (journal.closedBy !== null && journal.undos.length === 0 && !this.#door.insideOutage && !journal.question?.answers.includes('rollback'))
       return `The way back was closed by ${journal.closedBy}; nothing since then can be undone.`;
     return null;

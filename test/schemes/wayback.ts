@@ -89,6 +89,17 @@ export function waysBack(s: { readonly scheme: SchemeName; readonly shapes: read
         assert.ok(t.questions.some((q) => q.startsWith('parked: The way back')), t.questions.join('\n'));
       }
     });
+    test('every cut back is refused once, and then taken all the same', async () => {
+      let [turned, seen] = [false, 0];
+      const operator: Operator = (q) => {
+        if (q.kind === 'hold' && q.name === last && !turned) { turned = true; return { kind: 'rollback', to: 'prepare' }; }
+        if (q.text.includes('To reject is to stay')) return { kind: ++seen % 2 === 1 ? 'reject' : 'approve' };
+        return q.kind === 'hold' ? { kind: 'approve' } : q.answers.includes('rollback') ? { kind: 'rollback' } : { kind: 'retry' };
+      };
+      const t = await go('refused, then taken', { scheme, m, operator });
+      assert.equal(t.outcome, 'rolled-back');
+      assert.equal(t.questions.filter((q) => q.startsWith('parked: ')).length, 2, t.questions.join('\n'));
+    });
     for (const fault of ['hang', 'late'] as const) test(`the budget passes at each write of a cut back (${fault}): it undoes itself, and is tried again or refused`, async () => {
       const { activities } = await trial({ ...back(), world: lagging });
       let undone = 0;

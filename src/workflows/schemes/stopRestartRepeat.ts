@@ -64,7 +64,7 @@ export const stopRestartRepeat: Scheme<Use> = (m, _has, use) => {
     promises: [
       'Nothing is lost and nothing is read twice; the order per key is kept.',
       'Consumers may move while producers stay; history is copied to the target.',
-      `Write outage: one per cut set (${sets.map((s) => s.name).join(', ')}), at most ${m.outage.budgetMs} ms each until the first producer is told to start, undone by itself otherwise.`,
+      `Write outage: one per cut set (${sets.map((s) => s.name).join(', ')}), at most ${m.outage.budgetMs / 1_000} s each until the first producer is told to start, undone by itself otherwise.`,
       'Read outage: per application, from its stop to its start on the target.',
       wayBackPromise(m),
       ...(m.applications.some((a) => a.writes.length > 0 && a.principals.length === 0) ? ['No fence for writers without declared principals: a forgotten writer is watched for, not refused.'] : []),
@@ -79,7 +79,7 @@ export const stopRestartRepeat: Scheme<Use> = (m, _has, use) => {
       ...sets.map(cut),
       phase('stragglers', ...sets.flatMap((s) => [use.holds.approve(`approve what came late for ${s.name}`, `Carry what reached ${s.topics.join(', ')} on ${m.source} after the cut over to ${m.target}, once and out of order? To roll back is the other way.`, { kind: 'stragglers', set: s }), use.guards.carryStragglers(s)])),
       phase('finish',
-        use.holds.approve('approve the finish', `Finish: set retention on ${m.target} as on ${m.source} and lift what was held back?`, { kind: 'finish', sets, copies: true }),
+        use.holds.approve('approve the finish', `Finish: ${back ? 'give up the way back, ' : ''}set retention on ${m.target} as on ${m.source} and lift what was held back?`, { kind: 'finish', sets, copies: true }),
         ...(back ? [use.mirrors.giveUpTheWayBack(sets)] : []),
         use.topics.releaseRetention(), use.cuts.unfence(sets, 'source'), ...use.guards.liftReadFence(m.applications, 'source'), use.clusters.unlock()),
     ],

@@ -44,4 +44,4 @@ export function wayBack(m: Migration, use: Use, set: CutSet, feeds: boolean): re
 /** What a plan says of its way back. */
 export const wayBackPromise = (m: Migration): string => (m.connectBack === null
   ? 'The way back is open until the first opening; each opening is irreversible, because no Connect worker for the way back is declared ("connectBack").'
-  : `The way back stays open until the finish: what is written on ${m.target} is carried back to ${m.source} by Connect worker ${m.connectBack}, which needs the right to write these topics there. A rollback after an opening is a cut in the other direction, with its own hold and an outage of at most ${m.outage.budgetMs} ms.`);
+  : `The way back stays open until the finish: what is written on ${m.target} is carried back to ${m.source} by Connect worker ${m.connectBack}, which needs the right to write these topics there. A rollback after an opening is a cut in the other direction, with its own hold and an outage of at most ${m.outage.budgetMs / 1_000} s.`);
