@@ -22,7 +22,7 @@ const unlimited = { bytesPerSecond: null, recordsPerSecond: null };
 /** A ledger entry holds the plan of so many partitions. */
 const planChunk = 1_000;
 /** Of a result that would not fit into one answer of Temporal. */
-const mostPartitions = 2_000;
+const mostPartitions = 1_000;
 
 export function createVerify(ports: Ports, options: BoundaryOptions & { readonly comparer: Comparer }): VerifyWork {
   const enclose = boundary(options);

@@ -21,7 +21,7 @@ export interface Verification {
   /** Events in Temporal's history after which the workflow continues as new. */
   readonly limits: { readonly historyEvents: number };
 }
-export const capBounds = { default: 1_000, most: 10_000 } as const;
+export const capBounds = { default: 1_000, most: 5_000 } as const;
 
 export type PartitionResult = {
   readonly partition: string;
