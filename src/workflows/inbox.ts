@@ -78,6 +78,7 @@ export class Inbox {
     const { journal } = this.#door;
     if (!journal) return 'The migration is still being assessed; say it again in a moment.';
     if (journal.at === null) return 'The migration is over.';
+    if (d.kind === 'pause' && journal.direction === 'back') return 'The migration is rolling back, and a rollback does not pause; before a cut back it asks.';
     if (d.kind === 'pause' || d.kind === 'resume' || d.kind === 'tune') return null;
     if (d.kind === 'rollback') return this.#refuseRollback(journal, d);
     return refuseAnswer(journal.question, d, journal.at);
