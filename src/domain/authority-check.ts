@@ -6,7 +6,7 @@ import { apply, atTheEnd } from './authority-rules.ts';
 import { Ground, State, spoken } from './authority-state.ts';
 import type { Migration } from './migration.ts';
 import type { Irreversible, Opening, Outage, Phase, Plan, Step, Unit } from './scheme.ts';
-import { nextUndo, stepId, units } from './scheme.ts';
+import { nextUndo, stepId, stepsOf, units } from './scheme.ts';
 
 /** Breaches of the safety model, first met first; empty when the plan may run. */
 export function checkPlan(migration: Pick<Migration, 'topics' | 'applications'>, plan: Plan): readonly Breach[] {
@@ -55,6 +55,8 @@ class Walk {
   #held = false;
   /** Rollbacks that met the same state at the same depth go the same way from there. */
   #walked = new Set<string>();
+  /** Openings whose way back has been walked with every prefix of its own; met again, its effects alone are checked. */
+  #known = new Set<string>();
   constructor(x: { readonly state: State; readonly book: Book; readonly at: string; readonly back?: true }) {
     this.state = x.state;
     this.#base = x.state.clone();
@@ -106,12 +108,20 @@ class Walk {
     const id = stepId(unit, step);
     if (!this.#held) this.#note([{ rule: 'holds', application: null, why: `${id} cannot be undone and begins without a hold before it.` }], id);
     this.#held = false;
+    if (step.kind === 'irreversible') this.#wholeWayBack(id);
     const back = step.kind === 'opening' ? step.back : [];
     this.#undos = back.length > 0 ? [...this.#undos.slice(0, mark), { step: id, unit: unit.name, late: false, undoes: [], back }] : [];
-    this.#walked = new Set();
     for (const e of step.effects ?? []) this.#effect(e, id);
-    if (back.length > 0) this.#rollbackFrom(id);
-    else this.#base = this.state.clone();
+    if (back.length > 0) { this.#rollbackFrom(id); return; }
+    this.#base = this.state.clone();
+    this.#walked = new Set();
+  }
+
+  /** The last moment at which there is a way back: walked once in full, whatever was met before. */
+  #wholeWayBack(id: string): void {
+    this.#walked = new Set();
+    this.#known = new Set();
+    this.#rollbackFrom(id);
   }
 
   #rollbackFrom(id: string): void { this.state.attempt(() => this.#undoAll(id, `rollback from ${id}`)); }
@@ -124,10 +134,20 @@ class Walk {
       const met = `${left.length} ${entry.step} ${this.state.key()}`;
       if (this.#walked.has(met)) return;
       this.#walked.add(met);
-      if (entry.back.length > 0) new Walk({ state: this.state, book: this.#book, at, back: true }).run(entry.back);
+      if (entry.back.length > 0) this.#reverse(entry, at);
       else for (const e of entry.undoes) this.#book.note(apply(this.state, e, 'undo'), { step: entry.step, at });
     }
     this.#book.note(this.state.differences(this.#base, this.#back ? 'may-stay' : 'gone').map((d) => ({ rule: 'undo-restores' as const, ...d, why: `After the rollback: ${d.why}` })), { step: id, at });
+  }
+
+  #reverse(entry: Entry, at: string): void {
+    const walk = new Walk({ state: this.state, book: this.#book, at, back: true });
+    if (this.#known.has(entry.step)) walk.straight(entry.back);
+    else { this.#known.add(entry.step); walk.run(entry.back); }
+  }
+  /** The effects of all steps one after the other, without turning back anywhere. */
+  straight(phases: readonly Phase[]): void {
+    for (const unit of units(phases)) for (const step of stepsOf(unit)) for (const e of step.kind === 'hold' ? [] : (step.effects ?? [])) this.#effect(e, stepId(unit, step));
   }
 
   #effect(e: Effect, step: string): void { this.#note(apply(this.state, e, 'forward'), step); }

@@ -96,6 +96,8 @@ function mirror(s: State, e: Of<'mirror'>): readonly Found[] {
     s.setDrained(e.mirror, false);
   }
   s.setMirror(seen, 'running');
+  // A log that is fed again is no closed remainder, unless part of it is nowhere else.
+  for (const t of e.topics) if (!s.alone(e.toward, t)) s.setClosed(e.toward, t, false);
   for (const t of e.topics) if (!s.copied(t)) linked(s, t);
   return found;
 }

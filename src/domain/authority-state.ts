@@ -41,6 +41,9 @@ const hashed = (text: string, seed: number): number => {
   return h >>> 0;
 };
 
+/** Says what was, and adds to what must be proven; where everything stands is told by the other facts. */
+const past = /^(alone|spent|copied|closed)\//;
+
 export class State {
   readonly ground: Ground;
   readonly #facts: Map<string, string>;
@@ -77,7 +80,7 @@ export class State {
     this.#trail = outer;
   }
   clone(): State { return new State(this.ground, this); }
-  /** Equal for equal facts, whatever the order in which they came about. */
+  /** Equal for equal facts, whatever the order in which they came about; what only tells of the past is left out. */
   key(): string { return this.#sums.map((n) => n.toString(36)).join('.'); }
 
   #is(key: string): boolean { return this.#facts.has(key); }
@@ -85,7 +88,10 @@ export class State {
     const before = this.#facts.get(key);
     if (before === (value ?? undefined)) return;
     this.#trail?.push({ key, before: before ?? null });
-    const toggle = (v: string): void => { this.#sums = [(this.#sums[0] ^ hashed(`${key}=${v}`, 0x811c9dc5)) >>> 0, (this.#sums[1] ^ hashed(`${v}=${key}`, 0x1b873593)) >>> 0]; };
+    const toggle = (v: string): void => {
+      if (v === 'stale' || past.test(key)) return;
+      this.#sums = [(this.#sums[0] ^ hashed(`${key}=${v}`, 0x811c9dc5)) >>> 0, (this.#sums[1] ^ hashed(`${v}=${key}`, 0x1b873593)) >>> 0];
+    };
     if (before !== undefined) toggle(before);
     if (value === null) this.#facts.delete(key);
     else { toggle(value); this.#facts.set(key, value); }

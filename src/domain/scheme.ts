@@ -169,7 +169,8 @@ export interface Unit {
 export function units(phases: readonly Phase[]): readonly Unit[] {
   const all = phases.flatMap((p) => p.steps.map((step) => ({ name: `${p.name}/${step.name}`, phase: p.name, step })));
   const names = [...all, ...all.flatMap((u) => units(backOf(u)))].map((u) => u.name);
-  const twice = names.filter((name, i) => names.indexOf(name) !== i);
+  const seen = new Set<string>();
+  const twice = names.filter((name) => seen.size === seen.add(name).size);
   if (twice.length > 0) throw new Error(`two units of this plan have the same name: ${twice.join(', ')}`);
   return all;
 }
