@@ -13,7 +13,7 @@ export const blockRecords = 512;
 const blockBytes = 256 * 1024;
 const frameBytes = 12;
 /** What both sides may hold at once for a thread to stay within 64 MiB, of which Node and the client library take 29. */
-export const largest = { batchBytes: 4 * 1024 * 1024, inflatedBytes: 8 * 1024 * 1024, recordBytes: 4 * 1024 * 1024 };
+export const largest = { batchBytes: 3 * 1024 * 1024, inflatedBytes: 3 * 1024 * 1024 };
 
 export class Packed {
   bytes: Buffer = Buffer.allocUnsafeSlow(blockBytes * 2);
@@ -133,10 +133,7 @@ export class Lane {
       const length = end - at;
       if (offset < this.#from) { at = end; continue; }
       if (offset >= this.#to) { this.#left = 0; this.over = true; break; }
-      if (used + frameBytes + length > block.bytes.length) {
-        if (length > largest.recordBytes) throw tooLarge(batch, { noun: 'a record', bytes: length, most: largest.recordBytes });
-        block.room(frameBytes + length);
-      }
+      if (used + frameBytes + length > block.bytes.length) block.room(frameBytes + length);
       const into = block.bytes;
       if (append) stamp(into, used, exact ? baseTimestamp : null, first);
       else if (!wide) stamp(into, used, exact ? baseTimestamp + ((low >>> 1) ^ -(low & 1)) : null, first + BigInt((low >>> 1) ^ -(low & 1)));

@@ -31,7 +31,7 @@ const measured = (): number => {
  * The pieces in which a socket hands over what it reads are garbage within milliseconds, but V8 lets 64 MiB of them pile up
  * before it looks. So it is told to look at what is young (1 to 2 ms), and at everything (10 ms) where that does not do.
  */
-const sweepBytes = { usual: { young: 50 * 1024 * 1024, all: 58 * 1024 * 1024 }, large: { young: 32 * 1024 * 1024, all: 42 * 1024 * 1024 } };
+const sweepBytes = { usual: { young: 50 * 1024 * 1024, all: 58 * 1024 * 1024 }, large: { young: 24 * 1024 * 1024, all: 32 * 1024 * 1024 } };
 setFlagsFromString('--expose-gc');
 const sweep = runInNewContext('gc') as (options: { readonly type: 'minor' | 'major' }) => void;
 const tidy = (batch: 'usual' | 'large'): void => {
