@@ -21,17 +21,21 @@ async function run(task: PlainTask): Promise<void> {
   const from = performance.now();
   let records = 0;
   for (const partition of task.partitions) {
-    const all = wires.map(async (wire) => {
+    const sides = wires.map(async (wire) => {
       const bounds = { from: 0n, to: task.to };
       const batches = visibleBatches(wire, { topic: task.topic, partition, ...bounds }, { isolation: 'read_committed', fetchBytes: 1024 * 1024 });
-      if (task.how === 'taken') { records += await taken(new Lane(batches, bounds)); return; }
+      if (task.how === 'taken') {
+        const all = await taken(new Lane(batches, bounds)); // awaited first: two sides add to one number
+        records += all;
+        return;
+      }
       for await (const batch of batches) {
         if (task.how === 'batches') { records += batch.count; continue; }
         const walker = new RecordWalker(batch);
         while (walker.next()) records += 1;
       }
     });
-    await Promise.all(all);
+    await Promise.all(sides);
   }
   const ms = performance.now() - from;
   await Promise.all(wires.map((wire) => wire.close()));

@@ -1,5 +1,6 @@
 /** Two real clusters compared: every way a copy can differ, by the threads themselves and by `cutover verify`, also when the worker is killed in between. */
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +13,9 @@ import type { Comparer, PartitionAsk, PartitionEnd } from '../../src/domain/diff
 import type { Cluster } from '../../src/domain/ports.ts';
 import type { VerifyResult } from '../../src/domain/verification.ts';
 import { startStack, type Stack } from '../../stack/stack.ts';
-import { openBench, transact, type Bench } from '../adapters/kafka/scan/brokers.ts';
+import { openWire } from '../../src/adapters/kafka/wire.ts';
+import { openBench, produceRaw, transact, type Bench } from '../adapters/kafka/scan/brokers.ts';
+import type { HandmadeBatch } from '../adapters/kafka/scan/handmade.ts';
 import { cutover, type Ran } from './terminal.ts';
 
 interface Message { readonly key: string | null; readonly value: string | null; readonly headers?: Readonly<Record<string, string>>; readonly timestamp: string }
@@ -28,7 +31,7 @@ let benches: Readonly<Record<Name, Bench>>;
 let clusters: Readonly<Record<Name, Cluster>>;
 const kept = { ...process.env };
 before(async () => {
-  stack = await startStack({ connects: 'none', temporal: { ui: false }, source: { settings: { 'log.segment.delete.delay.ms': '0' } } });
+  stack = await startStack({ connects: 'none', temporal: { ui: false }, source: { settings: { 'log.segment.delete.delay.ms': '0', 'log.cleaner.backoff.ms': '200' } } });
   folder = await mkdtemp(join(tmpdir(), 'cutover-verify-'));
   const configs = { old: { bootstrap: stack.source.bootstrap }, new: { bootstrap: stack.target.bootstrap } };
   comparer = createComparer({ clusters: configs });
@@ -147,6 +150,55 @@ describe('two real brokers, one partition', () => {
     await admin.disconnect();
   }
 
+  test('whatever the topic holds: batches of 3 MiB, batches that inflate to as much, thousands of small ones; one thread, at most 64 MiB', async () => {
+    const topic = 'heavy';
+    await create(topic, { 'max.message.bytes': '6000000' });
+    const large = Array.from({ length: 6 }, (_, i): HandmadeBatch => ({ baseOffset: 0n, baseTimestamp: BigInt(baseMs), records: Array.from({ length: 3 }, (_r, j) => ({ value: randomBytes(1_000_000), key: `${i}/${j}` })) }));
+    const dense = Array.from({ length: 12 }, (_, i): HandmadeBatch => ({ baseOffset: 0n, baseTimestamp: BigInt(baseMs), codec: 'zstd', records: Array.from({ length: 3 }, (_r, j) => ({ value: Buffer.alloc(1_000_000, `${i}.${j}.`), key: `${i}/${j}` })) }));
+    for (const [name, side] of [['old', stack.source], ['new', stack.target]] as const) {
+      const wire = openWire({ name, bootstrap: side.bootstrap });
+      for (const batch of [...large, ...dense]) await produceRaw(wire, topic, batch);
+      await wire.close();
+      await send(name, topic, all, name === 'old' ? 3 : 5);
+    }
+    const alone = createComparer({ clusters: { old: { bootstrap: stack.source.bootstrap }, new: { bootstrap: stack.target.bootstrap } } }, { threads: 1 });
+    try {
+      for (let i = 0; i < 3; i += 1) assert.deepEqual((await compared(topic, { by: alone })).end.state?.counts, counts({ matched: 18 + 36 + 1_000 }));
+      console.log(`    peak memory of the thread: ${(alone.peakBytes() / 1024 / 1024).toFixed(1)} MiB`);
+      assert.ok(alone.peakBytes() <= 64 * 1024 * 1024, `${alone.peakBytes()} bytes`);
+    } finally {
+      await alone.close();
+    }
+  });
+
+  test('one side is compacted, the other not: the same by key and in the tail; a last value that differs is found', { timeout: 90_000 }, async () => {
+    const topic = 'compacted';
+    const cleaning = { 'cleanup.policy': 'compact', 'segment.ms': '300', 'min.cleanable.dirty.ratio': '0.01', 'max.compaction.lag.ms': '500', 'delete.retention.ms': '0' };
+    await benches.old.topic(topic, { configs: cleaning });
+    await benches.new.topic(topic, { configs: { 'cleanup.policy': 'compact', 'min.compaction.lag.ms': '3600000' } });
+    const rows = messages(0, 300).map((m, i): Message => ({ ...m, key: `k${i % 5}`, value: i === 299 ? null : m.value }));
+    for (const [name, piece] of [['old', 50], ['new', 77]] as const) await send(name, topic, rows, piece);
+    const read = async (name: Name): Promise<number> => {
+      const [end] = await clusters[name].ends([topic]);
+      assert.ok(end);
+      return (await clusters[name].records.tails([end], 10_000)).get(`${topic}/0`)?.length ?? 0;
+    };
+    const rolled = [...rows];
+    for (const deadline = Date.now() + 60_000; (await read('old')) > 30; await wait(500)) {
+      assert.ok(Date.now() < deadline, 'the source is not compacted after 60 s');
+      const one: readonly Message[] = [{ key: 'roll', value: String(Date.now()), timestamp: String(baseMs + 1_000_000 + rolled.length) }];
+      rolled.push(...one);
+      for (const name of two) await send(name, topic, one, 1);
+    }
+    const clean = await compared(topic, { order: 'by-key' });
+    assert.deepEqual({ ...clean.end.state?.counts, keys: 0, matched: 0 }, noCounts);
+    assert.ok((clean.end.state?.counts.keys ?? 0) >= 5, JSON.stringify(clean.end.state?.counts));
+    assert.notEqual((await compared(topic)).end.state?.counts.extra, 0, 'record by record they are not the same');
+    await send('new', topic, [{ key: 'k1', value: 'only here', timestamp: String(baseMs + 2_000_000) }], 1);
+    const spoilt = await compared(topic, { order: 'by-key' });
+    assert.equal(spoilt.differences.length, 1, JSON.stringify(spoilt.differences));
+  });
+
   test('stopped in the middle and gone on from the last report, by other threads: the same counts, list and hash', async () => {
     const topic = 'resumed';
     await create(topic);
@@ -230,8 +282,8 @@ describe('cutover verify', () => {
     assert.deepEqual([result.partitions, result.differences], [again.partitions, again.differences]);
   });
 
-  test('live: follows what is copied until it is stopped', async () => {
-    const input = await file('live', { topics: ['shop.payments'] });
+  test('live: follows what is copied until it is stopped, continued as new after nearly every turn', async () => {
+    const input = await file('live', { topics: ['shop.payments'], limits: { historyEvents: 10 } });
     const stop = new AbortController();
     let seen = '';
     const running = cutover(['verify', input, '--live', '--json'], { interrupted: stop.signal, told: (text) => { seen += text; } });
