@@ -77,6 +77,12 @@ export class Supervisor implements AsyncDisposable {
     return { source: all.filter((r) => r.side === 'source').length, target: all.filter((r) => r.side === 'target').length };
   }
 
+  /** Processes that are alive, for those who strike at them. */
+  pids(application: string): readonly number[] {
+    this.#spec(application);
+    return (this.#running.get(application) ?? []).flatMap((r) => r.child.pid ?? []);
+  }
+
   /** Starts what is missing on that side; returns once the processes exist. */
   start(application: string, side: Side, untilMs: number | null = null): Promise<void> {
     return this.#inTurn(application, async () => {

@@ -1,0 +1,119 @@
+/**
+ * The demo's applications under names of their own, so that one stack serves many rows: fresh topics, groups and transactional
+ * ids for each, its own supervisor and its own Cutover worker.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Client, Connection } from '@temporalio/client';
+import { apps, duties, fleets, migration, topics } from '../../demo/applications.ts';
+import { Books } from '../../demo/books.ts';
+import { until } from '../../demo/ending.ts';
+import type { Stage } from '../../demo/stage.ts';
+import { Supervisor } from '../../demo/supervisor.ts';
+import type { Side } from '../../src/domain/authority.ts';
+import type { FleetConfig } from '../../src/domain/catalog.ts';
+import type { Migration } from '../../src/domain/migration.ts';
+import type { SchemeName } from '../../src/workflows/schemes/schemes.ts';
+import { withAdmin, users } from '../../stack/access.ts';
+import type { Part } from '../../stack/part.ts';
+import { startStack, type Stack } from '../../stack/stack.ts';
+import { Gate } from './gate.ts';
+import type { Owed } from './tally.ts';
+
+const ratePerSecond = 300;
+/** One queue for all rows: the locks of the clusters live there. */
+const taskQueue = 'guarantees';
+/** The undo is measured in the scenarios; what is left is for the outage. */
+export const outage = { budgetMs: 10_000, undoReserveMs: 3_300 } as const;
+const words = ['orders', 'enriched', 'shop', 'enricher', 'billing', 'audit'] as const;
+export type Application = 'shop' | 'enricher' | 'billing' | 'audit';
+/** Readers first, as anybody would. */
+export const applications: readonly Application[] = ['billing', 'audit', 'enricher', 'shop'];
+
+/** A running stack, for one row after the other. */
+export interface House { readonly stack: Stack; readonly client: Client; readonly opened: { rows: number }; close(): Promise<void> }
+
+export async function openHouse(): Promise<House> {
+  const stack = await startStack({ variant: 'sasl' });
+  try {
+    const connection = await Connection.connect({ address: stack.temporal.address });
+    return {
+      stack, client: new Client({ connection, namespace: stack.temporal.namespace }), opened: { rows: 0 },
+      close: async () => { await connection.close(); await stack.stop(); },
+    };
+  } catch (e) {
+    await stack.stop();
+    throw e;
+  }
+}
+
+export interface Cast {
+  readonly stage: Stage;
+  readonly gate: Gate;
+  readonly journals: string;
+  /** The name a word of the demo bears in this row. */
+  readonly named: (word: string) => string;
+  readonly owed: readonly Owed[];
+  readonly supervisor: Supervisor;
+  readonly input: (scheme: SchemeName) => Omit<Migration, 'limits'>;
+}
+
+/** Names within lists separated by commas too. */
+const renaming = (row: string) => (text: string): string =>
+  text.split(',').map((w) => ((words as readonly string[]).includes(w) ? `${w}-${row}` : w === 'demo' ? row : w)).join(',');
+function deeply<T>(value: T, rename: (text: string) => string): T {
+  const within = (x: unknown): unknown => {
+    if (typeof x === 'string') return rename(x);
+    if (Array.isArray(x)) return x.map(within);
+    return typeof x === 'object' && x !== null ? Object.fromEntries(Object.entries(x).map(([k, v]) => [k, within(v)])) : x;
+  };
+  return within(value) as T;
+}
+
+export async function openCast(house: House, resources: AsyncDisposableStack): Promise<Cast> {
+  const { stack, client } = house;
+  const row = `r${++house.opened.rows}`;
+  const named = renaming(row);
+  const folder = join(stack.folder, row);
+  const journals = join(folder, 'journal');
+  await createTopics(stack, named);
+  const supervisor = resources.use(new Supervisor({
+    apps: apps(ratePerSecond, credentials(stack)).map((a) => ({ ...a, application: named(a.application), args: a.args.map(named) })),
+    bootstrap: { source: stack.source.bootstrap, target: stack.target.bootstrap },
+    journalFolder: journals, logFolder: join(folder, 'applications'), env: stack.env,
+  }));
+  const gate = new Gate(join(folder, 'gate'));
+  const worker = await startWorker({ stack, supervisor, folder, named, gate });
+  resources.defer(() => worker.stop());
+  for (const name of applications) await supervisor.start(named(name), 'source');
+  await Promise.all(applications.map((name) => supervisor.ready(named(name))));
+  const books = new Books(journals);
+  await until('the first orders flow', 30_000, async () => { await books.refresh(); return books.acknowledged(named('orders')) >= ratePerSecond; });
+  return {
+    stage: { stack, supervisor, books, client, taskQueue, worker }, gate, journals, named, supervisor,
+    // What the enricher made of the orders is measured by the orders: a transaction whose end a kill hid from it counts as well.
+    owed: duties.filter((d) => d.group !== 'enricher').map((d) => ({ group: named(d.group), topic: named(d.topic), measuredBy: named('orders') })),
+    input: (scheme) => deeply({ ...migration({ copies: scheme === 'stopRestartRepeat', principals: true, budgetMs: outage.budgetMs }), outage }, named),
+  };
+}
+
+const credentials = (stack: Stack) => (application: string, side: Side): Readonly<Record<string, string>> => {
+  const user = users.find((u) => u === application);
+  const login = user === undefined ? null : stack[side].login(user);
+  return login === null ? {} : { KAFKA_USERNAME: login.username, KAFKA_PASSWORD: login.password, KAFKA_MECHANISM: login.mechanism };
+};
+
+const createTopics = ({ source }: Stack, named: (word: string) => string): Promise<void> =>
+  withAdmin({ bootstrap: source.bootstrap, login: source.login('admin') }, async (admin) => {
+    for (const { name, partitions, configs } of topics)
+      await admin.createTopics({ topics: [named(name)], partitions, replicas: 1, configs: Object.entries(configs).map(([key, value]) => ({ name: key, value })) });
+  });
+
+async function startWorker(x: { readonly stack: Stack; readonly supervisor: Supervisor; readonly folder: string; readonly named: (word: string) => string; readonly gate: Gate }): Promise<Part> {
+  mkdirSync(join(x.folder, 'secrets'), { recursive: true });
+  const token = join(x.folder, 'secrets', 'fleet-token');
+  writeFileSync(token, x.supervisor.token, { mode: 0o600 });
+  const renamed: Record<string, FleetConfig> = Object.fromEntries(Object.entries(fleets(await x.supervisor.listen(), token)).map(([name, fleet]) => [x.named(name), fleet]));
+  x.stack.writeCatalog({ fleets: renamed, taskQueue });
+  return x.stack.startWorker({ entry: join(import.meta.dirname, 'gate-worker.ts'), env: { CUTOVER_GATE: x.gate.folder } });
+}
