@@ -22,7 +22,7 @@ test('what one thread spends, another has to wait for; an abort ends the wait', 
 test('memory is looked at after some MiB, at once after a large batch', () => {
   const looks: string[] = [];
   const pace = paceOf({ bytesPerSecond: null, recordsPerSecond: null }, { spent: new BigInt64Array(new SharedArrayBuffer(16)), sinceMs: 0 }, new AbortController().signal, (batch) => { looks.push(batch); });
-  for (let i = 0; i < 130; i += 1) pace.spend(16 * 1024, 100);
+  for (let i = 0; i < 130; i += 1) void pace.spend(16 * 1024, 100);
   assert.deepEqual(looks, ['usual']);
   pace.weigh(3 * 1024 * 1024);
   assert.deepEqual(looks, ['usual', 'large']);

@@ -1,0 +1,65 @@
+/** After the openings: back, forward, back again in one run; and a workflow that is terminated, once inside an outage and once on its way back. */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { test } from 'node:test';
+import { promisify } from 'node:util';
+import type { WorkflowHandle } from '@temporalio/client';
+import type { Stage } from '../../demo/stage.ts';
+import { assertMoved, ended, onward, operate, progressOf, setScene, silences, startMigration, type Answers } from './scene.ts';
+
+const outage = { budgetMs: 10_000, undoReserveMs: 3_300 };
+const last = 'finish/approve the finish';
+/** Traffic has run on the target for some seconds. */
+const onTargetMs = 4_000;
+const atLastHold = (handle: WorkflowHandle, stage: Stage): Promise<boolean> =>
+  progressOf(stage, handle).then((p) => p.question?.name === last && Date.now() - p.question.sinceMs > onTargetMs, () => false);
+
+test('forward, back, forward, back in one run under live traffic: 0 lost, 0 twice, 0 out of order', async () => {
+  await using resources = new AsyncDisposableStack();
+  const stage = await setScene(resources);
+  const handle = await startMigration(stage, outage);
+  let turns = 0;
+  const answers: Answers = (q) => {
+    if (q.name === last) return Date.now() - q.sinceMs < onTargetMs ? null : 'rollback';
+    if (q.kind === 'parked') { turns++; return 'retry'; }
+    return onward(q);
+  };
+  // The first way back ends at a phase, the second at the start.
+  await operate(stage, handle, (q, p) => (q.name === last ? null : answers(q, p)), 200_000, () => atLastHold(handle, stage));
+  await handle.signal('rollback', { by: 'scenario', reason: 'there and back', to: 'prepare' });
+  await operate(stage, handle, answers, 300_000);
+  await ended(handle, 'rolled-back');
+  assert.equal(turns, 1);
+  for (const s of silences(stage.supervisor.events)) console.log(`  ${s.application}: ${s.ms} ms from stop confirmed to start on the ${s.backOn}`);
+  await assertMoved(stage, 'source');
+});
+
+test('terminated inside an outage, then on its way back, and recovered each time from the ledger: 0 lost, 0 twice', async () => {
+  await using resources = new AsyncDisposableStack();
+  const stage = await setScene(resources);
+  let handle = await startMigration(stage, outage);
+  const { workflowId } = handle;
+  const terminateWhen = async (moment: (state: string, unit: string) => boolean): Promise<void> => {
+    let done = false;
+    await operate(stage, handle, onward, 200_000, async () => {
+      const p = await progressOf(stage, handle).catch(() => null);
+      if (p === null || !moment(p.state, p.unit)) return false;
+      await handle.terminate('the scenario');
+      console.log(`  terminated at ${p.unit} (${p.state})`);
+      done = true;
+      return true;
+    });
+    assert.ok(done, 'the moment to terminate did not come');
+    const env = { ...process.env, TEMPORAL_ADDRESS: stage.stack.temporal.address, TEMPORAL_NAMESPACE: stage.stack.temporal.namespace };
+    const { stdout } = await promisify(execFile)(process.execPath, ['src/cli/main.ts', 'recover', workflowId, '--task-queue', stage.taskQueue], { env });
+    console.log(stdout.trim().replace(/^/gm, '  '));
+    handle = stage.client.workflow.getHandle(workflowId);
+  };
+  await terminateWhen((state, unit) => state === 'outage' && unit === 'cut enriched/outage');
+  await operate(stage, handle, (q) => (q.name === last ? null : onward(q)), 200_000, () => atLastHold(handle, stage));
+  await handle.signal('rollback', { by: 'scenario', reason: 'all the way back' });
+  await terminateWhen((_state, unit) => unit.startsWith('back enriched/') || unit === '');
+  await operate(stage, handle, (q) => (q.kind === 'parked' && q.answers.includes('rollback') ? 'rollback' : onward(q)), 200_000);
+  await ended(handle, 'rolled-back');
+  await assertMoved(stage, 'source');
+});
