@@ -43,8 +43,6 @@ export async function runWorker(catalogFile: string, options: WorkerOptions = {}
       maxHeartbeatThrottleInterval: '200ms',
       // With the default of 10 s an outage ended 17 s after its worker was killed; with this one 5 s.
       stickyQueueScheduleToStartTimeout: '1s',
-      // The safety model walks a plan of 200 cut sets, each with its way back, in about 2 s.
-      isolateExecutionTimeout: '9s',
       shutdownGraceTime: '3s',
       shutdownForceTime: '10s',
     });
