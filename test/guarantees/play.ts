@@ -27,6 +27,9 @@ export interface Played {
   readonly forced: readonly string[];
   /** Whoever is not where the outcome says. */
   readonly misplaced: readonly string[];
+  /** What Cutover says it did and was told, a line each. */
+  readonly audit: readonly string[];
+  readonly migrationMs: number;
   readonly tookMs: number;
 }
 const endsWithinMs = 180_000;
@@ -42,15 +45,18 @@ export async function play(house: House, row: Row, chance: Chance): Promise<Play
   const strike = strikeOf(row.fault, cast, chance.draw);
   cast.gate.await(awaited(row.moment, row.way, cast.named(chance.set)));
   const handle = await start(cast, row);
-  const retried = await struckOnce({ cast, handle, strike, way: row.way, leadMs: chance.leadMs });
-  const end = await ending(handle);
+  const startedMs = Date.now();
+  const retried = await struckOnce({ cast, handle, strike, way: row.way, leadMs: chance.leadMs }).catch(async (e: Error): Promise<never> => {
+    throw new Error([e.message, ...(await auditOf(cast, handle)).slice(-auditShown)].join('\n'));
+  });
+  const [end, audit, migrationMs] = [await ending(handle), await auditOf(cast, handle), Date.now() - startedMs];
   const counted = await settled(cast);
   return {
     struck: strike.who(), tally: counted.tally, outcome: end.outcome, why: end.why, retried,
     outages: end.outages.map(({ name, outcome, addedMs, why }) => ({ name: plain(cast, name), outcome, addedMs, why })),
     forced: cast.supervisor.events.filter((e) => e.what === 'killed').map((e) => plain(cast, e.application)),
     misplaced: counted.ran.filter((r) => r.on !== (end.outcome === 'completed' ? 'target' : 'source')).map((r) => `${r.application} runs on ${r.on}`),
-    tookMs: Date.now() - fromMs,
+    audit, migrationMs, tookMs: Date.now() - fromMs,
   };
 }
 
@@ -66,6 +72,11 @@ export async function control(house: House, fault: FaultName, x: { readonly seed
   await strike.mend();
   return (await settled(cast)).tally;
 }
+
+const auditShown = 40;
+/** Empty where no worker answers. */
+const auditOf = ({ stage: { client } }: Cast, handle: WorkflowHandle): Promise<readonly string[]> =>
+  client.withDeadline(Date.now() + 5_000, () => handle.query<readonly string[]>('audit')).catch(() => []);
 
 const plain = (cast: Cast, text: string): string => text.replaceAll(`-${cast.named('demo')}`, '');
 
@@ -104,6 +115,7 @@ async function struckOnce(x: Striking): Promise<readonly string[]> {
     await striking;
   }
   if (!now.met) throw new Error('The step was never reached: nothing was struck.');
+  if (x.strike.who() === 'nobody') throw new Error('No application ran at that moment: nothing was struck.');
   return retried;
 }
 
@@ -130,7 +142,8 @@ async function settled(cast: Cast): Promise<{ readonly tally: Tally; readonly ra
   const count = (): Promise<Tally> => tally(cast.journals, cast.owed);
   await until('drained', drainWithinMs, async () => (await count()).lost === 0).catch(() => undefined);
   await Promise.all(applications.map((name) => supervisor.stop(named(name))));
-  return { tally: await count(), ran };
+  const all = await count();
+  return { tally: { ...all, duties: all.duties.map((d) => ({ ...d, group: plain(cast, d.group), topic: plain(cast, d.topic) })) }, ran };
 }
 
 const sideOf = (n: Readonly<Record<Side, number>>): Side | 'nothing' | 'both' => (n.source > 0 ? (n.target > 0 ? 'both' : 'source') : n.target > 0 ? 'target' : 'nothing');

@@ -34,10 +34,11 @@ export function line(r: Result): string {
   if (r.played === null) return `${mark} ${rowName(r)}: ${ended(r)}`;
   const { played } = r;
   return [
-    `${mark} ${rowName(r)}: ${played.struck}, outage of ${r.set}: lost/duplicated/reordered ${numbers(played.tally)} of ${played.tally.acknowledged} orders (the fault alone: ${r.control === null ? 'not tried' : numbers(r.control)}), longest write outage ${seconds(played.tally.writeOutageMs)}; ${ended(r)}; ${seconds(played.tookMs)}`,
+    `${mark} ${rowName(r)}: ${played.struck}, outage of ${r.set}: lost/duplicated/reordered ${numbers(played.tally)} of ${played.tally.acknowledged} orders (the fault alone: ${r.control === null ? 'not tried' : numbers(r.control)}), longest write outage ${seconds(played.tally.writeOutageMs)}; ${ended(r)}; took ${seconds(played.tookMs)}, the migration ${seconds(played.migrationMs)}`,
     ...(r.why === '' ? [] : [`    ${r.why}`]),
     ...played.outages.filter((o) => o.outcome === 'undone').map((o) => `    ${o.name} undone: ${o.why.slice(0, 300)}`),
     ...played.retried.map((q) => `    tried again · ${q.slice(0, 300)}`),
+    ...(r.verdict === 'passed' ? [] : [...played.tally.duties.map((d) => `    ${d.group} of ${d.topic}: ${numbers(d)} of ${d.expected}`), ...played.audit.map((a) => `    ${a.slice(0, 300)}`)]),
   ].join('\n');
 }
 
@@ -54,7 +55,7 @@ async function kept(): Promise<readonly Kept[]> {
 export async function write(results: readonly Result[]): Promise<void> {
   const commit = execFileSync('git', ['describe', '--always', '--dirty'], { cwd: docs, encoding: 'utf8' }).trim();
   const machine = `${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB, ${process.platform} ${process.arch}, Node ${process.versions.node}`;
-  const fresh = results.map((r): Kept => ({ ...r, ranAt: new Date().toISOString(), commit, machine }));
+  const fresh = results.map((r): Kept => ({ ...r, ...(r.played === null ? {} : { played: { ...r.played, audit: r.verdict === 'passed' ? [] : r.played.audit } }), ranAt: new Date().toISOString(), commit, machine }));
   const names = new Set(fresh.map(rowName));
   const order = new Map(allRows.map((r, i) => [rowName(r), i]));
   const all = [...(await kept()).filter((k) => !names.has(rowName(k))), ...fresh].sort((a, b) => (order.get(rowName(a)) ?? 0) - (order.get(rowName(b)) ?? 0));
@@ -75,7 +76,7 @@ export function page(all: readonly Kept[]): string {
     'A row is one migration of the demo under live traffic (300 orders a second), struck once at the beginning of a step, or up to 150 ms into it, and then operated to its end by somebody who approves holds and answers `retry`. `kill` is SIGKILL, and a start at once; `pause` is ten seconds of SIGSTOP. `back` is the cut back that a rollback asks for after both openings; it then undoes all else.', '',
     '- A cell says lost/duplicated/reordered, then the longest time in which one writer got nothing acknowledged, be it by the cutover or by the fault. `↺`: the outage undid itself and was tried again.',
     '- Lost: acknowledged and not read by a group that had to. Duplicated: read again. Measured by the orders acknowledged, at `billing` and `audit`, and at `billing` again for what the transactional `enricher` made of each of them.',
-    '- **Bold**: more than the same fault does to the same applications without a migration (the list below has both), or not where it should be. `–`: the scheme has no such step that way. Empty: not run.', '',
+    '- **Bold**: more than the same fault does to the same applications without a migration (the list below has both), or not where it should be. `–`: the scheme has no such step that way.', '',
     ...schemeNames.flatMap((scheme) => ways.flatMap((way) => matrix(scheme, way, of))),
     '## Every row that ran', '',
     '| row | struck | lost/dup./reord. | the fault alone | write outage | alone | how it ended | repeat it |', '|---|---|---|---|---|---|---|---|',
@@ -87,7 +88,7 @@ function matrix(scheme: Row['scheme'], way: Row['way'], of: ReadonlyMap<string, 
   const cell = (moment: Row['moment'], fault: Row['fault']): string => {
     if (setsAt(moment, scheme, way).length === 0) return '–';
     const k = of.get(rowName({ scheme, way, moment, fault }));
-    if (k === undefined) return '';
+    if (k === undefined) return 'not run';
     if (k.played === null) return '**unknown**';
     const said = `${numbers(k.played.tally)} · ${seconds(k.played.tally.writeOutageMs)}${k.played.outages.some((o) => o.outcome === 'undone') ? ' ↺' : ''}`;
     return k.verdict === 'passed' ? said : `**${said}**`;
