@@ -104,6 +104,6 @@ const detail = (k: Kept): string => `| ${[
   rowName(k), k.played === null ? '' : `${k.played.struck}, outage of ${k.set}${k.leadMs === null ? '' : `, ${k.leadMs} ms in`}`,
   k.played === null ? '' : numbers(k.played.tally), k.control === null ? 'not tried' : `${numbers(k.control)}, most of ${k.control.runs}`,
   k.played === null ? '' : seconds(k.played.tally.writeOutageMs), k.control === null ? '' : seconds(k.control.writeOutageMs),
-  `${ended(k)}${k.verdict === 'failed' ? ` **${k.why}**` : ''}`,
+  `${ended(k)}${k.verdict !== 'passed' && k.played !== null ? ` **${k.why}**` : ''}`,
   `\`--scheme ${k.scheme} --way ${k.way} --step '${k.moment}' --fault '${k.fault}' --seed ${k.seed}\``,
 ].map((x) => x.replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |`;

@@ -39,14 +39,15 @@ export class Table implements AsyncDisposable {
     const chance = chanceOf(row, this.#x.seed, this.#x.set);
     const about = { ...row, set: chance.set, leadMs: chance.leadMs, seed: this.#x.seed };
     this.#x.say(`${rowName(row)} (${chance.set}, ${chance.leadMs === null ? 'just before the step' : `${chance.leadMs} ms into it`}) …`);
+    let played: Played | null = null;
     try {
-      const played = await play(await this.#open(), row, chance);
+      played = await play(await this.#open(), row, chance);
       const controls = await this.#without(row, played);
       const faults = faultsOf(played, controls);
       return { ...about, verdict: faults.length === 0 ? 'passed' : 'failed', why: faults.join('; '), played, control: most(controls) };
     } catch (e) {
       await this.#close();
-      return { ...about, verdict: 'unknown', why: e instanceof Error ? e.message : String(e), played: null, control: null };
+      return { ...about, verdict: 'unknown', why: e instanceof Error ? e.message : String(e), played, control: null };
     }
   }
 
