@@ -17,6 +17,12 @@ export const guards = (b: Bound) => ({
     proves: true,
     look: (c) => b.work.lookInventory({ m: b.m, c, inventory: inventoryOf(b) }),
   }),
+  /** Every batch on a side without authority is the mirror's own; later looks go on from here, so that holds stay quick. */
+  nobodyElse: (sets: readonly CutSet[], on: Side): Observe => observe(`see that nobody else writes on the ${on}`, {
+    proves: true,
+    detail: { sets: sets.map((s) => s.name), on },
+    look: (c) => b.work.lookForeign({ m: b.m, c, sets, on, since: 'start' }),
+  }),
   /** Members and open transactions that processes left behind would hold the outage; nothing where neither can be. */
   leftovers: (applications: readonly Application[], on: Side): readonly Change[] => {
     const may = applications.filter((a) => a.reads.length > 0 || a.transactionalIds.length > 0);
