@@ -42,20 +42,21 @@ for (const scheme of ['stopRestartRepeat', 'producerFirst'] as const) {
     assert.deepEqual(Object.keys(r), ['scheme', 'outcome', 'records', 'outage', 'temporal']);
     assert.equal(r.temporal['workflowId'], 'cutover/old/new/demo');
   });
-
-  test(`demo: ${scheme} rolled back from inside the outage leaves everybody on the source, 0 lost, 0 twice, 0 out of order`, async () => {
-    const r = await result('--scheme', scheme, '--rollback', '--records', '5000');
-    assert.deepEqual([r.scheme, r.outcome], [scheme, 'rolled-back']);
-    assert.deepEqual([r.records['lost'], r.records['duplicated'], r.records['reordered']], [0, 0, 0]);
-  });
-
-  test(`demo: ${scheme} rolled back after the opening by a cut in the other direction, 0 lost, 0 twice, 0 out of order`, async () => {
-    const r = await result('--scheme', scheme, '--rollback', 'after-opening');
-    assert.deepEqual([r.scheme, r.outcome], [scheme, 'rolled-back']);
-    assert.deepEqual([r.records['lost'], r.records['duplicated'], r.records['reordered']], [0, 0, 0]);
-    assert.ok((r.outage['addedWriteMs'] ?? Infinity) < 3_000, JSON.stringify(r.outage));
-  });
 }
+
+test('demo: stopRestartRepeat rolled back from inside the outage leaves everybody on the source, 0 lost, 0 twice, 0 out of order', async () => {
+  const r = await result('--rollback', '--records', '5000');
+  assert.deepEqual([r.scheme, r.outcome], ['stopRestartRepeat', 'rolled-back']);
+  assert.deepEqual([r.records['lost'], r.records['duplicated'], r.records['reordered']], [0, 0, 0]);
+});
+
+/** The same with `stopRestartRepeat`, there and back twice, is a scenario of its own. */
+test('demo: producerFirst rolled back after the opening by a cut in the other direction, 0 lost, 0 twice, 0 out of order', async () => {
+  const r = await result('--scheme', 'producerFirst', '--rollback', 'after-opening');
+  assert.deepEqual([r.scheme, r.outcome], ['producerFirst', 'rolled-back']);
+  assert.deepEqual([r.records['lost'], r.records['duplicated'], r.records['reordered']], [0, 0, 0]);
+  assert.ok((r.outage['addedWriteMs'] ?? Infinity) < 3_000, JSON.stringify(r.outage));
+});
 
 /** The mark that the stack put on the processes the demo started; empty while there are none. */
 function markOf(parent: number): string {
