@@ -94,7 +94,7 @@ test('an approval is void when the evidence has changed, or when a claim does no
   assert.ok(!script.told.includes('stopFleet'), 'nothing was stopped');
   good(await server.temporal('workflow', 'cancel', '--workflow-id', id));
   assert.equal((await server.ended(id)).status, 'CANCELED');
-  assert.deepEqual(script.told.filter((x) => x.startsWith('undo')), ['undo: removeMirror', 'undo: restoreRetention', 'undo: removeTopics', 'undo: releaseLock']);
+  assert.deepEqual(script.told.filter((x) => x.startsWith('undo')), ['undo: removeMirror', 'undo: lowerFence', 'undo: restoreRetention', 'undo: removeTopics', 'undo: releaseLock']);
 });
 
 test('pause holds the next unit back, tune counts, resume goes on; a rollback does not wait for a wait', limit, async () => {
@@ -105,7 +105,7 @@ test('pause holds the next unit back, tune counts, resume goes on; a rollback do
   await server.until(id, (p) => p.state === 'waiting' && p.say.includes('not yet'));
   assert.match(good(await server.decide(id, { kind: 'pause', by: 'ana' })).out, /accepted: pausing before the next unit/);
   script.unfinished.clear();
-  await server.until(id, (p) => p.state === 'paused' && p.question === null && p.unit === move);
+  await server.until(id, (p) => p.state === 'paused' && p.question === null && p.unit === 'mirror/compare both clusters');
   good(await server.decide(id, { kind: 'tune', by: 'ana', limits: { lagRecords: 7 } }));
   assert.equal((await server.progress(id)).limits.lagRecords, 7);
   good(await server.decide(id, { kind: 'resume', by: 'ana' }));
