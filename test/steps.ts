@@ -18,9 +18,9 @@ export async function command(name: string, program: string, args: readonly stri
 
 export async function staticSteps(): Promise<readonly StepResult[]> {
   const node = process.execPath;
-  return [
-    await command('types', 'tsc', ['--noEmit', '-p', '.']),
-    await command('lint and import directions', 'oxlint', ['--type-aware', '--quiet', 'src', 'test', 'demo', 'stack', 'bench']),
-    await command('workflow bundle', node, ['-e', "import('./src/worker/bundle.ts').then((b) => b.workflowBundle())"]),
-  ];
+  return Promise.all([
+    command('types', 'tsc', ['--noEmit', '-p', '.']),
+    command('lint and import directions', 'oxlint', ['--type-aware', '--quiet', 'src', 'test', 'demo', 'stack', 'bench']),
+    command('workflow bundle', node, ['-e', "import('./src/worker/bundle.ts').then((b) => b.workflowBundle())"]),
+  ]);
 }

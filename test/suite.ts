@@ -2,6 +2,11 @@
 import { glob } from 'node:fs/promises';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
+import { join } from 'node:path';
+import { cacheFolder } from '../stack/cache.ts';
+
+/** Every test file is a process of its own, and all of them load the same modules. */
+process.env['NODE_COMPILE_CACHE'] ??= join(cacheFolder(), 'node');
 
 export interface Counts { passed: number; failed: number; skipped: number }
 

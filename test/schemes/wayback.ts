@@ -9,7 +9,7 @@ import type { SchemeName } from '../../src/workflows/schemes/schemes.ts';
 import { demo } from '../fakes/migrations.ts';
 import { say, trial, type Operator, type TrialOptions } from '../fakes/runtime.ts';
 import type { Fault } from '../fakes/world-work.ts';
-import { go, lagging, lost, moments, once, refused, sampled, upTo } from './judge.ts';
+import { atLeast, go, lagging, lost, moments, once, quick, refused, sampled, upTo } from './judge.ts';
 
 const last = 'finish/approve the finish';
 const withWayBack = (m: Migration): Migration => ({ ...m, connectBack: 'connect-old' });
@@ -33,7 +33,7 @@ export function waysBack(s: { readonly scheme: SchemeName; readonly shapes: read
   const m = withWayBack(demo);
   const back = (): TrialOptions => ({ scheme, m, operator: turning(1) });
   describe(`${scheme}, after its openings`, () => {
-    for (const shape of s.shapes) test(`${shape.name}: forward; back to the start; forward, back, forward, back, forward`, async () => {
+    for (const shape of quick ? s.shapes.slice(0, 3) : s.shapes) test(`${shape.name}: forward; back to the start; forward, back, forward, back, forward`, async () => {
       assert.equal((await go('forward', { scheme, m: withWayBack(shape) })).outcome, 'completed');
       assert.equal((await go('back', { scheme, m: withWayBack(shape), operator: turning(1) })).outcome, 'rolled-back');
       const t = await go('there and back', { scheme, m: withWayBack(shape), renewEvery: 5, operator: turning(2, 'prepare') });
@@ -51,7 +51,7 @@ export function waysBack(s: { readonly scheme: SchemeName; readonly shapes: read
         const t = await go(`call ${n}`, { scheme, m, renewEvery, faults: ({ run }) => ({ call: once(n, () => { const r = run(); if (r) say(r, 'rollback'); return undefined; }) }) });
         reversed += t.outcome === 'rolled-back' && t.journal.outages.some((o) => o.name.startsWith('back ')) ? 1 : 0;
       }
-      assert.ok(reversed >= 3, `only ${reversed} went back over a cut`);
+      assert.ok(reversed >= atLeast(3), `only ${reversed} went back over a cut`);
     });
     for (const when of moments) for (const [what, fault] of [['fails', refused], ['loses its connection', lost]] as const)
       test(`each write on the way back ${what} once, ${when} its effect`, async () => {
@@ -73,7 +73,7 @@ export function waysBack(s: { readonly scheme: SchemeName; readonly shapes: read
           assert.ok(t.outcome === 'rolled-back' || t.questions.some((q) => q.startsWith('parked: Recovered') && q.endsWith('-> retry')), `${when} ${n}`);
           recovered += t.journal.audit.some((line) => line.includes('recovered from the ledger')) ? 1 : 0;
         }
-        assert.ok(recovered > 3, `only ${recovered} were recovered`);
+        assert.ok(recovered >= atLeast(4), `only ${recovered} were recovered`);
       });
     test('every cut back is refused once: the opening stands, and the migration goes on', async () => {
       const asked = (await go('asked', back())).questions.filter((q) => q.includes('To reject is to stay')).length;
@@ -114,7 +114,7 @@ export function waysBack(s: { readonly scheme: SchemeName; readonly shapes: read
         const t = await go(`write ${n}, ${answer}`, { scheme, m, operator, faults: ({ run }) => ({ before: (_name, at) => strike(at, run) }) });
         undone += t.journal.outages.filter((o) => o.outcome === 'undone').length;
       }
-      assert.ok(undone >= 1, `only ${undone} outages were undone`);
+      assert.ok(undone >= atLeast(1), `only ${undone} outages were undone`);
     });
   });
 }
