@@ -136,6 +136,9 @@ async function uncopied(x: Across, { epoch, position }: At, read: OnSide): Promi
 const margin = 80n;
 const before = (offset: bigint | undefined, log: Log): bigint => (offset === undefined || offset - margin < log.logStart ? log.logStart : offset - margin);
 
+/** Past the place by one record; where nothing was written behind a cut the log ends at it. */
+const upTo = (place: bigint | undefined, log: Log): bigint => (place === undefined || place + 1n > log.lso ? log.lso : place + 1n);
+
 /** Pieces of both logs that counting this position will read, when the nearest known pairs are at most `widest` offsets apart. */
 export function piecesFor(x: Across, widest: bigint): readonly { readonly side: Side; readonly from: bigint; readonly to: bigint }[] {
   const epoch = epochsOf(x).find((e) => !e.until || x.position < e.until[x.on]);
@@ -145,7 +148,7 @@ export function piecesFor(x: Across, widest: bigint): readonly { readonly side: 
   const [under, over] = [below.toSorted((a, b) => Number(a.here - b.here)).at(-1), above.toSorted((a, b) => Number(a.here - b.here))[0]];
   const [here, there] = [q[q.on], q[q.on === 'origin' ? 'copy' : 'origin']];
   // What stands in front of the position is looked at too.
-  const [from, to] = [{ here: before(under?.here, here), there: before(under?.there, there) }, { here: over ? over.here + 1n : here.lso, there: over ? over.there + 1n : there.lso }];
+  const [from, to] = [{ here: before(under?.here, here), there: before(under?.there, there) }, { here: upTo(over?.here, here), there: upTo(over?.there, there) }];
   if (to.here - from.here > widest || to.there - from.there > widest) return [];
   return [{ side: x.on, from: from.here, to: to.here }, { side: otherSide(x.on), from: from.there, to: to.there }].filter((p) => p.from < p.to);
 }

@@ -3,22 +3,13 @@ import { test } from 'node:test';
 import type { WorkflowHandle } from '@temporalio/client';
 import type { Stage } from '../../demo/stage.ts';
 import type { Progress } from '../../src/domain/progress.ts';
+import { random } from '../guarantees/draw.ts';
 import { assertMoved, ended, onward, operate, progressOf, setScene, silences, startMigration } from './scene.ts';
 
+/** `CUTOVER_SEED` repeats the choices of a run. */
 const kills = 5;
 /** After the step before it was seen to be done, ms. */
 const longestPauseMs = 1_000;
-
-/** Mulberry32: `CUTOVER_SEED` repeats the choices of a run. */
-function random(seed: number): () => number {
-  let a = seed;
-  return () => {
-    a = (a + 0x6d2b79f5) | 0;
-    let t = Math.imul(a ^ (a >>> 15), 1 | a);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 async function once(stage: Stage, handle: WorkflowHandle, moment: (p: Progress) => boolean): Promise<Progress> {
   for (const end = Date.now() + 120_000; Date.now() < end; await new Promise((r) => setTimeout(r, 50))) {
