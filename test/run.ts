@@ -5,7 +5,7 @@ import { staticSteps } from './steps.ts';
 
 const from = performance.now();
 const [steps] = await Promise.all([staticSteps(), ensureTools({ temporal: true, kafka: true })]);
-const fast = await runFiles(await files('fast'), { concurrency: 3, timeoutMs: 300_000 });
+const fast = await runFiles(await files('fast'), { concurrency: 2, timeoutMs: 120_000 });
 const stack = await runFiles(await files('stack'), { concurrency: 1, timeoutMs: 900_000 });
 const failed = fast.failed + stack.failed + steps.filter((s) => !s.ok).length;
 const passed = fast.passed + stack.passed + steps.filter((s) => s.ok).length;

@@ -44,11 +44,12 @@ for (const scheme of ['stopRestartRepeat', 'producerFirst'] as const) {
   });
 }
 
-test('demo: stopRestartRepeat rolled back from inside the outage leaves everybody on the source, 0 lost, 0 twice, 0 out of order', async () => {
-  const r = await result('--rollback', '--records', '5000');
-  assert.deepEqual([r.scheme, r.outcome], ['stopRestartRepeat', 'rolled-back']);
-  assert.deepEqual([r.records['lost'], r.records['duplicated'], r.records['reordered']], [0, 0, 0]);
-});
+for (const scheme of ['stopRestartRepeat', 'producerFirst'] as const)
+  test(`demo: ${scheme} rolled back from inside the outage leaves everybody on the source, 0 lost, 0 twice, 0 out of order`, async () => {
+    const r = await result('--scheme', scheme, '--rollback', '--records', '5000');
+    assert.deepEqual([r.scheme, r.outcome], [scheme, 'rolled-back']);
+    assert.deepEqual([r.records['lost'], r.records['duplicated'], r.records['reordered']], [0, 0, 0]);
+  });
 
 /** The same with `stopRestartRepeat`, there and back twice, is a scenario of its own. */
 test('demo: producerFirst rolled back after the opening by a cut in the other direction, 0 lost, 0 twice, 0 out of order', async () => {

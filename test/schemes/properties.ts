@@ -52,7 +52,7 @@ export function properties(s: Subject): void {
         const faults: FaultsFor = ({ run }) => ({ call: once(n, () => { const r = run(); if (r) say(r, 'rollback'); return undefined; }) });
         back += (await go(`call ${n}`, { scheme, m, renewEvery, faults })).outcome === 'rolled-back' ? 1 : 0;
       }
-      assert.ok(back >= atLeast(20), `only ${back} were rolled back`);
+      assert.ok(back >= atLeast(21), `only ${back} were rolled back`);
     });
     test('every undo fails once, before, within and after its effect', async () => {
       for (const when of moments) for (const fault of [lost, refused]) {
