@@ -108,6 +108,6 @@ async function send(t: Temporal, workflowId: string, said: Said): Promise<string
 }
 const isForAMoment = (error: unknown): boolean => {
   if (grpcCode(error) === grpc.failedPrecondition) return true;
-  for (let e: unknown = error; e instanceof Error; e = e.cause) if (/aborted by closing workflow|say it again in a moment/i.test(e.message)) return true;
+  for (let e: unknown = error; e instanceof Error; e = e.cause) if (/aborted by closing workflow|workflow is closing|say it again in a moment/i.test(e.message)) return true;
   return false;
 };
