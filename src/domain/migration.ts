@@ -12,6 +12,19 @@ export interface Application {
   readonly principals: readonly string[];
   /** Transactional ids it uses, when known. */
   readonly transactionalIds: readonly string[];
+  /** What its owners accept during the move; absent: nothing was said. A scheme that cannot keep to it is refused. */
+  readonly tolerates?: Tolerances;
+}
+/** A missing outage means that its length does not matter; a loss or repeats that were not said to be accepted are not. */
+export interface Tolerances {
+  readonly loss: boolean;
+  readonly repeats: boolean;
+  /** Records of one key out of order. */
+  readonly disorder: boolean;
+  /** Longest time without a running writer, ms. */
+  readonly writeOutageMs?: number;
+  /** Longest time without a running reader, ms. */
+  readonly readOutageMs?: number;
 }
 export interface Reading {
   readonly group: string;

@@ -1,7 +1,7 @@
 /** From whatever a person typed into Temporal's form to a `Migration`, or to one message that tells every fault in it. */
 import { Failure } from './failures.ts';
-import { limitBounds, type Application, type GroupPolicy, type Limits, type Migration, type Reading } from './migration.ts';
-import { choice, entries, Faults, fields, list, show, text, twice, whole, type At } from './shape.ts';
+import { limitBounds, type Application, type GroupPolicy, type Limits, type Migration, type Reading, type Tolerances } from './migration.ts';
+import { choice, entries, Faults, fields, list, show, text, twice, whole, yes, type At } from './shape.ts';
 import { covering, isPattern, topicFault } from './topic-names.ts';
 
 export { expand, isInternal, isPattern, matches, topicFault } from './topic-names.ts';
@@ -110,7 +110,7 @@ function readTopics(x: At, o: { readonly noun: string; readonly least?: number; 
 
 const nothing: Application = { name: '', fleet: '', writes: [], reads: [], principals: [], transactionalIds: [] };
 function readApplication(x: At): Application {
-  const f = fields(x, { noun: 'an application', known: ['name', 'fleet', 'writes', 'reads', 'principals', 'transactionalIds'], secrets });
+  const f = fields(x, { noun: 'an application', known: ['name', 'fleet', 'writes', 'reads', 'principals', 'transactionalIds', 'tolerates'], secrets });
   if (!f) return nothing;
   const names = (key: string, noun: string, form = printable): readonly string[] => {
     const places = list(f(key), { noun: `${noun}s`, most: 200 }).map((at) => ({ name: text(at, { noun: `a ${noun}`, most: longestName, form, secrets }), at }));
@@ -124,10 +124,23 @@ function readApplication(x: At): Application {
     reads: list(f('reads'), { noun: 'readings, each with a group and topics', most: 200 }).map(readReading),
     principals: names('principals', 'principal', { pattern: /^[A-Za-z]+:.+$/, words: 'such as User:shop' }),
     transactionalIds: names('transactionalIds', 'transactional id'),
+    ...readTolerances(f('tolerates')),
   };
   const idle = [f('writes').value, f('reads').value].every((v) => v === undefined || (Array.isArray(v) && v.length === 0));
   if (idle) x.faults.add(x.path, `${show(application.name || 'the application')} reads nothing and writes nothing. Say what it does in "writes" or "reads", or leave it out.`);
   return application;
+}
+
+const longestOutageMs = 30 * 24 * 3_600_000;
+export function readTolerances(x: At): Pick<Application, 'tolerates'> {
+  if (x.value === undefined) return {};
+  const f = fields(x, { noun: 'what is tolerated', known: ['loss', 'repeats', 'disorder', 'writeOutageMs', 'readOutageMs'], secrets });
+  if (!f) return {};
+  const ms = (key: 'writeOutageMs' | 'readOutageMs'): Partial<Tolerances> => {
+    const found = f(key).value === undefined ? null : whole(f(key), { least: 0, most: longestOutageMs, unit: 'ms' });
+    return found === null ? {} : { [key]: found };
+  };
+  return { tolerates: { loss: yes(f('loss')), repeats: yes(f('repeats')), disorder: yes(f('disorder')), ...ms('writeOutageMs'), ...ms('readOutageMs') } };
 }
 
 function readReading(x: At): Reading {

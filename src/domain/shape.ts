@@ -205,6 +205,13 @@ export function whole(x: At, o: WholeOptions): number | null {
   return null;
 }
 
+/** `true` or `false`; a missing one is `false`. */
+export function yes(x: At): boolean {
+  if (x.value === undefined || typeof x.value === 'boolean') return x.value ?? false;
+  x.faults.add(x.path, `must be true or false; it is ${show(x.value)}.`);
+  return false;
+}
+
 /** One of the given words; the first of them, with a fault, when it is something else. */
 export function choice<T extends string>(x: At, words: readonly [T, ...T[]], otherwise?: T): T {
   if (x.value === undefined && otherwise !== undefined) return otherwise;

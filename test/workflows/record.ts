@@ -1,18 +1,20 @@
 /**
- * Records the histories and journals that `replay.test.ts` reads: `node test/workflows/record.ts`. Run it when a change of
- * the workflows is meant to change them and no migration of the release before is still under way.
+ * Records the histories and journals that `replay.test.ts` reads: `node test/workflows/record.ts [scheme…]`; all schemes when
+ * none is named. Run it when a change of the workflows is meant to change them and no migration of the release before is
+ * still under way.
  */
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Failure } from '../../src/domain/failures.ts';
 import type { Answer, Progress, Question } from '../../src/domain/progress.ts';
+import { schemes } from '../../src/workflows/schemes/schemes.ts';
 import { small } from './migrations.ts';
 import { scripted, type Script } from './scripted.ts';
 import { startServer, type Server } from './server.ts';
 
 const histories = new URL('../histories/', import.meta.url);
 const journals = new URL('../journals/', import.meta.url);
-const schemeNames = ['stopRestartRepeat', 'producerFirst'] as const;
+const schemeNames = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(schemes);
 
 interface Situation {
   readonly more?: object;
@@ -82,17 +84,18 @@ async function runsOf(server: Server, id: string): Promise<readonly string[]> {
   }
 }
 
-async function clear(folder: URL): Promise<void> {
-  await mkdir(folder, { recursive: true });
-  for (const name of await readdir(folder)) await rm(new URL(name, folder), { recursive: true });
+/** What was recorded of this scheme before goes; what another scheme or workflow recorded stays. */
+async function clear(scheme: string): Promise<void> {
+  await rm(new URL(`${scheme}/`, histories), { recursive: true, force: true });
+  await mkdir(new URL(`${scheme}/`, histories), { recursive: true });
+  await mkdir(journals, { recursive: true });
+  for (const name of await readdir(journals)) if (name.startsWith(`${scheme}-`)) await rm(new URL(name, journals));
 }
 
-await clear(histories);
-await clear(journals);
 const world = scripted();
 await using server = await startServer(world.work);
 await Promise.all(schemeNames.map(async (scheme) => {
-  await mkdir(new URL(`${scheme}/`, histories));
+  await clear(scheme);
   for (const [situation, s] of Object.entries(situations)) {
     const name = `${scheme.toLowerCase()}-${situation}`;
     const script = world.of(name);

@@ -4,9 +4,10 @@
  */
 import { cutSets, inOrder, pureReaders, writersOf, type CutSet } from '../../domain/cutsets.ts';
 import { readsOf } from '../../domain/migration.ts';
+import { promised } from '../../domain/promises.ts';
 import { phase, outage, type Phase, type Scheme } from '../../domain/scheme.ts';
 import type { Use } from '../resources/use.ts';
-import { wayBack, wayBackPromise } from './wayback.ts';
+import { outagePerSet, wayBack, wayBackPromise, withoutFence } from './wayback.ts';
 
 export const producerFirst: Scheme<Use> = (m, _has, use) => {
   const sets = inOrder(m, cutSets(m), 'upstream-first');
@@ -62,14 +63,17 @@ export const producerFirst: Scheme<Use> = (m, _has, use) => {
 
   return {
     scheme: 'producerFirst',
-    promises: [
-      `Nothing is copied to the target: it begins empty, and records pile up there until the consumers have drained the source.${back ? ' What is written there is carried back to the source, where consumers that have not moved yet read it.' : ''}`,
-      'Nothing is lost and nothing is read twice; the order per key is kept.',
-      `Write outage: one per cut set (${sets.map((s) => s.name).join(', ')}), at most ${m.outage.budgetMs / 1_000} s each until the first producer is told to start, undone by itself otherwise.`,
-      'Read outage: per application, from its stop to its start on the target, after it has drained the source.',
-      wayBackPromise(m),
-      ...(m.applications.some((a) => a.writes.length > 0 && a.principals.length === 0) ? ['No fence for writers without declared principals: a forgotten writer is watched for, not refused.'] : []),
-    ],
+    promises: promised({
+      loss: 'none.',
+      repeats: 'none.',
+      order: 'kept per key: consumers drain the source before they move.',
+      writeOutage: outagePerSet(m, sets),
+      readOutage: 'per application, from its stop to its start on the target, after it has drained the source.',
+      wayBack: wayBackPromise(m),
+      needs: [`nothing copied: ${m.target} begins empty, and records pile up there until the consumers have drained the source.${back ? ' What is written there is carried back to the source, where consumers that have not moved yet read it.' : ''}`],
+      notFor: ['consumers that need the history on the target, and Streams applications with state.'],
+      also: withoutFence(m),
+    }),
     forward: [
       phase('check', use.clusters.lock(), use.clusters.ready('producerFirst')),
       phase('prepare', use.topics.create(), use.topics.holdRetention(), ...sets.filter(fenced).map((s) => use.cuts.fence(s, 'target'))),

@@ -3,9 +3,10 @@
  * cut set moves in one short outage. Do not use it where the target may not hold a copy of the history.
  */
 import { cutSets, inOrder, pureReaders, writersOf, type CutSet } from '../../domain/cutsets.ts';
+import { promised } from '../../domain/promises.ts';
 import { phase, outage, type Phase, type Scheme } from '../../domain/scheme.ts';
 import type { Use } from '../resources/use.ts';
-import { wayBack, wayBackPromise } from './wayback.ts';
+import { outagePerSet, wayBack, wayBackPromise, withoutFence } from './wayback.ts';
 
 export const stopRestartRepeat: Scheme<Use> = (m, _has, use) => {
   const sets = inOrder(m, cutSets(m), 'downstream-first');
@@ -61,14 +62,17 @@ export const stopRestartRepeat: Scheme<Use> = (m, _has, use) => {
 
   return {
     scheme: 'stopRestartRepeat',
-    promises: [
-      'Nothing is lost and nothing is read twice; the order per key is kept.',
-      'Consumers may move while producers stay; history is copied to the target.',
-      `Write outage: one per cut set (${sets.map((s) => s.name).join(', ')}), at most ${m.outage.budgetMs / 1_000} s each until the first producer is told to start, undone by itself otherwise.`,
-      'Read outage: per application, from its stop to its start on the target.',
-      wayBackPromise(m),
-      ...(m.applications.some((a) => a.writes.length > 0 && a.principals.length === 0) ? ['No fence for writers without declared principals: a forgotten writer is watched for, not refused.'] : []),
-    ],
+    promises: promised({
+      loss: 'none.',
+      repeats: 'none.',
+      order: 'kept per key.',
+      writeOutage: outagePerSet(m, sets),
+      readOutage: 'per application, from its stop to its start on the target; consumers move one at a time while producers stay.',
+      wayBack: wayBackPromise(m),
+      needs: [`a copy of the history on ${m.target}, made by Connect worker ${m.connect}.`],
+      notFor: ['topics whose history the target may not hold.'],
+      also: withoutFence(m),
+    }),
     forward: [
       phase('check', use.clusters.lock(), use.clusters.ready('stopRestartRepeat')),
       phase('prepare', use.topics.create(), use.topics.holdRetention(), ...sets.filter(fenced).map((s) => use.cuts.fence(s, 'target'))),

@@ -43,5 +43,12 @@ export function wayBack(m: Migration, use: Use, set: CutSet, feeds: boolean): re
 
 /** What a plan says of its way back. */
 export const wayBackPromise = (m: Migration): string => (m.connectBack === null
-  ? 'The way back is open until the first opening; each opening is irreversible, because no Connect worker for the way back is declared ("connectBack").'
-  : `The way back stays open until the finish: what is written on ${m.target} is carried back to ${m.source} by Connect worker ${m.connectBack}, which needs the right to write these topics there. A rollback after an opening is a cut in the other direction, with its own hold and an outage of at most ${m.outage.budgetMs / 1_000} s.`);
+  ? 'open until the first opening; each opening is irreversible, because no Connect worker for the way back is declared ("connectBack").'
+  : `open until the finish: what is written on ${m.target} is carried back to ${m.source} by Connect worker ${m.connectBack}, which needs the right to write these topics there. A rollback after an opening is a cut in the other direction, with its own hold and an outage of at most ${m.outage.budgetMs / 1_000} s.`);
+
+/** Writers that the source cannot keep out once they are said to be gone. */
+export const withoutFence = (m: Migration): readonly string[] =>
+  (m.applications.some((a) => a.writes.length > 0 && a.principals.length === 0) ? ['No fence for writers without declared principals: a forgotten writer is watched for, not refused.'] : []);
+/** One outage per cut set, for the promise of a scheme. */
+export const outagePerSet = (m: Migration, sets: readonly CutSet[]): string =>
+  `one per cut set (${sets.map((s) => s.name).join(', ')}), at most ${m.outage.budgetMs / 1_000} s each until the first producer is told to start, undone by itself otherwise.`;
