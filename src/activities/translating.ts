@@ -99,7 +99,7 @@ export function repeatsOf(spots: readonly Spot[], answers: ReadonlyMap<Spot, Ans
 /** A consent covers a group as long as what was computed now is no more than what was consented to. */
 function withoutConsent(x: Wanted, open: readonly Spot[], answers: ReadonlyMap<Spot, Answer>): readonly Spot[] {
   return [...Map.groupBy(open, (p) => p.group)].flatMap(([group, spots]) => {
-    const consented = Math.max(-1, ...(x.consents ?? []).filter((c) => c.group === group).map((c) => c.repeats));
+    const consented = Math.max(-1, x.c.mayRepeat?.[group] ?? -1, ...(x.consents ?? []).filter((c) => c.group === group).map((c) => c.repeats));
     const repeats = repeatsOf(spots, answers);
     return repeats !== null && repeats <= consented ? [] : spots;
   });

@@ -21,6 +21,7 @@ interface DecideOptions extends TemporalFlags {
   readonly reason?: string;
   readonly to?: string;
   readonly limit: readonly string[];
+  readonly mayRepeat: readonly string[];
 }
 const answerMs = 30_000;
 const againMs = 250;
@@ -36,6 +37,7 @@ export function decideCommand(program: Command, run: Run): void {
     .option('--reason <text>', 'why (needed for reject and skip)')
     .option('--to <phase>', 'rollback: go back only to the end of this phase')
     .addOption(new Option('--limit <name=value>', 'tune: a limit and its new value; may be repeated').default([]).argParser((v: string, all: readonly string[]) => [...all, v])))
+    .addOption(new Option('--may-repeat <group=records>', 'approve: consent that this group reads up to so many records again; may be repeated').default([]).argParser((v: string, all: readonly string[]) => [...all, v]))
     .action((id: string, kind: string, options: DecideOptions) => run((io) => decide(io, id, { kind, options })));
 }
 
@@ -60,7 +62,13 @@ const sayOf = (kind: Kind, o: DecideOptions): Said => ({
   ...(o.hold === undefined ? {} : { hold: o.hold }), ...(o.hash === undefined ? {} : { hash: o.hash }),
   ...(o.reason === undefined ? {} : { reason: o.reason }), ...(o.to === undefined ? {} : { to: o.to }),
   ...(o.limit.length === 0 ? {} : { limits: Object.fromEntries(o.limit.map(limitOf)) }),
+  ...(o.mayRepeat.length === 0 ? {} : { mayRepeat: Object.fromEntries(o.mayRepeat.map(repeatOf)) }),
 });
+function repeatOf(text: string): readonly [string, number] {
+  const [, group, value] = /^(.+)=(\d+)$/.exec(text) ?? [];
+  if (group === undefined || value === undefined) throw new Stop(2, `--may-repeat takes group=records, such as billing=12; it was "${text}".`);
+  return [group, Number(value)];
+}
 function limitOf(text: string): readonly [string, number] {
   const [, name, value] = /^([A-Za-z]+)=(\d+)$/.exec(text) ?? [];
   if (name === undefined || value === undefined) throw new Stop(2, `--limit takes name=number, such as lagRecords=100; it was "${text}".`);

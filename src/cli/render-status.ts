@@ -1,6 +1,6 @@
 /** Where a migration stands, as one line for logs and as a few lines for a terminal. */
 import type { Json } from '../domain/json.ts';
-import { oneLine, type OutageRecord, type Progress, type Question } from '../domain/progress.ts';
+import { askedConsent, oneLine, saidRepeats, type OutageRecord, type Progress, type Question } from '../domain/progress.ts';
 import { plain, seconds } from './render-plan.ts';
 import type { Standing } from './status.ts';
 
@@ -35,10 +35,12 @@ const outageLine = (o: OutageRecord): string =>
   `outage      ${o.name}: ${o.outcome}${o.addedMs === null ? ` (${o.why})` : `, added write outage ${seconds(o.addedMs)}`}, ${seconds(o.endedMs - o.startedMs)} in all`;
 
 export function questionLines(q: Question): readonly string[] {
+  const consent = askedConsent(q);
   return [
     `asks        ${q.text}`,
     ...q.claims.map((c) => `  ${c.holds ? '✔' : '✘'} ${c.text}`),
     ...q.figures.map((f) => `    ${f}`),
+    ...(consent === null ? [] : [`consent     ${saidRepeats(consent)} read again: approve with ${Object.entries(consent).map(([group, n]) => `--may-repeat ${group}=${n}`).join(' ')}`]),
   ];
 }
 const howToAnswer = (p: Progress, q: Question): string => `answer      cutover decide ${p.workflowId} ${q.answers.join('|')}`;

@@ -1,6 +1,7 @@
 /** What a person can say to a running migration, parsed from whatever arrived. Never throws. */
 import { limitBounds, type Limits } from './migration.ts';
 import type { Json } from './json.ts';
+import type { Repeats } from './scheme.ts';
 
 export const kinds = ['approve', 'reject', 'retry', 'skip', 'rollback', 'pause', 'resume', 'tune'] as const;
 export type Kind = (typeof kinds)[number];
@@ -18,11 +19,13 @@ export interface Decision {
   readonly to: string | null;
   /** `tune` only. */
   readonly limits: Partial<Limits>;
+  /** `approve` only: the consent, by group, to so many records read again. */
+  readonly mayRepeat?: Repeats;
 }
 
 /** Longest text in a decision, characters. */
 const longest = 1_024;
-const fields = ['kind', 'by', 'hold', 'hash', 'reason', 'to', 'limits'];
+const fields = ['kind', 'by', 'hold', 'hash', 'reason', 'to', 'limits', 'mayRepeat'];
 
 /** A decision, or the sentence that says what is wrong with it (all faults at once). */
 export function parseDecision(kind: Kind | null, x: unknown): Decision | string {
@@ -38,12 +41,14 @@ export function parseDecision(kind: Kind | null, x: unknown): Decision | string 
     ...(said === 'approve' && typeof given['hash'] !== 'string' ? ['"hash" must repeat the hash that the hold shows'] : []),
     ...((said === 'skip' || said === 'reject') && typeof given['reason'] !== 'string' ? ['"reason" must say why'] : []),
     ...limitFaults(said === 'tune', given['limits']),
+    ...repeatFaults(said === 'approve', given['mayRepeat']),
   ];
   if (faults.length > 0 || !isKind(said)) return `${faults.join('; ')}.`;
   const text = (k: string): string | null => (typeof given[k] === 'string' ? given[k] : null);
   return {
     kind: said, by: text('by') ?? '', hold: text('hold'), hash: text('hash'), reason: text('reason'), to: text('to'),
     limits: (given['limits'] ?? {}) as Partial<Limits>,
+    ...(given['mayRepeat'] === undefined ? {} : { mayRepeat: given['mayRepeat'] as Repeats }),
   };
 }
 
@@ -54,6 +59,13 @@ const textFault = (name: string, x: unknown): string[] => {
   if (typeof x !== 'string') return [`"${name}" must be text`];
   return x.length > longest ? [`"${name}" has ${x.length} characters, at most ${longest} are taken`] : [];
 };
+function repeatFaults(approving: boolean, x: unknown): string[] {
+  if (x === undefined) return [];
+  if (!approving) return ['"mayRepeat" goes with approve only'];
+  if (x === null || typeof x !== 'object' || Array.isArray(x) || Object.keys(x).length === 0) return ['"mayRepeat" must say by group how many records may be read again, such as {"billing":12}'];
+  return Object.entries(x).slice(0, 10).flatMap(([group, n]) =>
+    (typeof n === 'number' && Number.isSafeInteger(n) && n > 0 ? [] : [`"mayRepeat" of group "${group.slice(0, 60)}" must be a whole number above 0`]));
+}
 function limitFaults(tuning: boolean, x: unknown): string[] {
   if (!tuning) return x === undefined ? [] : ['"limits" goes with tune only'];
   if (x === null || typeof x !== 'object' || Object.keys(x).length === 0) return [`"limits" must name at least one of ${Object.keys(limitBounds).join(', ')}`];

@@ -1,6 +1,6 @@
 /** What the `progress` query returns, and how people are told: one line, and the Markdown of Temporal's Current Details. */
 import type { Limits } from './migration.ts';
-import type { Claim } from './scheme.ts';
+import type { Claim, Repeats } from './scheme.ts';
 import type { Json } from './json.ts';
 
 export type Answer = 'approve' | 'reject' | 'retry' | 'skip' | 'rollback';
@@ -69,8 +69,17 @@ export const oneLine = (p: Progress): string =>
 export const decisionExample = (q: Question, answer: Answer): string => JSON.stringify({
   by: 'YOUR NAME',
   ...(answer === 'approve' && q.hash !== null ? { hash: q.hash } : {}),
+  ...(answer === 'approve' && askedConsent(q) !== null ? { mayRepeat: askedConsent(q) } : {}),
   ...(answer === 'reject' || answer === 'skip' || answer === 'rollback' ? { reason: 'WHY' } : {}),
 });
+
+/** The consent with which every claim of this question would hold; `null`: none is asked, or none would be enough. */
+export function askedConsent(q: Pick<Question, 'claims'>): Repeats | null {
+  const broken = q.claims.filter((c) => !c.holds);
+  return broken.length > 0 && broken.every((c) => c.unless) ? Object.assign({}, ...broken.map((c) => c.unless)) as Repeats : null;
+}
+/** `billing 12 records` for each group. */
+export const saidRepeats = (r: Repeats): string => Object.entries(r).map(([group, n]) => `${group} ${n} ${n === 1 ? 'record' : 'records'}`).join(', ');
 
 const claimLine = (c: Claim): string => `- ${c.holds ? '✔' : '✘'} ${c.text}`;
 const question = (p: Progress, q: Question): string[] => [
@@ -79,7 +88,7 @@ const question = (p: Progress, q: Question): string[] => [
   '',
   ...(q.claims.length > 0 ? ['Claims (read again before an approval counts):', '', ...q.claims.map(claimLine), ''] : []),
   ...(q.figures.length > 0 ? ['Figures:', '', ...q.figures.map((f) => `- ${f}`), ''] : []),
-  q.claims.some((c) => !c.holds) && q.kind === 'hold' ? '**No approval is taken while a claim above is marked ✘.**\n' : '',
+  consentLine(q),
   'Answer with a signal (More Actions, Send a Signal), its name and its input:',
   '',
   ...q.answers.map((a) => `- \`${a}\` with \`${decisionExample(q, a)}\``),
@@ -87,6 +96,11 @@ const question = (p: Progress, q: Question): string[] => [
   `temporal workflow signal --workflow-id '${p.workflowId}' --name ${q.answers[0] ?? 'retry'} --input '${decisionExample(q, q.answers[0] ?? 'retry')}'`,
   '```',
 ];
+function consentLine(q: Question): string {
+  if (q.kind !== 'hold' || q.claims.every((c) => c.holds)) return '';
+  const consent = askedConsent(q);
+  return consent === null ? '**No approval is taken while a claim above is marked ✘.**\n' : `**To approve is to accept that records are read again, at most: ${saidRepeats(consent)}.** Without \`mayRepeat\` the approval is refused.\n`;
+}
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(2)} s`;
 const outageLine = (o: OutageRecord): string => `- ${o.name}: ${o.outcome}${o.addedMs === null ? ` (${o.why})` : `, added write outage ${seconds(o.addedMs)}`}`;
 

@@ -18,7 +18,10 @@ export interface Context {
   readonly mode: 'plain' | 'outage' | 'undo';
   /** `<first run id>/<unit>/<attempt>`: unique per attempt, the ledger key of this step. */
   readonly key: string;
+  /** What was consented to with an approval: by group, how many records it may read again over all its partitions. */
+  readonly mayRepeat?: Repeats;
 }
+export type Repeats = Readonly<Record<string, number>>;
 
 /** When the worker began and ended the work, epoch ms by its own clock. The rest of a step is Temporal's share. */
 export interface Timed {
@@ -54,6 +57,8 @@ export interface Evidence {
 export interface Claim {
   readonly text: string;
   readonly holds: boolean;
+  /** It does not hold, and would with this consent: by group, how many records would be read again. Not hashed. */
+  readonly unless?: Repeats;
 }
 
 interface Named {

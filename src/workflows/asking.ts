@@ -1,8 +1,8 @@
 /** Questions of a run: a hold with its evidence, a step that failed, and what a decision does. */
 import type { Decision } from '../domain/decisions.ts';
 import { hashOf } from '../domain/plan.ts';
-import type { Answer, Question } from '../domain/progress.ts';
-import type { Evidence, Hold, Unit } from '../domain/scheme.ts';
+import { saidRepeats, type Answer, type Question } from '../domain/progress.ts';
+import type { Claim, Evidence, Hold, Repeats, Unit } from '../domain/scheme.ts';
 import type { Run } from './engine.ts';
 import { describeError } from './errors.ts';
 import type { Heard } from './inbox.ts';
@@ -16,7 +16,7 @@ export function ask(run: Run, q: Omit<Question, 'sinceMs'>): void {
 }
 
 const evidenceHash = (run: Run, unit: Unit, evidence: Evidence): string =>
-  hashOf({ unit: unit.name, plan: run.j.planHash, claims: evidence.claims }).slice(0, 16);
+  hashOf({ unit: unit.name, plan: run.j.planHash, claims: evidence.claims.map(({ text, holds }) => ({ text, holds })) }).slice(0, 16);
 
 export function openHold(run: Run, unit: Unit, step: Hold, evidence: Evidence): void {
   if (evidence.moot !== undefined) {
@@ -67,11 +67,13 @@ async function approve(run: Run, q: Question, heard: Heard): Promise<void> {
   let verdict: string;
   try {
     const now = await step.evidence(run.context(unit, step));
-    const broken = now.claims.filter((c) => !c.holds);
+    const consent = { ...run.j.mayRepeat, ...heard.decision.mayRepeat };
+    const broken = now.claims.filter((c) => !c.holds && !covers(consent, c));
     const hash = evidenceHash(run, unit, now);
     if (hash !== q.hash) verdict = `refused: the evidence changed since you saw it (${String(q.hash)} is now ${hash}). Look again and decide again.`;
-    else if (broken.length > 0) verdict = `refused: not all claims hold: ${broken.map((c) => c.text).join('; ')}`;
+    else if (broken.length > 0) verdict = `refused: not all claims hold: ${broken.map((c) => `${c.text}${c.unless === undefined ? '' : ` (approve with "mayRepeat" to accept that records are read again: ${saidRepeats(c.unless)})`}`).join('; ')}`;
     else verdict = `accepted: ${q.name} approved by ${heard.decision.by}`;
+    if (verdict.startsWith('accepted') && heard.decision.mayRepeat !== undefined) accept(run, heard.decision, consent);
     if (!verdict.startsWith('accepted') && run.j.wantBack === null) openHold(run, unit, step, now);
   } catch (error) {
     verdict = `refused: the evidence could not be read again: ${describeError(error)}`;
@@ -80,6 +82,12 @@ async function approve(run: Run, q: Question, heard: Heard): Promise<void> {
   if (verdict.startsWith('accepted')) { run.j.question = null; run.j.say = verdict; run.advance(unit); } else run.j.refused = verdict;
   run.inbox.settle(heard, verdict);
   run.tell();
+}
+
+const covers = (consent: Repeats, c: Claim): boolean => c.unless !== undefined && Object.entries(c.unless).every(([group, n]) => n <= (consent[group] ?? -1));
+function accept(run: Run, d: Decision, consent: Repeats): void {
+  run.j.mayRepeat = consent;
+  run.log(`${d.by} accepts that records are read again, at most: ${saidRepeats(d.mayRepeat ?? {})}`);
 }
 
 function again(run: Run, q: Question): void {

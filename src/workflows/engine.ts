@@ -234,7 +234,7 @@ export class Run implements Door {
     const id = step.kind === 'outage' ? unit.name : stepId(unit, step);
     // What a change leaves in the ledger is found again by its undo under the key of the pre-image.
     const kept = j.undos.find((u) => u.step === id) ?? j.captured[id];
-    return { untilMs: null, limits: j.limits, run: j.run, mode: 'plain', key: kept?.key ?? `${j.run}/${id}/${j.attempt}` };
+    return { untilMs: null, limits: j.limits, run: j.run, mode: 'plain', key: kept?.key ?? `${j.run}/${id}/${j.attempt}`, ...(j.mayRepeat === undefined ? {} : { mayRepeat: j.mayRepeat }) };
   }
 
   async remember(unit: Unit, need: 'both' | 'one'): Promise<void> {

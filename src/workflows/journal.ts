@@ -6,6 +6,7 @@ import type { Decision } from '../domain/decisions.ts';
 import { Failure } from '../domain/failures.ts';
 import type { Json } from '../domain/json.ts';
 import type { Inventory, Limits, Migration } from '../domain/migration.ts';
+import type { Repeats } from '../domain/scheme.ts';
 import type { OutageRecord, Question, StepTime } from '../domain/progress.ts';
 
 export const journalVersion = 1;
@@ -68,6 +69,8 @@ export interface Journal {
   attempt: number;
   undos: Undo[];
   captured: Record<string, Captured>;
+  /** By group, how many records it may read again: consented to with an approval. */
+  mayRepeat?: Repeats;
   picture: string | null;
   say: string;
   figures: Json;

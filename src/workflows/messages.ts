@@ -6,7 +6,7 @@ import type { Kind } from '../domain/decisions.ts';
 
 /** Payloads are `unknown`: they come from people, are parsed, and never throw. */
 export const signals = {
-  approve: { definition: defineSignal<[unknown]>('approve'), description: 'Approve the open hold: {"by":"you","hash":"<hash shown>"}' },
+  approve: { definition: defineSignal<[unknown]>('approve'), description: 'Approve the open hold: {"by":"you","hash":"<hash shown>"}; where it asks for consent, also "mayRepeat":{"<group>":12}' },
   reject: { definition: defineSignal<[unknown]>('reject'), description: 'Reject the open hold; the migration rolls back: {"by":"you","reason":"why"}' },
   retry: { definition: defineSignal<[unknown]>('retry'), description: 'Try the failed step again: {"by":"you"}' },
   skip: { definition: defineSignal<[unknown]>('skip'), description: 'Skip the failed step, where it allows that: {"by":"you","reason":"why"}' },

@@ -5,6 +5,7 @@ import { spread } from '../../src/activities/known.ts';
 import type { Work } from '../../src/activities/work.ts';
 import type { Side } from '../../src/domain/authority.ts';
 import { cutSets } from '../../src/domain/cutsets.ts';
+import type { Claim, Repeats } from '../../src/domain/scheme.ts';
 import { application, migration } from '../fakes/migrations.ts';
 import { context, FakeMirror, FakeWorld, run } from './fake-ports.ts';
 
@@ -53,6 +54,12 @@ async function cut({ w, work }: Scene, to: Side, o: { readonly epoch: number; re
 async function retire({ w, work }: Scene, toward: Side): Promise<void> {
   for (const one of w.connectors.values()) for (const [key, log] of [['orders/0', w.cluster(one.spec.from).log({ topic: 'orders', partition: 0 })]] as const) { const last = log.records.at(-1); if (last) one.next.set(key, last.offset + 1n); }
   await work.retireMirrors({ m, c: context('retire'), sets: [set!], toward });
+}
+/** The claims about positions at the hold that comes before consumers move. */
+async function provable(s: Scene, mayRepeat: Repeats): Promise<readonly Claim[]> {
+  const inventory = { clusterIds: { source: 'east', target: 'west' }, topics: [{ name: 'orders', id: 'east-orders', partitions: 2 }], groups, authorizer: { source: 'none', target: 'none' } } as const;
+  const { claims } = await s.work.evidence({ m, c: { ...context('evidence'), mayRepeat }, inventory, about: { kind: 'move', applications: ['billing'], sets: [set!], copies: true } });
+  return claims.filter((c) => c.text.includes('billing') && /proven|again/.test(c.text));
 }
 const at = (w: FakeWorld, side: Side, group: string): string => {
   const position = BigInt(w[side].placed(group)['orders/0'] ?? -1);
@@ -230,6 +237,12 @@ test('a copy that repeats records: refused, unless the operator accepted as many
   await assert.rejects(s.work.setPositions(ask('target', 1)), { type: 'NotExact' });
   await assert.rejects(s.work.setPositions({ ...ask('target', 2), consents: [{ group: 'billing', repeats: n - 1 }, { group: 'other', repeats: 99 }] }), { type: 'NotExact' });
   assert.deepEqual(s.w.target.placed('billing'), {});
+  assert.deepEqual((await provable(s, {})).map((c) => [c.holds, c.unless]), [[false, { billing: n }]], 'the hold asks for the consent, by name and number');
+  assert.deepEqual((await provable(s, { billing: n - 1 })).map((c) => [c.holds, c.unless]), [[false, { billing: n }]], 'one record too few');
+  assert.deepEqual((await provable(s, { billing: n })).map((c) => [c.text, c.holds]), [[`Group billing reads at most ${n} record${n === 1 ? '' : 's'} again on the target, as was consented to.`, true]]);
+  await assert.rejects(s.work.setPositions({ ...ask('target', 2), c: { ...context('positions-2b'), mayRepeat: { billing: n - 1 } } }), { type: 'NotExact' });
+  assert.deepEqual(s.w.target.placed('billing'), {});
+  await s.work.setPositions({ ...ask('target', 4), c: { ...context('positions-4'), mayRepeat: { billing: n } } });
   const done = await s.work.setPositions({ ...ask('target', 3), consents: [{ group: 'billing', repeats: n }] });
   assert.match(done.say, new RegExp(`with consent ${n} records will be read again`));
   const position = BigInt(s.w.target.placed('billing')['orders/0'] ?? -1);

@@ -6,14 +6,14 @@ import { activityInfo } from '@temporalio/activity';
 import { boundary } from '../../src/activities/boundary.ts';
 import type { Ask, Work } from '../../src/activities/work.ts';
 import { groupsOf, type Migration } from '../../src/domain/migration.ts';
-import type { Claim, Context } from '../../src/domain/scheme.ts';
+import type { Claim, Context, Repeats } from '../../src/domain/scheme.ts';
 
 /**
  * `hang`: never answers. `late`: as `hang`, and its request takes effect all the same, shortly after its time was up.
  * `deaf`: as `late`, and neither its heartbeat nor a cancel works any more, as on a machine that was cut off.
  */
 export type Fault = Error | 'hang' | 'late' | 'deaf';
-export interface Call { readonly name: string; readonly mode: Context['mode'] | 'none'; readonly key: string; readonly fromMs: number; toMs: number | null }
+export interface Call { readonly name: string; readonly mode: Context['mode'] | 'none'; readonly key: string; readonly fromMs: number; toMs: number | null; readonly mayRepeat: Repeats | null }
 interface Planned { readonly name: keyof Work; readonly mode: Context['mode'] | 'any'; readonly fault: Fault; left: number }
 
 const lateMs = 200;
@@ -55,7 +55,7 @@ export function scripted(): Scripted {
   const answer = async (ask: Partial<Ask>): Promise<unknown> => {
     const name = activityInfo().activityType;
     const script = of(ask.m?.name ?? '');
-    const call: Call = { name, mode: ask.c?.mode ?? 'none', key: ask.c?.key ?? '', fromMs: Date.now(), toMs: null };
+    const call: Call = { name, mode: ask.c?.mode ?? 'none', key: ask.c?.key ?? '', fromMs: Date.now(), toMs: null, mayRepeat: ask.c?.mayRepeat ?? null };
     script.calls.push(call);
     const fault = script.strike(name, ask.c);
     const untilMs = ask.c?.untilMs ?? Date.now();

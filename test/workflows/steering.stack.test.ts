@@ -105,6 +105,25 @@ test('an approval is void when the evidence has changed, or when a claim does no
   assert.deepEqual(script.told.filter((x) => x.startsWith('undo')), ['undo: removeMirror', 'undo: lowerFence', 'undo: restoreRetention', 'undo: removeTopics', 'undo: releaseLock']);
 });
 
+test('records that would be read again: no approval without a consent by group and number, and the consent goes along', limit, async () => {
+  const { id, script } = await started('repeating');
+  await hash(id, move);
+  script.claims = [{ text: 'The positions of billing can be proven on the target.', holds: false, unless: { billing: 12 } }];
+  await refused(id, { kind: 'approve', by: 'ana', hash: await hash(id, move) }, /the evidence changed/);
+  const shown = await hash(id, move);
+  await refused(id, { kind: 'approve', by: 'ana', hash: shown }, /accept that records are read again: billing 12 records/);
+  await refused(id, { kind: 'approve', by: 'ana', hash: shown, mayRepeat: { billing: 11 } }, /not all claims hold/);
+  await refused(id, { kind: 'approve', by: 'ana', hash: shown, mayRepeat: { billing: 0 } }, /must be a whole number above 0/);
+  assert.match((await server.progress(id)).question?.claims[0]?.text ?? '', /can be proven/);
+  good(await server.decide(id, { kind: 'approve', by: 'ana', hash: shown, mayRepeat: { billing: 12 } }));
+  script.claims = [{ text: 'Group billing reads at most 12 records again on the target, as was consented to.', holds: true }];
+  await server.until(id, (p) => p.question?.name === cut);
+  assert.deepEqual(script.calls.filter((x) => x.name === 'setPositions').map((x) => x.mayRepeat), [{ billing: 12 }]);
+  const audit = good(await server.temporal('workflow', 'query', '--workflow-id', id, '--name', 'audit', '-o', 'json')).out;
+  assert.match(audit, /ana accepts that records are read again, at most: billing 12 records/);
+  await server.temporal('workflow', 'terminate', '--workflow-id', id);
+});
+
 test('pause holds the next unit back, tune counts, resume goes on; a rollback does not wait for a wait', limit, async () => {
   const name = 'paused';
   const script = world.of(name);
