@@ -5,6 +5,7 @@ import { Stop, type ExitCode, type Io } from './io.ts';
 import { checkCommand } from './check.ts';
 import { decideCommand } from './decide.ts';
 import { doctorCommand } from './doctor.ts';
+import { estateCommand } from './estate.ts';
 import { recoverCommand } from './recover.ts';
 import { planCommand } from './plan.ts';
 import { startCommand } from './start.ts';
@@ -25,7 +26,7 @@ export async function runCli(argv: readonly string[], io: Io): Promise<ExitCode>
     .exitOverride()
     .configureOutput({ writeOut: io.out, writeErr: io.err })
     .showHelpAfterError('(cutover help shows the commands)');
-  for (const add of [planCommand, checkCommand, startCommand, statusCommand, decideCommand, recoverCommand, verifyCommand, workerCommand, doctorCommand]) add(program, run);
+  for (const add of [planCommand, checkCommand, startCommand, statusCommand, decideCommand, recoverCommand, verifyCommand, estateCommand, workerCommand, doctorCommand]) add(program, run);
   for (const command of program.commands) command.exitOverride();
   try {
     await program.parseAsync([...argv], { from: 'user' });

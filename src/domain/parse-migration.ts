@@ -19,9 +19,9 @@ const leastForwardMs = 500;
 const leastReserveMs = 500;
 const longestBudgetMs = 3_600_000;
 
-const secrets = 'A migration is kept in Temporal in clear: credentials belong into the catalog of the worker, as env: or file:.';
-const catalogName = { pattern: /^[A-Za-z0-9][A-Za-z0-9._-]*$/, words: 'letters, digits, ".", "_" and "-"' };
-const printable = { pattern: /^[^\p{Cc}]+$/u, words: 'without control characters' };
+export const secrets = 'A migration is kept in Temporal in clear: credentials belong into the catalog of the worker, as env: or file:.';
+export const catalogName = { pattern: /^[A-Za-z0-9][A-Za-z0-9._-]*$/, words: 'letters, digits, ".", "_" and "-"' };
+export const printable = { pattern: /^[^\p{Cc}]+$/u, words: 'without control characters' };
 
 const migrationFields = ['name', 'source', 'target', 'connect', 'connectBack', 'topics', 'applications', 'groups', 'outage', 'limits'];
 type Fields = (key: string) => At;
@@ -75,7 +75,7 @@ function readMigration(f: Fields, scheme: string): Migration {
     connect: readConnect(f('connect'), scheme),
     connectBack: readConnectBack(f('connectBack')),
     topics: readTopics(f('topics'), { noun: 'topics or patterns', least: 1, most: 2_000 }),
-    applications: list(f('applications'), { noun: 'applications', least: 1, most: 500 }).map(readApplication),
+    applications: list(f('applications'), { noun: 'applications', least: 1, most: 500 }).map((at) => readApplication(at)),
     groups: readGroups(f('groups')),
     outage: readOutage(f('outage')),
     limits: readLimits(f('limits')),
@@ -97,7 +97,7 @@ function readConnectBack(x: At): string | null {
 }
 
 /** Faulty names become `''`, so that positions in the list stay true for the checks that follow. */
-function readTopics(x: At, o: { readonly noun: string; readonly least?: number; readonly most: number }): readonly string[] {
+export function readTopics(x: At, o: { readonly noun: string; readonly least?: number; readonly most: number }): readonly string[] {
   const places = list(x, o).map((at) => {
     const name = text(at, { noun: 'a topic or a pattern', most: 1_000, secrets });
     const fault = name === '' ? null : topicFault(name);
@@ -109,8 +109,9 @@ function readTopics(x: At, o: { readonly noun: string; readonly least?: number; 
 }
 
 const nothing: Application = { name: '', fleet: '', writes: [], reads: [], principals: [], transactionalIds: [] };
-function readApplication(x: At): Application {
-  const f = fields(x, { noun: 'an application', known: ['name', 'fleet', 'writes', 'reads', 'principals', 'transactionalIds', 'tolerates'], secrets });
+/** `also`: further fields that the caller reads. */
+export function readApplication(x: At, also: readonly string[] = []): Application {
+  const f = fields(x, { noun: 'an application', known: [...also, 'name', 'fleet', 'writes', 'reads', 'principals', 'transactionalIds', 'tolerates'], secrets });
   if (!f) return nothing;
   const names = (key: string, noun: string, form = printable): readonly string[] => {
     const places = list(f(key), { noun: `${noun}s`, most: 200 }).map((at) => ({ name: text(at, { noun: `a ${noun}`, most: longestName, form, secrets }), at }));
@@ -155,14 +156,14 @@ function readReading(x: At): Reading {
   };
 }
 
-function readGroups(x: At): Readonly<Record<string, GroupPolicy>> {
+export function readGroups(x: At): Readonly<Record<string, GroupPolicy>> {
   return Object.fromEntries(entries(x, { noun: 'groups, each "leave" or "abandon"', most: 2_000 }).map(([group, at]) => {
     text({ ...at, value: group }, { noun: 'a consumer group', most: longestName, form: printable, secrets });
     return [group, choice(at, ['leave', 'abandon'])] as const;
   }));
 }
 
-function readOutage(x: At): Migration['outage'] {
+export function readOutage(x: At): Migration['outage'] {
   const missing = { budgetMs: 0, undoReserveMs: 0 };
   if (x.value === undefined) {
     x.faults.add(x.path, 'is missing; it must say the longest write outage you accept, such as {"budgetMs": 10000}.');
@@ -179,7 +180,7 @@ function readOutage(x: At): Migration['outage'] {
 }
 
 const unitOf = (limit: string): string => (limit.endsWith('Ms') ? 'ms' : limit.endsWith('Records') ? 'records' : 'events');
-function readLimits(x: At): Limits {
+export function readLimits(x: At): Limits {
   const names = Object.keys(limitBounds) as (keyof Limits)[];
   const f = x.value === undefined ? (key: string): At => ({ ...x, path: key }) : fields(x, { noun: 'limits', known: names, secrets });
   const limit = (name: keyof Limits): number => {
