@@ -3,13 +3,13 @@
  * only: the copy is written here with transactions, so that the offsets of both sides differ as behind a mirror.
  */
 import { parseArgs } from 'node:util';
-import { Kafka, logLevel, type Producer } from 'kafkajs';
+import { Kafka, logLevel } from 'kafkajs';
 import { createWork } from '../src/activities/create.ts';
 import type { Work } from '../src/activities/work.ts';
 import { openCluster, type KafkaCluster } from '../src/adapters/kafka/cluster.ts';
 import { across } from '../src/domain/epochs.ts';
 import { limitBounds, type Limits, type Migration } from '../src/domain/migration.ts';
-import { tpKey, type Anchor, type Ports, type Position, type Until } from '../src/domain/ports.ts';
+import { tpKey, type Anchor, type OriginalRecord, type Ports, type Position, type Until } from '../src/domain/ports.ts';
 import type { Context } from '../src/domain/scheme.ts';
 import { startStack } from '../stack/stack.ts';
 import { counting, type Requests } from './requests.ts';
@@ -86,27 +86,44 @@ async function fill(f: Field): Promise<ReadonlyMap<string, readonly Anchor[]>> {
   const { partitions } = f;
   const wanted = [{ name: topic, partitions, replicationFactor: Math.min(3, f.brokers), configs: {} }];
   await Promise.all([f.source.createTopics(wanted, noLimit), f.target.createTopics(wanted, noLimit)]);
-  const producers = await Promise.all(f.bootstraps.map(async (brokers, i): Promise<Producer> => {
-    const kafka = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING });
-    const producer = kafka.producer({ idempotent: true, maxInFlightRequests: 1, ...(i === 1 && { transactionalId: 'bench-copy' }) });
-    await producer.connect();
-    return producer;
-  }));
-  const [plain, copying] = producers;
-  if (!plain || !copying) throw new Error('two clusters are needed');
+  // A broker that does not know yet what it leads refuses, and a producer that tries again writes some batches twice.
+  await Promise.all([f.source, f.target].map(led));
+  const producer = new Kafka({ brokers: [...f.bootstraps[0] ?? []], logLevel: logLevel.NOTHING, requestTimeout: 60_000, retry: { retries: 0 } }).producer({ maxInFlightRequests: 1 });
+  await producer.connect();
   const startMs = Date.now() - 3_600_000;
   for (let at = 0; at < recordsEach; at += batch) {
     const messages = Array.from({ length: partitions * batch }, (_, i) => ({ partition: i % partitions, key: `k${i % 97}`, value: `record ${at + Math.floor(i / partitions)} of ${i % partitions} ${'.'.repeat(60)}`, timestamp: String(startMs + at) }));
-    await plain.send({ topic, messages, acks: -1 });
-    const transaction = await copying.transaction();
-    await transaction.send({ topic, messages });
-    await transaction.commit();
+    await producer.send({ topic, messages, acks: -1 });
   }
-  await Promise.all(producers.map((p) => p.disconnect()));
+  await producer.disconnect();
+  await copyOver(f);
   await requireWritten(f);
   // The first record of a batch is the next offset after the marker of the one before.
   const anchors = Array.from({ length: recordsEach / batch }, (_, n): Anchor => ({ from: BigInt(n * batch), to: BigInt(n * (batch + 1)) }));
   return new Map(Array.from({ length: partitions }, (_, p) => [`${topic}/${p}`, anchors]));
+}
+
+/** Batch by batch in transactions, as a mirror does. */
+async function copyOver(f: Field): Promise<void> {
+  const logs = await Promise.all(Array.from({ length: f.partitions }, async (_, partition): Promise<readonly OriginalRecord[]> => {
+    const all: OriginalRecord[] = [];
+    for await (const r of f.source.records.originals({ topic, partition, from: 0n, to: BigInt(recordsEach) })) all.push(r);
+    return all;
+  }));
+  for (let at = 0; at < recordsEach; at += batch)
+    await f.target.writeOnce({ transactionalId: 'bench-copy', group: 'bench-copy', records: logs.flatMap((of) => of.slice(at, at + batch)), upTo: [{ topic, partition: 0, offset: BigInt(at + batch), metadata: '' }] }, noLimit);
+}
+
+/** Until every leader answers for its partitions. */
+async function led(cluster: KafkaCluster): Promise<void> {
+  for (const end = Date.now() + 30_000; ; await new Promise((r) => setTimeout(r, 100))) {
+    try {
+      await cluster.ends([topic]);
+      return;
+    } catch (e) {
+      if (Date.now() > end) throw e;
+    }
+  }
 }
 
 /** A producer that had to try again may have written in another order; then there is nothing to compare with. */

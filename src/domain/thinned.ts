@@ -47,10 +47,21 @@ function judge(q: Question, s: Seen): Answer {
     if (q.on === 'origin' && !s.bounded) return { kind: 'refused', cause: 'behind', why: `The mirror has not yet copied record ${next.offset}.` };
     return careful(extras, `record ${next.offset}, the next one, is not on the other half: compaction has taken it, or it is missing`);
   }
-  if (found.fingerprint !== next.fingerprint) return careful(extras, `record ${next.offset}, the next one, is not on the other half: compaction has taken it, or it is missing`);
-  if (!done.has(next.fingerprint)) return exact(found.offset, next.fingerprint);
-  const last = s.others.findLastIndex((m) => done.has(m.fingerprint));
-  return { kind: 'conservative', offset: found.offset, repeats: last - hit + 1, why: `records like ${next.offset} also stand before the position, and compaction leaves nothing to tell them apart by` };
+  const doubtful = readBehind(s, { hit, fingerprint: found.fingerprint, done });
+  if (found.fingerprint !== next.fingerprint) return careful(extras + doubtful, `record ${next.offset}, the next one, is not on the other half: compaction has taken it, or it is missing`);
+  if (doubtful === 0) return exact(found.offset, next.fingerprint);
+  return { kind: 'conservative', offset: found.offset, repeats: doubtful, why: `records like ${next.offset} also stand before the position, and compaction leaves nothing to tell them apart by` };
+}
+
+/**
+ * The hit may be a likeness of the unread record that the group has read: one written before the position and compacted away
+ * on this half only (tombstones of one key with one timestamp). So much of what follows it may have been read, at most.
+ */
+function readBehind(s: Seen, o: { readonly hit: number; readonly fingerprint: string; readonly done: ReadonlySet<string> }): number {
+  const alike = s.others.flatMap((m, i) => (m.fingerprint === o.fingerprint ? [i] : []));
+  const surplus = alike.length - s.unread.filter((m) => m.fingerprint === o.fingerprint).length;
+  const last = s.others.findLastIndex((m) => o.done.has(m.fingerprint));
+  return Math.max(0, last + 1 - o.hit, surplus > 0 ? (alike[surplus] ?? s.others.length) - o.hit : 0);
 }
 
 interface Tools { exact(offset: bigint, next: string): Answer; careful(repeats: number, why: string): Answer; readonly extras: number; readonly safe: bigint; readonly anyRead: boolean }

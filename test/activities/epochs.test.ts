@@ -96,6 +96,25 @@ test('forward, back and forward again: wherever a group stands, it goes on at th
     }
 });
 
+test('behind a cut nothing was written: nothing is read past the end of the log, wherever a group stands', async () => {
+  const s = scene();
+  mirror(s.w, 'target', 1);
+  write(s.w, 'source', 4_000);
+  await cut(s, 'target', { epoch: 1, mirrored: true });
+  await retire(s, 'target');
+  let n = 0;
+  // Both ways over the cut: the nearest known pair above each is the cut itself, which is also the end.
+  for (const index of [0, 1_500, 3_950, 3_999, 4_000]) {
+    const next = place(s.w, 'target', index);
+    s.w.source.positions.delete('billing');
+    await s.work.setPositions(ask('source', ++n));
+    assert.equal(at(s.w, 'source', 'billing'), next, `${index} there`);
+    s.w.target.positions.delete('billing');
+    await s.work.setPositions(ask('target', ++n));
+    assert.equal(at(s.w, 'target', 'billing'), next, `${index} and back`);
+  }
+});
+
 test('what a removed mirror knew is in the ledger: a group far behind the cut is still counted from near by', async () => {
   const s = scene();
   mirror(s.w, 'target', 1);

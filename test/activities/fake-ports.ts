@@ -104,7 +104,12 @@ const facts = (name: string, t: Topic): TopicFacts => ({ name, id: t.id, partiti
 
 function clusterPort(c: FakeCluster): Cluster {
   const parts = (of: readonly string[] | readonly TopicPartition[]): readonly TopicPartition[] => of.flatMap((x) => (typeof x === 'string' ? Array.from({ length: c.topics.get(x)?.logs.length ?? 0 }, (_, partition) => ({ topic: x, partition })) : [{ topic: x.topic, partition: x.partition }]));
-  const visible = (tp: TopicPartition, from: bigint, to: bigint): readonly SeenRecord[] => c.log(tp).records.filter((r) => r.offset >= from && r.offset < to);
+  /** As the real reader: nothing comes from past the end of a log, however long one waits. */
+  const visible = (tp: TopicPartition, from: bigint, to: bigint): readonly SeenRecord[] => {
+    const log = c.log(tp);
+    if (to > log.next) throw new Failure('Unreachable', `Cluster ${c.name} ends ${tpKey(tp)} at ${log.next}, asked for up to ${to}.`);
+    return log.records.filter((r) => r.offset >= from && r.offset < to);
+  };
   const write = async (call: string, until: Until, act: () => void): Promise<void> => {
     await called(c, call);
     until.check();

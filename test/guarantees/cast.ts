@@ -1,11 +1,11 @@
 /**
- * The demo's applications under names of their own, so that one stack serves many rows: fresh topics, groups and transactional
- * ids for each, its own supervisor and its own Cutover worker.
+ * The demo's applications under names of their own, so that one stack serves many migrations one after the other: fresh topics,
+ * groups and transactional ids for each, its own supervisor and its own Cutover worker.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
-import { apps, duties, fleets, migration, topics } from '../../demo/applications.ts';
+import { apps, duties, fleets, topics } from '../../demo/applications.ts';
 import { Books } from '../../demo/books.ts';
 import { until } from '../../demo/ending.ts';
 import type { Stage } from '../../demo/stage.ts';
@@ -18,10 +18,12 @@ import { withAdmin, users } from '../../stack/access.ts';
 import type { Part } from '../../stack/part.ts';
 import { startStack, type Stack } from '../../stack/stack.ts';
 import { Gate } from './gate.ts';
-import type { Owed } from './tally.ts';
+import { demoMigration } from './places.ts';
+import { Accounts } from './tally.ts';
 
-const ratePerSecond = 300;
-/** One queue for all rows: the locks of the clusters live there. */
+/** Orders a second of the whole shop. */
+export const ratePerSecond = 300;
+/** One queue for all: the locks of the clusters live there. */
 const taskQueue = 'guarantees';
 /** The undo is measured in the scenarios; what is left is for the outage. */
 export const outage = { budgetMs: 10_000, undoReserveMs: 3_300 } as const;
@@ -30,15 +32,15 @@ export type Application = 'shop' | 'enricher' | 'billing' | 'audit';
 /** Readers first, as anybody would. */
 export const applications: readonly Application[] = ['billing', 'audit', 'enricher', 'shop'];
 
-/** A running stack, for one row after the other. */
-export interface House { readonly stack: Stack; readonly client: Client; readonly opened: { rows: number }; close(): Promise<void> }
+/** A running stack. */
+export interface House { readonly stack: Stack; readonly client: Client; readonly opened: { casts: number }; close(): Promise<void> }
 
 export async function openHouse(): Promise<House> {
   const stack = await startStack({ variant: 'sasl' });
   try {
     const connection = await Connection.connect({ address: stack.temporal.address });
     return {
-      stack, client: new Client({ connection, namespace: stack.temporal.namespace }), opened: { rows: 0 },
+      stack, client: new Client({ connection, namespace: stack.temporal.namespace }), opened: { casts: 0 },
       close: async () => { await connection.close(); await stack.stop(); },
     };
   } catch (e) {
@@ -50,10 +52,9 @@ export async function openHouse(): Promise<House> {
 export interface Cast {
   readonly stage: Stage;
   readonly gate: Gate;
-  readonly journals: string;
-  /** The name a word of the demo bears in this row. */
+  readonly accounts: Accounts;
+  /** The name a word of the demo bears here. */
   readonly named: (word: string) => string;
-  readonly owed: readonly Owed[];
   readonly supervisor: Supervisor;
   readonly input: (scheme: SchemeName) => Omit<Migration, 'limits'>;
 }
@@ -72,7 +73,7 @@ function deeply<T>(value: T, rename: (text: string) => string): T {
 
 export async function openCast(house: House, resources: AsyncDisposableStack): Promise<Cast> {
   const { stack, client } = house;
-  const row = `r${++house.opened.rows}`;
+  const row = `r${++house.opened.casts}`;
   const named = renaming(row);
   const folder = join(stack.folder, row);
   const journals = join(folder, 'journal');
@@ -90,10 +91,10 @@ export async function openCast(house: House, resources: AsyncDisposableStack): P
   const books = new Books(journals);
   await until('the first orders flow', 30_000, async () => { await books.refresh(); return books.acknowledged(named('orders')) >= ratePerSecond; });
   return {
-    stage: { stack, supervisor, books, client, taskQueue, worker }, gate, journals, named, supervisor,
+    stage: { stack, supervisor, books, client, taskQueue, worker }, gate, named, supervisor,
     // What the enricher made of the orders is measured by the orders: a transaction whose end a kill hid from it counts as well.
-    owed: duties.filter((d) => d.group !== 'enricher').map((d) => ({ group: named(d.group), topic: named(d.topic), measuredBy: named('orders') })),
-    input: (scheme) => deeply({ ...migration({ copies: scheme === 'stopRestartRepeat', principals: true, budgetMs: outage.budgetMs }), outage }, named),
+    accounts: new Accounts(journals, duties.filter((d) => d.group !== 'enricher').map((d) => ({ group: named(d.group), topic: named(d.topic), measuredBy: named('orders') }))),
+    input: (scheme) => deeply({ ...demoMigration(scheme, outage.budgetMs), outage }, named),
   };
 }
 

@@ -1,109 +1,112 @@
-/** What is printed of a row, and docs/guarantees.md with its data beside it: every row that ran, and every row that did not. */
-import { execFileSync } from 'node:child_process';
-import { readFile, writeFile } from 'node:fs/promises';
-import { cpus, totalmem } from 'node:os';
+/** What is printed of a row, and docs/guarantees.md: every row that ran, and how many did not. */
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { ratePerSecond } from './cast.ts';
+import { controlFrom, docs, write as writeData, type Data, type KeptRow } from './data.ts';
 import { faultNames } from './faults.ts';
-import { momentNames, setsAt } from './moments.ts';
-import { allRows, rowName, schemeNames, ways, type Row } from './rows.ts';
-import type { Result } from './table.ts';
+import { controlOf, faultsOf, verdictOf, type Control, type Verdict } from './judge.ts';
+import { allRows, noFault, noStep, rowName, schemeNames, stepsOf, ways, type Row } from './rows.ts';
+import type { Ended } from './series.ts';
 
-/** As it is kept: when it ran, and on what. */
-interface Kept extends Result { readonly ranAt: string; readonly commit: string; readonly machine: string }
-
-const docs = join(import.meta.dirname, '..', '..', 'docs');
-const dataFile = join(docs, 'guarantees.json');
 const seconds = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`;
 const numbers = (t: { readonly lost: number; readonly duplicated: number; readonly reordered: number }): string => `${t.lost}/${t.duplicated}/${t.reordered}`;
+const times = (n: number): string => (n === 1 ? 'once' : `${n} times`);
 
-/** How it ended, in a few words. */
-export function ended({ played, why }: Pick<Result, 'played' | 'why'>): string {
+/** How it went, in a few words. */
+export function went({ played, why }: Pick<Ended, 'played' | 'why'>): string {
   if (played === null) return `not known: ${why}`;
   const undone = played.outages.filter((o) => o.outcome === 'undone').length;
-  const others = played.retried.length - undone;
+  const others = Math.max(0, played.retried.length - undone);
   return [
-    played.outcome === 'rolled-back' ? 'rolled back' : played.outcome,
-    ...(undone > 0 ? [`the outage undid itself ${undone === 1 ? 'once' : `${undone} times`} and was tried again`] : []),
-    ...(others > 0 ? [`a step was tried again ${others === 1 ? 'once' : `${others} times`}`] : []),
+    ...(undone > 0 ? [`the outage undid itself ${times(undone)} and was tried again`] : []),
+    ...(others > 0 ? [`a step was tried again ${times(others)}`] : []),
     ...(played.forced.length > 0 ? [`${[...new Set(played.forced)].join(', ')} had to be killed to stop`] : []),
-  ].join(', ');
+    ...played.outages.filter((o) => o.addedMs !== null).map((o) => `${o.name} added ${o.addedMs} ms`),
+  ].join(', ') || 'went on';
 }
 
-export function line(r: Result): string {
-  const mark = { passed: '✔', failed: '✘', unknown: '?' }[r.verdict];
-  if (r.played === null) return `${mark} ${rowName(r)}: ${ended(r)}`;
-  const { played } = r;
+export function line(e: Ended, data: Pick<Data, 'alone'>): string {
+  const { row, played } = e;
+  if (played === null) return `? ${rowName(row)}: ${went(e)}`;
+  const control = controlFrom(data, controlOf(row, played));
+  const verdict = verdictOf(row, played, control);
+  const mark = { passed: '✔', failed: '✘', open: '·', unknown: '?' }[verdict];
   return [
-    `${mark} ${rowName(r)}: ${played.struck}, outage of ${r.set}: lost/duplicated/reordered ${numbers(played.tally)} of ${played.tally.acknowledged} orders (the fault alone: ${r.control === null ? 'not tried' : numbers(r.control)}), longest write outage ${seconds(played.tally.writeOutageMs)}; ${ended(r)}; took ${seconds(played.tookMs)}, the migration ${seconds(played.migrationMs)}`,
-    ...(r.why === '' ? [] : [`    ${r.why}`]),
-    ...played.outages.filter((o) => o.outcome === 'undone').map((o) => `    ${o.name} undone: ${o.why.slice(0, 300)}`),
+    `${mark} ${rowName(row)}${played.struck === noFault ? '' : ` (${played.struck}, ${played.leadMs === null ? 'just before' : `${played.leadMs} ms into`} ${played.unit})`}: lost/duplicated/reordered ${numbers(played.tally)} of ${played.tally.acknowledged} orders, longest write outage ${seconds(played.tally.writeOutageMs)}, read outage ${seconds(played.tally.readOutageMs)}; ${went(e)}; took ${seconds(played.tookMs)}`,
+    ...faultsOf(played, control).map((f) => `    ${f}`),
+    ...played.tally.examples.map((x) => `    ${x}`),
     ...played.retried.map((q) => `    tried again · ${q.slice(0, 300)}`),
-    ...(r.verdict === 'passed' ? [] : [...played.tally.duties.map((d) => `    ${d.group} of ${d.topic}: ${numbers(d)} of ${d.expected}`), ...played.audit.map((a) => `    ${a.slice(0, 300)}`)]),
+    ...played.outages.filter((o) => o.outcome === 'undone').map((o) => `    ${o.name} undone: ${o.why.slice(0, 300)}`),
   ].join('\n');
 }
 
-async function kept(): Promise<readonly Kept[]> {
-  try {
-    return JSON.parse(await readFile(dataFile, 'utf8')) as Kept[];
-  } catch (e) {
-    if ((e as NodeJS.ErrnoException).code === 'ENOENT') return [];
-    throw e;
-  }
+export async function write(data: Data): Promise<void> {
+  await writeData(data);
+  await writeFile(join(docs, 'guarantees.md'), page(data));
 }
 
-/** A row that ran again takes the place of what was known of it. */
-export async function write(results: readonly Result[]): Promise<void> {
-  const commit = execFileSync('git', ['describe', '--always', '--dirty'], { cwd: docs, encoding: 'utf8' }).trim();
-  const machine = `${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB, ${process.platform} ${process.arch}, Node ${process.versions.node}`;
-  const fresh = results.map((r): Kept => ({ ...r, ...(r.played === null ? {} : { played: { ...r.played, audit: r.verdict === 'passed' ? [] : r.played.audit } }), ranAt: new Date().toISOString(), commit, machine }));
-  const names = new Set(fresh.map(rowName));
-  const order = new Map(allRows.map((r, i) => [rowName(r), i]));
-  const all = [...(await kept()).filter((k) => !names.has(rowName(k))), ...fresh].sort((a, b) => (order.get(rowName(a)) ?? 0) - (order.get(rowName(b)) ?? 0));
-  await writeFile(dataFile, `${JSON.stringify(all, null, 1)}\n`);
-  await writeFile(join(docs, 'guarantees.md'), page(all));
-}
+const distinct = (xs: readonly (string | number)[]): string => [...new Set(xs.map(String))].sort().join(', ');
+interface Judged extends KeptRow { readonly verdict: Verdict; readonly control: Control | null }
+const judged = (data: Data): readonly Judged[] => data.rows.map((k) => {
+  const control = k.played && controlFrom(data, controlOf(k, k.played));
+  return { ...k, control, verdict: verdictOf(k, k.played, control) };
+});
 
-const distinct = (xs: readonly string[]): string => [...new Set(xs)].sort().join('; ');
-
-export function page(all: readonly Kept[]): string {
+export function page(data: Data): string {
+  const all = judged(data);
   const of = new Map(all.map((k) => [rowName(k), k]));
-  const count = (verdict: Result['verdict']): number => all.filter((k) => k.verdict === verdict).length;
+  const count = (verdict: Verdict): number => all.filter((k) => k.verdict === verdict).length;
+  const days = all.map((k) => k.ranAt.slice(0, 10)).sort();
+  const loads = all.map((k) => k.machineLoad).sort((a, b) => a - b);
   return [
     '# What a fault at any step does to the records', '',
-    `Written by \`npm run guarantees -- --write\`, last on ${all.map((k) => k.ranAt).sort().at(-1)?.slice(0, 10) ?? 'no day'}. Of ${allRows.length} rows **${all.length} ran: ${count('passed')} as promised, ${count('failed')} not, ${count('unknown')} could not be played to their end**; ${allRows.length - all.length} have not been run.`,
-    '',
-    `Commit ${distinct(all.map((k) => k.commit))}; ${distinct(all.map((k) => k.machine))}; brokers as the stack pins them, one each, with logins and rights.`, '',
-    'A row is one migration of the demo under live traffic (300 orders a second), struck once at the beginning of a step, or up to 150 ms into it, and then operated to its end by somebody who approves holds and answers `retry`. `kill` is SIGKILL, and a start at once; `pause` is ten seconds of SIGSTOP. `back` is the cut back that a rollback asks for after both openings; it then undoes all else.', '',
+    `Written by \`npm run guarantees\`, last on ${days.at(-1) ?? 'no day'}. Of ${allRows.length} rows **${all.length} ran: ${count('passed')} as promised, ${count('failed')} not, ${count('open')} with repeats whose fault alone was not tried often enough to compare, ${count('unknown')} could not be played to their end**; ${allRows.length - all.length} have not been run, and nothing is claimed of them.`, '',
+    `| scheme | rows | ran | as promised |`, '|---|---|---|---|',
+    ...schemeNames.map((s) => `| ${s} | ${allRows.filter((r) => r.scheme === s).length} | ${all.filter((r) => r.scheme === s).length} | ${all.filter((r) => r.scheme === s && r.verdict === 'passed').length} |`), '',
+    `Commits ${distinct(all.map((k) => k.commit))}; seeds ${distinct(all.map((k) => k.seed))}; ${distinct(all.map((k) => k.machine))}, its load between ${loads[0] ?? 0} and ${loads.at(-1) ?? 0} while the rows ran (other work ran beside them); ${ratePerSecond} orders a second; brokers as the stack pins them, one each, with logins and rights.`, '',
+    'A migration of the demo goes there and back again on one stack, under live traffic, operated by somebody who approves holds and answers `retry`. A row is the stretch from one hold to the next in which the fault struck, once, at the beginning of its step or up to 150 ms into it; before the next hold is answered everything is up again and the books of the stretch are closed. `kill` is SIGKILL, and a start at once; `pause` is ten seconds of SIGSTOP. `back` is the cut back of a rollback after all openings.', '',
     '- A cell says lost/duplicated/reordered, then the longest time in which one writer got nothing acknowledged, be it by the cutover or by the fault. `↺`: the outage undid itself and was tried again.',
     '- Lost: acknowledged and not read by a group that had to. Duplicated: read again. Measured by the orders acknowledged, at `billing` and `audit`, and at `billing` again for what the transactional `enricher` made of each of them.',
-    '- **Bold**: more than the same fault does to the same applications without a migration (the list below has both), or not where it should be. `–`: the scheme has no such step that way.', '',
+    '- **Bold**: more than the same fault did to the same applications without a migration (the last list has those), or not where it should be. Empty: not run. `–`: the scheme has no such step that way.', '',
+    '## No fault', '', '| scheme | way | lost/duplicated/reordered | orders | longest write outage | longest read outage | outages |', '|---|---|---|---|---|---|---|',
+    ...schemeNames.flatMap((scheme) => ways.map((way) => plainRow(scheme, way, of))), '',
     ...schemeNames.flatMap((scheme) => ways.flatMap((way) => matrix(scheme, way, of))),
     '## Every row that ran', '',
-    '| row | struck | lost/dup./reord. | the fault alone | write outage | alone | how it ended | repeat it |', '|---|---|---|---|---|---|---|---|',
-    ...all.map(detail), '',
+    '| row | struck | lost/dup./reord. | the fault alone | write outage | alone | how it went | when | repeat it |', '|---|---|---|---|---|---|---|---|---|',
+    ...all.filter((k) => k.fault !== noFault).map(detail), '',
+    '## The faults alone', '', '| fault | runs | lost/duplicated/reordered of each | longest write outage |', '|---|---|---|---|',
+    ...[...Map.groupBy(data.alone, (a) => a.name)].map(([name, runs]) => `| ${name} | ${runs.length} | ${runs.map((r) => numbers(r.tally)).join(', ')} | ${seconds(Math.max(...runs.map((r) => r.tally.writeOutageMs)))} |`), '',
   ].join('\n');
 }
 
-function matrix(scheme: Row['scheme'], way: Row['way'], of: ReadonlyMap<string, Kept>): readonly string[] {
-  const cell = (moment: Row['moment'], fault: Row['fault']): string => {
-    if (setsAt(moment, scheme, way).length === 0) return '–';
-    const k = of.get(rowName({ scheme, way, moment, fault }));
-    if (k === undefined) return 'not run';
+function plainRow(scheme: Row['scheme'], way: Row['way'], of: ReadonlyMap<string, Judged>): string {
+  const k = of.get(rowName({ scheme, way, step: noStep, fault: noFault }));
+  if (!k?.played) return `| ${scheme} | ${way} | ${k ? '**unknown**' : 'not run'} | | | | |`;
+  const { tally, outages } = k.played;
+  return `| ${scheme} | ${way} | ${k.verdict === 'passed' ? numbers(tally) : `**${numbers(tally)}**`} | ${tally.acknowledged} | ${seconds(tally.writeOutageMs)} | ${seconds(tally.readOutageMs)} | ${outages.map((o) => `${o.name} ${o.addedMs ?? '–'} ms`).join(', ')} |`;
+}
+
+function matrix(scheme: Row['scheme'], way: Row['way'], of: ReadonlyMap<string, Judged>): readonly string[] {
+  const cell = (step: string, fault: Row['fault']): string => {
+    const k = of.get(rowName({ scheme, way, step, fault }));
+    if (k === undefined) return '';
     if (k.played === null) return '**unknown**';
     const said = `${numbers(k.played.tally)} · ${seconds(k.played.tally.writeOutageMs)}${k.played.outages.some((o) => o.outcome === 'undone') ? ' ↺' : ''}`;
     return k.verdict === 'passed' ? said : `**${said}**`;
   };
+  const steps = stepsOf(scheme, way);
+  const ran = steps.flatMap((s) => faultNames.filter((f) => of.has(rowName({ scheme, way, step: s, fault: f })))).length;
+  if (steps.length === 0) return [`## ${scheme}, ${way}`, '', 'There is no such way.', ''];
   return [
-    `## ${scheme}, ${way}`, '',
-    `| at | ${faultNames.join(' | ')} |`, `|---|${faultNames.map(() => '---|').join('')}`,
-    ...momentNames.map((m) => `| ${m} | ${faultNames.map((f) => cell(m, f)).join(' | ')} |`), '',
+    `## ${scheme}, ${way}`, '', `${ran} of ${steps.length * faultNames.length} rows ran.`, '',
+    ...(ran === 0 ? [] : [`| at | ${faultNames.join(' | ')} |`, `|---|${faultNames.map(() => '---|').join('')}`, ...steps.map((m) => `| ${m} | ${faultNames.map((f) => cell(m, f)).join(' | ')} |`), '']),
   ];
 }
 
-const detail = (k: Kept): string => `| ${[
-  rowName(k), k.played === null ? '' : `${k.played.struck}, outage of ${k.set}${k.leadMs === null ? '' : `, ${k.leadMs} ms in`}`,
+const detail = (k: Judged): string => `| ${[
+  rowName(k), k.played === null ? '' : `${k.played.struck}, ${k.played.leadMs === null ? 'before' : `${k.played.leadMs} ms into`} ${k.played.unit}`,
   k.played === null ? '' : numbers(k.played.tally), k.control === null ? 'not tried' : `${numbers(k.control)}, most of ${k.control.runs}`,
   k.played === null ? '' : seconds(k.played.tally.writeOutageMs), k.control === null ? '' : seconds(k.control.writeOutageMs),
-  `${ended(k)}${k.verdict !== 'passed' && k.played !== null ? ` **${k.why}**` : ''}`,
-  `\`--scheme ${k.scheme} --way ${k.way} --step '${k.moment}' --fault '${k.fault}' --seed ${k.seed}\``,
-].map((x) => x.replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |`;
+  `${went({ played: k.played, why: k.why })}${k.verdict === 'passed' || k.played === null ? '' : ` **${faultsOf(k.played, k.control).join('; ')}**`}`, k.ranAt.slice(0, 16).replace('T', ' '),
+  `\`--scheme ${k.scheme} --way ${k.way} --step '${k.step}' --fault '${k.fault}' --seed ${k.seed}\``,
+].map((x) => x.replaceAll('|', '\\|').replaceAll('\n', ' ').slice(0, 400)).join(' | ')} |`;

@@ -2,37 +2,65 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { faultNames } from './faults.ts';
-import { awaited, momentNames } from './moments.ts';
-import { allRows, chanceOf, chosen, rowName, sample, ways } from './rows.ts';
-import { faultsOf } from './table.ts';
+import { enoughControls, faultsOf, verdictOf } from './judge.ts';
+import { allPlaces, demoMigration, journeyOf, placesUpToHold, plainStep, turningPoint } from './places.ts';
+import { allRows, chanceOf, chosen, noFault, rowName, sample, schemeNames, stepsOf, ways } from './rows.ts';
+import type { Played } from './series.ts';
 
-const row = { scheme: 'stopRestartRepeat', way: 'back', moment: 'mark the cut', fault: 'kill worker' } as const;
-const tally = { acknowledged: 10, lost: 0, duplicated: 0, reordered: 0, duties: [], writeOutageMs: 1_000 };
-const well = { tally, outcome: 'completed', why: '', misplaced: [] } as const;
+const row = { scheme: 'stopRestartRepeat', way: 'back', step: 'mark the cut', fault: 'kill worker' } as const;
+const tally = { acknowledged: 10, lost: 0, duplicated: 0, reordered: 0, duties: [], writeOutageMs: 1_000, readOutageMs: 1_000, examples: [] };
+const well: Played = { struck: 'worker', unit: 'cut orders/outage', leadMs: null, tally, outages: [], retried: [], forced: [], misplaced: [], tookMs: 1 };
+const control = { runs: 1, lost: 0, duplicated: 2, reordered: 0, writeOutageMs: 0 };
+const journey = (scheme: (typeof schemeNames)[number]) => journeyOf(scheme, demoMigration(scheme, 10_000));
 
-test('every fault strikes at every step that a scheme has, once', () => {
+test('every fault strikes at every step of every scheme, once; and each way is measured without a fault too', () => {
   assert.equal(new Set(allRows.map(rowName)).size, allRows.length);
-  for (const way of ways) assert.equal(chosen({ scheme: 'stopRestartRepeat', way }).length, (momentNames.length - 1) * faultNames.length);
+  for (const scheme of schemeNames) for (const way of ways) assert.equal(chosen({ scheme, way }).length, stepsOf(scheme, way).length * faultNames.length + 1);
   assert.deepEqual(chosen({ scheme: 'producerFirst', way: 'forward', step: 'silence the mirror' }), []);
+  for (const step of ['stop', 'fence', 'drain the mirror', 'silence the mirror', 'set positions', 'mark the cut', 'record the opening', 'open', 'see at work', 'readers: set positions'])
+    assert.ok(stepsOf('stopRestartRepeat', 'forward').includes(step), step);
+});
+
+test('a step is named without what it is about, whatever names this migration gives', () => {
+  assert.deepEqual(['set positions of enricher-r3 on the target', 'stop shop', 'fence enriched on the source', 'keep enricher-r12 from reading on the source', 'lift the fence of orders on the target'].map(plainStep),
+    ['set positions', 'stop', 'fence', 'keep from reading', 'lift the fence']);
+});
+
+test('steps are found in every stretch between two holds, and every stretch leads on to the next', () => {
+  for (const scheme of schemeNames) {
+    const { forward, back } = journey(scheme);
+    const reached = [...forward.flatMap((u, i) => (u.step.kind === 'hold' ? placesUpToHold({ forward, back }, 'forward', i + 1) : [])), ...[-1, ...back.flatMap((u, i) => (u.step.kind === 'hold' ? [i] : []))].flatMap((i) => placesUpToHold({ forward, back }, 'back', i + 1))];
+    assert.deepEqual(new Set(reached.map((p) => p.awaited.includes)), new Set(allPlaces({ forward, back }).map((p) => p.awaited.includes)), scheme);
+    for (const readers of [true, false]) assert.ok(forward.some((u) => u.phase === turningPoint({ forward, back }, readers)), scheme);
+  }
+});
+
+test('a rollback turns before the readers moved, or just before the first outage', () => {
+  assert.equal(turningPoint(journey('stopRestartRepeat'), true), 'approve');
+  assert.equal(turningPoint(journey('stopRestartRepeat'), false), 'move audit');
+  assert.equal(turningPoint(journey('producerFirst'), true), 'prepare');
+});
+
+test('a step is known by the ledger key of its call, the opening by the journal that is recorded there', () => {
+  const { forward, back } = journey('stopRestartRepeat');
+  const [marked, opened] = [allPlaces({ forward, back }).filter((p) => p.step === 'mark the cut'), allPlaces({ forward, back }).filter((p) => p.step === 'record the opening')];
+  assert.deepEqual(marked.map((p) => p.awaited.includes), ['/cut enriched/outage/mark the cut/', '/cut orders/outage/mark the cut/', '/back orders/outage/mark the cut/', '/back enriched/outage/mark the cut/']);
+  assert.deepEqual(opened[3]?.awaited, { includes: '"opening":"back enriched/outage"', mode: 'outage', activity: 'remember' });
 });
 
 test('a seed draws the same rows and the same chance again, whichever rows run beside them', () => {
   assert.deepEqual(sample(allRows, 5, 7), sample(allRows, 5, 7));
   assert.notDeepEqual(sample(allRows, 5, 7), sample(allRows, 5, 8));
   const [a, b] = [chanceOf(row, 7), chanceOf(row, 7)];
-  assert.deepEqual([a.set, a.leadMs, a.draw()], [b.set, b.leadMs, b.draw()]);
-  assert.equal(chanceOf(row, 7, 'orders').set, 'orders');
-  assert.equal(chanceOf({ ...row, moment: 'set positions' }, 7, 'orders').set, 'enriched', 'only its outage sets positions');
-});
-
-test('a step is known by the ledger key of its call, the opening by the journal that is recorded there', () => {
-  assert.deepEqual(awaited('mark the cut', 'forward', 'orders-r1'), { activity: 'markCut', includes: 'cut orders-r1/outage/' });
-  assert.deepEqual(awaited('record the opening', 'back', 'orders-r1'), { activity: 'remember', includes: '"opening":"back orders-r1/outage"' });
+  assert.deepEqual([a.leadMs, a.draw()], [b.leadMs, b.draw()]);
 });
 
 test('repeats count against a row only above what the fault does alone; losses, order and places always do', () => {
-  assert.deepEqual(faultsOf(well, []), []);
-  assert.deepEqual(faultsOf({ ...well, tally: { ...tally, duplicated: 3 } }, [{ ...tally, duplicated: 2 }, { ...tally, duplicated: 3 }]), []);
-  assert.deepEqual(faultsOf({ ...well, tally: { ...tally, duplicated: 3 } }, [{ ...tally, duplicated: 2 }]), ['3 repeated, 2 by the fault alone']);
-  assert.deepEqual(faultsOf({ ...well, tally: { ...tally, lost: 1, reordered: 2 }, misplaced: ['shop runs on source'] }, [{ ...tally, lost: 5 }]), ['1 lost', '2 out of order', 'shop runs on source']);
+  assert.deepEqual(faultsOf(well, null), []);
+  const repeated = { ...well, tally: { ...tally, duplicated: 3 } };
+  assert.deepEqual(faultsOf(repeated, { ...control, duplicated: 3 }), []);
+  assert.deepEqual(faultsOf(repeated, control), ['3 read again, 2 by the fault alone']);
+  assert.deepEqual(faultsOf({ tally: { ...tally, lost: 1, reordered: 2 }, misplaced: ['shop runs 2 times on the source'] }, { ...control, lost: 5 }), ['1 lost', '2 out of order', 'shop runs 2 times on the source']);
+  assert.deepEqual([verdictOf(row, well, null), verdictOf(row, null, null), verdictOf(row, repeated, control), verdictOf(row, repeated, { ...control, runs: enoughControls })], ['passed', 'unknown', 'open', 'failed']);
+  assert.equal(verdictOf({ ...row, fault: noFault }, { ...repeated, struck: noFault }, null), 'failed', 'nothing struck, so nothing else is to blame');
 });

@@ -1,47 +1,132 @@
-/** What became of every record of a row, from the journals of the applications alone. */
-import { countDuty, type Duty, type DutyCount } from '../../demo/books.ts';
-import { journalFiles, readJournal, type Line, type Run } from '../../demo/journal.ts';
+/** What became of every record of a stretch of time, from the journals of the applications alone. */
+import { open } from 'node:fs/promises';
+import type { Duty } from '../../demo/books.ts';
+import { journalFiles, parseLine, parseRun, type Line, type Run } from '../../demo/journal.ts';
 
 type Acked = Line & { readonly is: 'acked' };
 type Consumed = Line & { readonly is: 'consumed' };
-interface Written { readonly run: Run; readonly lines: readonly Line[] }
-
 /** A topic's readers, and the topic by whose acknowledgements they are measured. */
 export interface Owed extends Duty { readonly measuredBy: string }
-export interface Tally {
+/** Of a stretch of time: acknowledged in it and not read at its end; read again in it; first read in it after a later one of that key. */
+export interface Counts { readonly lost: number; readonly duplicated: number; readonly reordered: number }
+export interface Tally extends Counts {
   readonly acknowledged: number;
-  readonly lost: number;
-  readonly duplicated: number;
-  readonly reordered: number;
-  readonly duties: readonly DutyCount[];
-  /** The longest time in which one writer got nothing acknowledged, ms. */
+  /** Where not 0. */
+  readonly duties: readonly (Counts & Duty)[];
+  /** The longest time in which one writer got nothing acknowledged, and in which one group read nothing, ms. */
   readonly writeOutageMs: number;
+  readonly readOutageMs: number;
+  /** Some of the records that are counted, in words. */
+  readonly examples: readonly string[];
+}
+interface Entry { readonly file: string; run: Run | null; position: number; rest: string; readonly lines: Line[] }
+const mostExamples = 6;
+const idOf = (l: { readonly key: string; readonly seq: number }): string => `${l.key}#${l.seq}`;
+
+export class Accounts {
+  readonly #folder: string;
+  readonly #owed: readonly Owed[];
+  readonly #entries = new Map<string, Entry>();
+  /** Per duty: acknowledged and not read yet, with the time of the acknowledgement; and what was read. */
+  readonly #unread: readonly Map<string, number>[];
+  readonly #seen: readonly Set<string>[];
+  constructor(folder: string, owed: readonly Owed[]) {
+    this.#folder = folder;
+    this.#owed = owed;
+    this.#unread = owed.map(() => new Map());
+    this.#seen = owed.map(() => new Set());
+  }
+
+  /** Reads what the journals gained since the last time. */
+  async refresh(): Promise<void> {
+    for (const file of await journalFiles(this.#folder)) {
+      const entry = this.#entries.get(file) ?? { file, run: null, position: 0, rest: '', lines: [] };
+      this.#entries.set(file, entry);
+      for (const line of await readOn(entry)) this.#note(line);
+    }
+  }
+
+  /** Orders acknowledged after that moment. */
+  acknowledgedAfter(topic: string, ms: number): number {
+    return this.#lines().filter(({ line }) => line.is === 'acked' && line.topic === topic && line.atMs > ms).length;
+  }
+  /** Acknowledged up to that moment and not read by somebody who must. */
+  unread(untilMs: number): number {
+    return this.#unread.reduce((n, of) => n + [...of.values()].filter((atMs) => atMs <= untilMs).length, 0);
+  }
+
+  /** Of `[fromMs, toMs)`; what began in it and is read later counts as lost. */
+  between(fromMs: number, toMs: number): Tally {
+    const within = ({ atMs }: { readonly atMs: number }): boolean => atMs >= fromMs && atMs < toMs;
+    const counted = this.#owed.map((d, i) => this.#duty(d, this.#unread[i] ?? new Map(), within));
+    const sum = (of: (c: Counts) => number): number => counted.reduce((n, c) => n + of(c), 0);
+    const orders = this.#owed[0]?.measuredBy;
+    return {
+      acknowledged: this.#lines().filter(({ line }) => line.is === 'acked' && line.topic === orders && within(line)).length,
+      lost: sum((c) => c.lost), duplicated: sum((c) => c.duplicated), reordered: sum((c) => c.reordered),
+      duties: counted.filter((c) => c.lost + c.duplicated + c.reordered > 0).map(({ group, topic, lost, duplicated, reordered }) => ({ group, topic, lost, duplicated, reordered })),
+      writeOutageMs: this.#silence({ fromMs, toMs, is: 'acked' }), readOutageMs: this.#silence({ fromMs, toMs, is: 'consumed' }),
+      examples: counted.flatMap((c) => c.examples).slice(0, mostExamples),
+    };
+  }
+
+  #note(line: Line): void {
+    this.#owed.forEach((d, i) => {
+      const [unread, seen] = [this.#unread[i], this.#seen[i]];
+      if (line.is === 'acked' && line.topic === d.measuredBy && !seen?.has(idOf(line))) unread?.set(idOf(line), line.atMs);
+      if (line.is !== 'consumed' || line.topic !== d.topic || line.group !== d.group) return;
+      seen?.add(idOf(line));
+      unread?.delete(idOf(line));
+    });
+  }
+
+  #lines(): readonly { readonly run: Run | null; readonly line: Line }[] {
+    return [...this.#entries.values()].flatMap(({ run, lines }) => lines.map((line) => ({ run, line })));
+  }
+
+  #duty(d: Owed, unread: ReadonlyMap<string, number>, within: (l: { readonly atMs: number }) => boolean): Counts & Duty & { readonly examples: readonly string[] } {
+    // In the order in which the group read: two processes at once are merged by their clock, which is one and the same.
+    const read = this.#lines().filter((x): x is { run: Run; line: Consumed } => x.line.is === 'consumed' && x.line.group === d.group && x.line.topic === d.topic)
+      .sort((a, b) => a.line.atMs - b.line.atMs || a.run.atMs - b.run.atMs);
+    const first = new Map<string, string>();
+    const highest = new Map<string, number>();
+    let [duplicated, reordered] = [0, 0];
+    const examples: string[] = [];
+    for (const { run, line } of read) {
+      const [id, at] = [idOf(line), `${new Date(line.atMs).toISOString().slice(11, 23)} at ${line.partition}/${line.offset} on the ${run.side} by process ${run.pid}`];
+      const before = first.get(id);
+      const top = highest.get(line.key) ?? -1;
+      if (before === undefined) { first.set(id, at); highest.set(line.key, Math.max(top, line.seq)); }
+      const what = before !== undefined ? 'again' : line.seq < top ? `behind ${top}` : null;
+      if (what === null || !within(line)) continue;
+      if (before === undefined) reordered++;
+      else duplicated++;
+      if (examples.length < mostExamples) examples.push(`${d.group} read ${id} of ${d.topic} ${what}: ${before === undefined ? '' : `${before}, then `}${at}`);
+    }
+    const lost = [...unread].filter(([, atMs]) => within({ atMs }));
+    return { group: d.group, topic: d.topic, lost: lost.length, duplicated, reordered, examples: [...lost.slice(0, 3).map(([id]) => `${d.group} did not read ${id} of ${d.topic}`), ...examples] };
+  }
+
+  #silence(x: { readonly fromMs: number; readonly toMs: number; readonly is: 'acked' | 'consumed' }): number {
+    const facts = this.#lines().flatMap(({ run, line }) => (line.is === x.is && run ? [{ who: x.is === 'acked' ? `${run.application} ${run.instance}` : (line as Consumed).group, atMs: (line as Acked | Consumed).atMs }] : []));
+    return [...Map.groupBy(facts, (f) => f.who).values()].reduce((most, of) => {
+      const times = of.map((f) => f.atMs).sort((a, b) => a - b);
+      return times.slice(1).reduce((m, at, i) => (at < x.fromMs || (times[i] ?? at) >= x.toMs ? m : Math.max(m, at - (times[i] ?? at))), most);
+    }, 0);
+  }
 }
 
-async function journals(folder: string): Promise<readonly Written[]> {
-  const all = await Promise.all((await journalFiles(folder)).map(readJournal));
-  return all.flatMap(({ run, lines }) => (run === null ? [] : [{ run, lines }])).sort((a, b) => a.run.atMs - b.run.atMs);
-}
-const ackedOf = (all: readonly Written[], topic: string): readonly Acked[] =>
-  all.flatMap((w) => w.lines).filter((l): l is Acked => l.is === 'acked' && l.topic === topic);
-const consumedOf = (all: readonly Written[], d: Duty): readonly Consumed[] =>
-  all.flatMap((w) => w.lines).filter((l): l is Consumed => l.is === 'consumed' && l.group === d.group && l.topic === d.topic).sort((a, b) => a.atMs - b.atMs);
-
-export async function tally(folder: string, owed: readonly Owed[]): Promise<Tally> {
-  const all = await journals(folder);
-  const duties = owed.map((d) => countDuty({ group: d.group, topic: d.topic }, ackedOf(all, d.measuredBy), consumedOf(all, d)));
-  const sum = (of: (d: DutyCount) => number): number => duties.reduce((n, d) => n + of(d), 0);
-  return {
-    acknowledged: owed[0] === undefined ? 0 : ackedOf(all, owed[0].measuredBy).length,
-    lost: sum((d) => d.lost), duplicated: sum((d) => d.duplicated), reordered: sum((d) => d.reordered), duties,
-    writeOutageMs: longestSilence(all),
-  };
-}
-
-function longestSilence(all: readonly Written[]): number {
-  const acks = Map.groupBy(all.flatMap(({ run, lines }) => lines.filter((l) => l.is === 'acked').map(({ atMs }) => ({ who: `${run.application} ${run.instance}`, atMs }))), (a) => a.who);
-  return [...acks.values()].reduce((most, of) => {
-    const times = of.map((a) => a.atMs).sort((a, b) => a - b);
-    return times.slice(1).reduce((m, at, i) => Math.max(m, at - (times[i] ?? at)), most);
-  }, 0);
+async function readOn(entry: Entry): Promise<readonly Line[]> {
+  await using file = await open(entry.file);
+  const { size } = await file.stat();
+  if (size === entry.position) return [];
+  const bytes = Buffer.alloc(size - entry.position);
+  const { bytesRead } = await file.read(bytes, 0, bytes.length, entry.position);
+  entry.position += bytesRead;
+  const texts = (entry.rest + bytes.subarray(0, bytesRead).toString('latin1')).split('\n');
+  entry.rest = texts.pop() ?? '';
+  if (entry.run === null && texts.length > 0) entry.run = parseRun(texts.shift() ?? '');
+  const lines = texts.map(parseLine).filter((l) => l.is === 'acked' || l.is === 'consumed');
+  entry.lines.push(...lines);
+  return lines;
 }

@@ -1,0 +1,107 @@
+/** Series after series until every row has run or the time is over, on a stack that is replaced when a row broke it; then the faults alone that are missing. */
+import { alone, type Alone } from './alone.ts';
+import { openHouse, type House } from './cast.ts';
+import { circumstances, codeHash, controlFrom, withAlone, withRow, type Data } from './data.ts';
+import { controlOf, enoughControls, verdictOf } from './judge.ts';
+import { rowName, type Row } from './rows.ts';
+import { series, type Ended } from './series.ts';
+
+export interface Choices {
+  readonly rows: readonly Row[];
+  readonly seed: number;
+  readonly untilMs: number;
+  /** Which of those that ran before are left out. */
+  readonly skip: 'none' | 'this code' | 'any code';
+  /** The faults alone, so many times each, instead of rows. */
+  readonly alone: { readonly runs: number; readonly names: readonly string[] } | null;
+  readonly data: () => Data;
+  readonly keep: (data: Data) => Promise<void>;
+  readonly line: (e: Ended) => string;
+  readonly say: (line: string) => void;
+}
+/** Rows of one series: what its applications noted is kept in memory. */
+const rowsASeries = 30;
+const mostBroken = 3;
+
+export async function measure(x: Choices): Promise<void> {
+  const code = codeHash();
+  const ran = new Set(x.data().rows.filter((k) => k.played !== null && (x.skip === 'any code' || k.code === code)).map(rowName));
+  const rows = x.skip === 'none' ? x.rows : x.rows.filter((r) => !ran.has(rowName(r)));
+  x.say(`${x.rows.length} rows, ${x.rows.length - rows.length} of them ran before; seed ${x.seed}, code ${code}`);
+  await using houses = new Houses();
+  if (x.alone === null) await runRows(x, houses, rows);
+  await runAlone(x, houses, x.alone === null ? wantedAlone(x.data()) : Array.from({ length: x.alone.runs }, (_, n) => x.alone?.names.filter((name) => (controlFrom(x.data(), name)?.runs ?? 0) <= n) ?? []).flat());
+  const { rows: all } = x.data();
+  const verdicts = Map.groupBy(all.filter((k) => rows.some((r) => rowName(r) === rowName(k))), (k) => verdictOf(k, k.played, k.played && controlFrom(x.data(), controlOf(k, k.played))));
+  x.say(['passed', 'failed', 'open', 'unknown'].map((v) => `${verdicts.get(v as 'passed')?.length ?? 0} ${v}`).join(', '));
+  if ((verdicts.get('failed')?.length ?? 0) > 0) process.exitCode = 1;
+}
+
+async function runRows(x: Choices, houses: Houses, rows: readonly Row[]): Promise<void> {
+  const about = circumstances(x.seed);
+  const left = new Map(rows.map((r) => [rowName(r), r]));
+  const startedMs = Date.now();
+  let broken = 0;
+  while (left.size > 0 && Date.now() < x.untilMs && broken < mostBroken) {
+    const scheme = [...left.values()][0]?.scheme;
+    if (!scheme) return;
+    const ended = async (e: Ended): Promise<void> => {
+      left.delete(rowName(e.row));
+      await x.keep(withRow(x.data(), e, about()));
+      const done = rows.length - left.size;
+      x.say(`${x.line(e)}\n  ${done} of ${rows.length} rows, ${eta(startedMs, done, left.size)}`);
+    };
+    try {
+      await series(await houses.open(), scheme, {
+        rows: [...left.values()].filter((r) => r.scheme === scheme), seed: x.seed, untilMs: x.untilMs, most: rowsASeries, ended, say: x.say,
+        closing: () => (Date.now() < x.untilMs ? 'roll back' : 'leave'),
+      });
+      broken = 0;
+    } catch (e) {
+      broken++;
+      x.say(`The stack is given up: ${e instanceof Error ? e.message : String(e)}`);
+      await houses.close();
+    }
+  }
+}
+
+const eta = (startedMs: number, done: number, left: number): string => {
+  const each = (Date.now() - startedMs) / Math.max(1, done);
+  return `${Math.round(each / 1_000)} s each, ${left === 0 ? 'done' : `about ${Math.ceil((each * left) / 60_000)} min to go`}`;
+};
+
+/** Behind rows that repeated more than is known of the fault alone; once each for all others that were struck. */
+function wantedAlone(data: Data): readonly string[] {
+  const wanted = data.rows.flatMap((k) => {
+    const name = k.played && controlOf(k, k.played);
+    const control = controlFrom(data, name);
+    if (!name || !k.played) return [];
+    const missing = control === null ? 1 : 0;
+    return Array.from({ length: verdictOf(k, k.played, control) === 'open' ? enoughControls - (control?.runs ?? 0) : missing }, (_, n) => ({ name, n }));
+  });
+  return [...new Map(wanted.map((w) => [`${w.name} ${w.n}`, w.name])).values()].sort();
+}
+
+async function runAlone(x: Choices, houses: Houses, names: readonly string[]): Promise<void> {
+  if (names.length === 0 || Date.now() > x.untilMs) return;
+  const about = circumstances(x.seed);
+  x.say(`The faults alone: ${names.length} runs`);
+  await alone(await houses.open(), {
+    names, seed: x.seed + x.data().alone.length, untilMs: x.untilMs,
+    ended: async (a: Alone) => {
+      await x.keep(withAlone(x.data(), a, about()));
+      x.say(`  ${a.name}: ${a.tally.lost}/${a.tally.duplicated}/${a.tally.reordered}, longest write outage ${(a.tally.writeOutageMs / 1_000).toFixed(1)} s`);
+    },
+  });
+}
+
+class Houses implements AsyncDisposable {
+  #house: House | null = null;
+  async open(): Promise<House> { return (this.#house ??= await openHouse()); }
+  async close(): Promise<void> {
+    const house = this.#house;
+    this.#house = null;
+    await house?.close();
+  }
+  [Symbol.asyncDispose](): Promise<void> { return this.close(); }
+}

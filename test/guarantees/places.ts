@@ -1,0 +1,71 @@
+/**
+ * Where a fault can strike, read off the plan of a scheme: the steps of its outages and of the moves of its readers, forward,
+ * and those of the cuts back. A new scheme needs nothing here.
+ */
+import { migration } from '../../demo/applications.ts';
+import { limitBounds, type Limits, type Migration } from '../../src/domain/migration.ts';
+import { backOf, stepId, units, type Unit } from '../../src/domain/scheme.ts';
+import { bind, unbound } from '../../src/workflows/resources/use.ts';
+import { copies, schemes, type SchemeName } from '../../src/workflows/schemes/schemes.ts';
+
+export type Way = 'forward' | 'back';
+/** What a call must look like to be the step: written for the worker, which only compares. `remember`: the journal that records the opening. */
+export interface Awaited { readonly includes: string; readonly mode: 'outage' | 'plain'; readonly activity: 'remember' | null }
+export interface Place {
+  readonly way: Way;
+  /** The step without the names of what it is about: a row of the table. */
+  readonly step: string;
+  /** As the plan names it. */
+  readonly unit: string;
+  readonly awaited: Awaited;
+}
+
+const limits = Object.fromEntries(Object.entries(limitBounds).map(([name, b]) => [name, b.default])) as unknown as Limits;
+/** The demo's migration as a scheme gets it. */
+export const demoMigration = (scheme: SchemeName, budgetMs: number): Omit<Migration, 'limits'> => migration({ copies: copies[scheme], principals: true, budgetMs });
+
+/** The way there and the way back, each as one row of units. Openings are undone last one first. */
+export interface Journey { readonly forward: readonly Unit[]; readonly back: readonly Unit[] }
+export function journeyOf(scheme: SchemeName, m: Omit<Migration, 'limits'>): Journey {
+  const full: Migration = { ...m, limits };
+  const forward = units(schemes[scheme](full, () => true, bind({ work: unbound, m: full, inventory: null, owner: 'guarantees' })).forward);
+  return { forward, back: forward.toReversed().flatMap((u) => units(backOf(u))) };
+}
+
+const isOutage = (u: Unit | undefined): boolean => u?.step.kind === 'outage';
+/** Phases that stop a fleet outside an outage: readers that move while producers stay. */
+const moving = (all: readonly Unit[]): ReadonlySet<string> => new Set(all.filter((u) => u.step.kind === 'change' && u.step.name.startsWith('stop ')).map((u) => u.phase));
+
+const words = new Set(['shop', 'enricher', 'billing', 'audit', 'orders', 'enriched']);
+/** `set positions of enricher-r1 on the target` → `set positions`. */
+export const plainStep = (name: string): string => name.replace(/ on the (source|target)\b/g, '').split(/[ ,]+/).filter((w) => !words.has(w.replace(/-r\d+$/, ''))).join(' ').replace(/ (of|for)$/, '');
+
+function placesAt(all: readonly Unit[], i: number, way: Way): readonly Place[] {
+  const u = all[i];
+  if (!u || u.step.kind === 'hold') return [];
+  const place = (step: string, awaited: Awaited): Place => ({ way, step, unit: u.name, awaited });
+  if (u.step.kind === 'outage') return [
+    ...u.step.until.map((s) => place(plainStep(s.name), { includes: `/${stepId(u, s)}/`, mode: 'outage', activity: null })),
+    place('record the opening', { includes: `"opening":${JSON.stringify(u.name)}`, mode: 'outage', activity: 'remember' }),
+    place('open', { includes: `/${stepId(u, u.step.open)}/`, mode: 'plain', activity: null }),
+  ];
+  if (isOutage(all[i + 1]) || isOutage(all[i - 1])) return [place(plainStep(u.step.name), { includes: `/${u.name}/`, mode: 'plain', activity: null })];
+  return way === 'forward' && moving(all).has(u.phase) ? [place(`readers: ${plainStep(u.step.name)}`, { includes: `/${u.name}/`, mode: 'plain', activity: null })] : [];
+}
+
+/** From that unit on, up to the next hold: what runs before anybody is asked again. */
+export function placesUpToHold(journey: Journey, way: Way, from: number): readonly Place[] {
+  const all = journey[way];
+  const hold = all.findIndex((u, i) => i >= from && u.step.kind === 'hold');
+  return Array.from({ length: (hold === -1 ? all.length : hold) - from }, (_, i) => placesAt(all, from + i, way)).flat();
+}
+export const allPlaces = (journey: Journey): readonly Place[] => (['forward', 'back'] as const).flatMap((way) => journey[way].flatMap((_u, i) => placesAt(journey[way], i, way)));
+
+/** The phase to roll back to, so that everything wanted comes again: the one before the first reader moves, or before the first outage. */
+export function turningPoint(journey: Journey, withReaders: boolean): string | null {
+  const { forward } = journey;
+  const move = moving(forward);
+  const first = forward.find((u) => isOutage(u) || (withReaders && move.has(u.phase)));
+  const phases = [...new Set(forward.map((u) => u.phase))];
+  return phases[phases.indexOf(first?.phase ?? '') - 1] ?? null;
+}

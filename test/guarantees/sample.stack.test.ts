@@ -1,0 +1,39 @@
+/** Some rows of the guarantees, drawn anew each time and struck on one stack: `CUTOVER_SEED` repeats the draw. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { openHouse } from './cast.ts';
+import { line } from './report.ts';
+import { noFault, noStep, rowName, sample, chosen, type Row } from './rows.ts';
+import { series } from './series.ts';
+
+const rowsStruck = 4;
+/** No further strike from then on; what is under way ends. */
+const strikesForMs = 60_000;
+/** Between a commit and a kill an application has read more than it committed: how much comes again is the fault's, and the full table compares it. */
+const repeatsByItself = (row: Row, struck: string): boolean => row.fault.endsWith('broker') || (row.fault.endsWith('application') && struck !== noFault);
+
+test('faults drawn at random strike steps drawn at random: nothing is lost, nothing out of order, and nothing read again but by the fault itself', async () => {
+  const seed = Number(process.env['CUTOVER_SEED'] ?? Date.now() % 1_000_000);
+  console.log(`  seed ${seed}`);
+  const all = chosen({ scheme: 'stopRestartRepeat' }).filter((r) => r.fault !== noFault && !r.step.startsWith('readers: '));
+  const rows: Row[] = [{ scheme: 'stopRestartRepeat', way: 'forward', step: noStep, fault: noFault }, ...sample(all, all.length, seed)];
+  const house = await openHouse();
+  try {
+    const told: string[] = [];
+    await series(house, 'stopRestartRepeat', {
+      rows, seed, untilMs: Date.now() + strikesForMs, most: rowsStruck, say: () => undefined, closing: () => 'leave',
+      ended: async (e) => {
+        const said = line(e, { alone: [] });
+        console.log(said.replace(/^/gm, '  '));
+        assert.ok(e.played, said);
+        const { tally, struck, misplaced } = e.played;
+        told.push(rowName(e.row));
+        assert.deepEqual([tally.lost, tally.reordered, misplaced], [0, 0, []], `seed ${seed}: ${said}`);
+        if (!repeatsByItself(e.row, struck)) assert.equal(tally.duplicated, 0, `seed ${seed}: ${said}`);
+      },
+    });
+    assert.ok(told.length > 0, 'no row was played to its end');
+  } finally {
+    await house.close();
+  }
+});
