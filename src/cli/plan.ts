@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { checkPlan, explainBreaches } from '../domain/authority-check.ts';
 import { cutSets } from '../domain/cutsets.ts';
 import { workflowIdOf, type Migration } from '../domain/migration.ts';
+import { unkept } from '../domain/offers.ts';
 import { expand, isPattern } from '../domain/parse-migration.ts';
 import { describePlan, type PlanView } from '../domain/plan.ts';
 import { bind, unbound } from '../workflows/resources/use.ts';
@@ -35,7 +36,7 @@ export interface OfflinePlan { readonly migration: Migration; readonly view: Pla
 export function planOffline(given: Migration, scheme: SchemeName): OfflinePlan {
   const migration = withNamesSaid(given);
   const made = schemes[scheme](migration, () => true, bind({ work: unbound, m: migration, inventory: null, owner: workflowIdOf(migration) }));
-  return { migration, view: describePlan(made), faults: [...orphans(migration), ...breaches(migration, made)] };
+  return { migration, view: describePlan(made), faults: [...[unkept(migration, scheme) ?? []].flat(), ...orphans(migration), ...breaches(migration, made)] };
 }
 
 function withNamesSaid(m: Migration): Migration {

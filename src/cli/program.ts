@@ -8,6 +8,7 @@ import { doctorCommand } from './doctor.ts';
 import { estateCommand } from './estate.ts';
 import { recoverCommand } from './recover.ts';
 import { planCommand } from './plan.ts';
+import { recommendCommand } from './recommend.ts';
 import { startCommand } from './start.ts';
 import { statusCommand } from './status.ts';
 import { explain, failureType } from './temporal.ts';
@@ -26,7 +27,7 @@ export async function runCli(argv: readonly string[], io: Io): Promise<ExitCode>
     .exitOverride()
     .configureOutput({ writeOut: io.out, writeErr: io.err })
     .showHelpAfterError('(cutover help shows the commands)');
-  for (const add of [planCommand, checkCommand, startCommand, statusCommand, decideCommand, recoverCommand, verifyCommand, estateCommand, workerCommand, doctorCommand]) add(program, run);
+  for (const add of [planCommand, checkCommand, startCommand, statusCommand, decideCommand, recoverCommand, verifyCommand, estateCommand, workerCommand, doctorCommand, recommendCommand]) add(program, run);
   for (const command of program.commands) command.exitOverride();
   try {
     await program.parseAsync([...argv], { from: 'user' });

@@ -3,6 +3,7 @@ import { ApplicationFailure, CancelledFailure, CancellationScope, setHandler } f
 import { checkPlan, explainBreaches } from '../domain/authority-check.ts';
 import { cutSets } from '../domain/cutsets.ts';
 import { Failure, isFailureType } from '../domain/failures.ts';
+import { unkept } from '../domain/offers.ts';
 import { parseMigration } from '../domain/parse-migration.ts';
 import { workflowIdOf, type Inventory, type Migration } from '../domain/migration.ts';
 import { describePlan, hashOf, planHash } from '../domain/plan.ts';
@@ -143,6 +144,8 @@ const planFor = (run: Run, scheme: SchemeName, m: Migration, inventory: Inventor
 
 /** Before anything is touched: the safety model walks every prefix of the plan and of its rollback. */
 export function refuseUnsafe(m: Migration, plan: Plan): void {
+  const broken = unkept(m, plan.scheme);
+  if (broken !== null) throw new Failure('BadMigration', broken);
   const orphans = cutSets(m).filter((s) => s.writers.length === 0).flatMap((s) => s.topics);
   if (orphans.length > 0) throw new Failure('BadMigration', `No declared application writes ${orphans.join(', ')}: declare the writers, or leave these topics out.`);
   const breaches = checkPlan(m, plan);

@@ -2,6 +2,7 @@
  * One outage: pre-images first, then the clock, then stop … mark the cut, then open. Before `open` it undoes itself when a
  * step fails or the budget passes; from `open` on the way is forward.
  */
+import { heldAgainst } from '../domain/offers.ts';
 import { stepId, type Change, type Context, type Look, type Observe, type Outage, type Unit } from '../domain/scheme.ts';
 import type { StepTime } from '../domain/progress.ts';
 import type { Run } from './engine.ts';
@@ -100,6 +101,9 @@ async function open(run: Run, unit: Unit, o: Outage, times: readonly StepTime[],
   const addedMs = done.fromMs - stoppedMs;
   const busy = [...times.slice(1), recorded].reduce((sum, t) => sum + Math.max(0, t.toMs - t.fromMs), 0);
   j.outages = [...j.outages, { name: unit.name, startedMs: times[0]?.fromMs ?? done.fromMs, endedMs: done.toMs, outcome: 'opened', why: '', steps, addedMs, temporalMs: Math.max(0, addedMs - busy) }];
+  const started = (step.effects ?? []).flatMap((e) => (e.do === 'run' ? [e.application] : []));
+  const held = heldAgainst(j.migration.applications.filter((a) => started.includes(a.name)), { addedMs });
+  if (held !== null) run.log(`${unit.name}: ${held}`);
   j.opening = null;
   j.pending = null;
   run.insideOutage = false;

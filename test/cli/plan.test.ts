@@ -58,6 +58,32 @@ test('plan: topics that nobody writes are refused as the workflow would refuse t
   assert.equal(code, 1);
   assert.match(err, /^This plan would be refused\.\nNo declared application writes t: declare the writers, or leave these topics out\.\n/);
 });
+const tolerant = (scheme: string): string => JSON.stringify({ name: 'x', source: 'a', target: 'b', connect: scheme === 'producerFirst' ? null : 'c', topics: ['t'], outage: { budgetMs: 5000 }, applications: [
+  { name: 'shop', fleet: 'f', writes: ['t'], tolerates: { writeOutageMs: 2000 } }, { name: 'billing', fleet: 'f', reads: [{ group: 'g', topics: ['t'] }], tolerates: { readOutageMs: 0 } }] });
+test('plan: what the applications do not tolerate is refused with every reason and what would do', async (t) => {
+  const { code, err } = await cutover(['plan', await file(t, tolerant('producerFirst')), '--scheme', 'producerFirst']);
+  assert.equal(code, 1);
+  assert.match(err, /^This plan would be refused\.\nproducerFirst cannot keep what the applications tolerate; nothing was written\.\n- shop tolerates 2000 ms .* budget of 5000 ms\.\n- billing tolerates no read outage/);
+  assert.match(err, /With outage\.budgetMs at most 2000 these would do: blueGreen muted\./);
+});
+test('recommend: reads the same file, proposes and says why; JSON on one stream', async (t) => {
+  const path = await file(t, JSON.stringify({ ...JSON.parse(tolerant('stopRestartRepeat')) as object, measured: { groups: { g: { lagRecords: 1000, recordsPerSecond: 100 } } } }));
+  const said = await cutover(['recommend', path]);
+  assert.equal(said.code, 1, said.err);
+  assert.match(said.out, /^shop\n  scheme         none\n  because        No scheme keeps all that was declared/);
+  assert.match(said.out, /blueGreen muted: shop tolerates 2000 ms without a running writer/);
+  assert.match(said.out, /forecast       group g is 1000 records behind: about 10 s to drain/);
+  const { out } = await cutover(['recommend', example, '--json']);
+  const document = JSON.parse(out) as { applications: { application: string; scheme: string; start: object; because: string }[]; together: { scheme: string } };
+  assert.deepEqual(document.applications.map((a) => [a.application, a.scheme]), [['shop', 'stopRestartRepeat'], ['billing', 'stopRestartRepeat'], ['reports', 'stopRestartRepeat']]);
+  assert.equal(document.together.scheme, 'stopRestartRepeat');
+});
+test('recommend: faults around the migration and in it are told together', async (t) => {
+  const path = await file(t, '{"name": "X", "source": "a", "target": "b", "topics": ["t"], "applications": [{"name": "s", "fleet": "f", "writes": ["t"]}], "measured": {"group": {}}}');
+  const { code, err } = await cutover(['recommend', path]);
+  assert.equal(code, 2);
+  assert.match(err, /measured\.group: is not a field .* Did you mean "groups"\?[^]*name: must be the name/);
+});
 test('plan: a file with broken JSON is told by line, without its text', async (t) => {
   const path = await file(t, '{"name": "x",\n "password": "hunter2\n}');
   const { code, err } = await cutover(['plan', path, '--scheme', 'stopRestartRepeat']);
