@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import type { WorkflowHandle } from '@temporalio/client';
 import type { Migration } from '../src/domain/migration.ts';
 import { workflowIdOf } from '../src/domain/migration.ts';
+import { copies, isSchemeName, schemes, type SchemeName } from '../src/workflows/schemes/schemes.ts';
 import { derived, duties, migration, writers } from './applications.ts';
 import { ending, settle, until } from './ending.ts';
 import { follow } from './follow.ts';
@@ -13,7 +14,7 @@ import { names, setStage, type Stage } from './stage.ts';
 
 const usage = `npm start [-- options]
   --yes              approve every hold by itself
-  --scheme NAME      stopRestartRepeat (default) or producerFirst
+  --scheme NAME      stopRestartRepeat (default), ${Object.keys(schemes).filter((s) => s !== 'stopRestartRepeat').join(', ')}
   --rollback         roll back from inside the first write outage, before opening
   --rollback after-opening
                      open the target, let traffic run there for 20 s, then roll back: a cut in the other direction
@@ -23,7 +24,7 @@ const usage = `npm start [-- options]
   --json             last line: one JSON object`;
 
 const flag = { type: 'boolean', default: false } as const;
-interface Choices { readonly yes: boolean; readonly scheme: 'stopRestartRepeat' | 'producerFirst'; readonly rollback: 'no' | 'inside' | 'after-opening'; readonly keep: boolean; readonly json: boolean; readonly records: number; readonly sasl: boolean }
+interface Choices { readonly yes: boolean; readonly scheme: SchemeName; readonly rollback: 'no' | 'inside' | 'after-opening'; readonly keep: boolean; readonly json: boolean; readonly records: number; readonly sasl: boolean }
 /** Longest write outage of one cut set, ms. */
 const budgetMs = 10_000;
 const warmUpOrders = 1_000;
@@ -34,7 +35,7 @@ function choices(): Choices {
   const { values, positionals } = parseArgs({ allowPositionals: true, options: { yes: flag, scheme: { type: 'string', default: 'stopRestartRepeat' }, rollback: flag, keep: flag, json: flag, records: { type: 'string', default: '20000' }, sasl: flag, help: flag } });
   if (values.help) { console.log(usage); process.exit(0); }
   const { scheme } = values;
-  if (scheme !== 'stopRestartRepeat' && scheme !== 'producerFirst') throw new Error(`--scheme is ${scheme}; wanted stopRestartRepeat or producerFirst.`);
+  if (!isSchemeName(scheme)) throw new Error(`--scheme is ${scheme}; wanted one of ${Object.keys(schemes).join(', ')}.`);
   const records = Number(values.records);
   if (!Number.isSafeInteger(records) || records < 1) throw new Error(`--records is ${values.records}; wanted a whole number above 0.`);
   const [when, ...more] = positionals;
@@ -47,7 +48,7 @@ const say = (out: NodeJS.WriteStream, line: string): void => { out.write(`${line
 
 async function run(c: Choices, resources: AsyncDisposableStack): Promise<Report> {
   const out = c.json ? process.stderr : process.stdout;
-  const input = migration({ copies: c.scheme === 'stopRestartRepeat', principals: c.sasl, budgetMs });
+  const input = migration({ copies: copies[c.scheme], principals: c.sasl, budgetMs });
   const id = workflowIdOf(input);
   let stage: Stage | null = null;
   let rolledBack = false;

@@ -14,6 +14,8 @@ const longestMigrationName = 100;
 const longestMigration = 131_072;
 /** Schemes that copy nothing and so need no Connect worker. */
 const copiesNothing: readonly string[] = ['producerFirst'];
+/** Schemes that take consumers in declared batches. */
+const inBatches: readonly string[] = ['consumerFirst'];
 /** What stop, fence, drain, silence and mark need at the very least, ms; a budget must leave it beside the undo reserve. */
 const leastForwardMs = 500;
 const leastReserveMs = 500;
@@ -23,7 +25,7 @@ export const secrets = 'A migration is kept in Temporal in clear: credentials be
 export const catalogName = { pattern: /^[A-Za-z0-9][A-Za-z0-9._-]*$/, words: 'letters, digits, ".", "_" and "-"' };
 export const printable = { pattern: /^[^\p{Cc}]+$/u, words: 'without control characters' };
 
-const migrationFields = ['name', 'source', 'target', 'connect', 'connectBack', 'topics', 'applications', 'groups', 'outage', 'limits'];
+const migrationFields = ['name', 'source', 'target', 'connect', 'connectBack', 'topics', 'applications', 'batches', 'groups', 'outage', 'limits'];
 type Fields = (key: string) => At;
 
 /**
@@ -76,6 +78,7 @@ function readMigration(f: Fields, scheme: string): Migration {
     connectBack: readConnectBack(f('connectBack')),
     topics: readTopics(f('topics'), { noun: 'topics or patterns', least: 1, most: 2_000 }),
     applications: list(f('applications'), { noun: 'applications', least: 1, most: 500 }).map((at) => readApplication(at)),
+    ...readBatches(f('batches'), scheme),
     groups: readGroups(f('groups')),
     outage: readOutage(f('outage')),
     limits: readLimits(f('limits')),
@@ -156,6 +159,13 @@ function readReading(x: At): Reading {
   };
 }
 
+function readBatches(x: At, scheme: string): Pick<Migration, 'batches'> {
+  if (x.value === undefined) return {};
+  if (!inBatches.includes(scheme)) x.faults.add(x.path, `is for ${inBatches.join(', ')}; ${scheme} moves its applications in an order of its own. Leave it out.`);
+  return { batches: list(x, { noun: 'batches, each a list of applications', most: 500 }).map((batch) =>
+    list(batch, { noun: 'names of applications', least: 1, most: 500 }).map((at) => text(at, { noun: 'the name of an application', most: longestName, form: catalogName, secrets }))) };
+}
+
 export function readGroups(x: At): Readonly<Record<string, GroupPolicy>> {
   return Object.fromEntries(entries(x, { noun: 'groups, each "leave" or "abandon"', most: 2_000 }).map(([group, at]) => {
     text({ ...at, value: group }, { noun: 'a consumer group', most: longestName, form: printable, secrets });
@@ -203,7 +213,19 @@ function checkAcross(m: Migration, f: Fields): void {
     const where = reading.get(group);
     if (where !== undefined) faults.add(`groups[${JSON.stringify(group)}]`, `the group moves with its application (${where}); it cannot also be left or abandoned. Take it out here.`);
   }
+  checkBatches(m, f('batches'));
   checkCovered(m, application);
+}
+
+function checkBatches(m: Migration, x: At): void {
+  const places = (m.batches ?? []).flatMap((batch, i) => batch.map((name, j) => ({ name, at: { ...x, path: `${x.path}[${i}][${j}]` } })));
+  twice(places, 'application');
+  for (const { name, at } of places) {
+    const found = m.applications.find((a) => a.name === name);
+    if (name === '') continue;
+    if (!found) at.faults.add(at.path, `no application is called ${show(name)}.`);
+    else if (found.writes.length > 0) at.faults.add(at.path, `${show(name)} writes as well: it moves with the cut of what it writes, not in a batch. Take it out here.`);
+  }
 }
 
 function checkCovered(m: Migration, application: (i: number, key: string) => At): void {

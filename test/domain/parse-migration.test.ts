@@ -26,7 +26,7 @@ const refusal = (input: unknown, scheme = 'stopRestartRepeat'): string => {
 };
 const told = (...faults: readonly string[]): string =>
   `The migration has ${faults.length === 1 ? 'a fault' : `${faults.length} faults`}:\n${faults.map((f) => `- ${f}\n`).join('')}Correct the migration and start it again.`;
-const allFields = 'name, source, target, connect, connectBack, topics, applications, groups, outage, limits';
+const allFields = 'name, source, target, connect, connectBack, topics, applications, batches, groups, outage, limits';
 const noSecrets = 'A migration is kept in Temporal in clear: credentials belong into the catalog of the worker, as env: or file:.';
 
 const refused: readonly (readonly [string, unknown, ...string[]])[] = [
@@ -175,3 +175,13 @@ test('patterns expand to sorted names without internal topics, and say what matc
   assert.deepEqual(expand(['shop.*', 'orders', '*', 'gone', 'x*', '__consumer_offsets'], ['shop.b', 'shop.a', 'orders', '__consumer_offsets', 'heartbeats', 'mm2-offset-syncs.a.internal']),
     { names: ['orders', 'shop.a', 'shop.b'], unmatched: ['gone', 'x*', '__consumer_offsets'] });
 });
+
+const ofThree = { ...good, applications: [...good.applications, { name: 'audit', fleet: 'audit', reads: [{ group: 'audit', topics: ['orders'] }] }] };
+for (const [situation, batches, scheme, fault] of [
+  ['for a scheme without batches', [['audit']], 'producerFirst', 'batches: is for consumerFirst; producerFirst moves its applications in an order of its own. Leave it out.'],
+  ['with somebody unknown', [['audti']], 'consumerFirst', 'batches[0][0]: no application is called "audti".'],
+  ['with somebody who writes', [['audit', 'billing']], 'consumerFirst', 'batches[0][1]: "billing" writes as well: it moves with the cut of what it writes, not in a batch. Take it out here.'],
+  ['with somebody twice', [['audit'], ['audit']], 'consumerFirst', 'batches[1][0]: application "audit" is there already, at batches[0][0].'],
+  ['that are empty', [[]], 'consumerFirst', 'batches[0]: lists nothing; wanted: names of applications, at least 1.'],
+] as const) test(`migration: batches ${situation} are refused`, () => { assert.equal(refusal({ ...ofThree, batches }, scheme), told(fault)); });
+test('migration: batches are kept in their order', () => { assert.deepEqual(parseMigration({ ...ofThree, batches: [['audit']] }, 'consumerFirst').batches, [['audit']]); });

@@ -18,6 +18,8 @@ const refused: Readonly<Record<SchemeName, readonly Migration[]>> = {
   stopRestartRepeat: [sharedGroup],
   // What a loop writes to itself cannot be drained without stopping it, and is lost when it is stopped.
   producerFirst: [sharedGroup, loop, ownReader],
+  // Whoever shares a group moves in one batch.
+  consumerFirst: [],
 };
 
 for (const scheme of names) describe(scheme, () => {

@@ -7,6 +7,7 @@ import { readsOf } from '../../domain/migration.ts';
 import { promised } from '../../domain/promises.ts';
 import { phase, outage, type Phase, type Scheme } from '../../domain/scheme.ts';
 import type { Use } from '../resources/use.ts';
+import { lateAndFinish } from './finish.ts';
 import { outagePerSet, wayBack, wayBackPromise, withoutFence } from './wayback.ts';
 
 export const producerFirst: Scheme<Use> = (m, _has, use) => {
@@ -81,11 +82,7 @@ export const producerFirst: Scheme<Use> = (m, _has, use) => {
       ...(readers.length > 0 ? [phase('approve', use.holds.approve('approve the move', `Move the consumers ${readers.map((a) => a.name).join(', ')} to ${m.target}, each as soon as it has drained the source?`,
         { kind: 'move', applications: readers.map((a) => a.name), sets, copies: false }))] : []),
       ...readers.map((a) => moveReader(a.name)),
-      phase('stragglers', ...sets.flatMap((s) => [use.holds.approve(`approve what came late for ${s.name}`, `Carry what reached ${s.topics.join(', ')} on ${m.source} after the cut over to ${m.target}, once and out of order? To roll back is the other way.`, { kind: 'stragglers', set: s }), use.guards.carryStragglers(s)])),
-      phase('finish',
-        use.holds.approve('approve the finish', `Finish: ${back ? 'give up the way back, ' : ''}set retention on ${m.target} as on ${m.source} and lift what was held back?`, { kind: 'finish', sets, copies: false }),
-        ...(back ? [use.mirrors.giveUpTheWayBack(sets)] : []),
-        use.topics.releaseRetention(), use.cuts.unfence(sets, 'source'), ...use.guards.liftReadFence(m.applications, 'source'), use.clusters.unlock()),
+      ...lateAndFinish(m, use, { sets, copies: false }),
     ],
   };
 };
