@@ -44,6 +44,7 @@ export async function knownOf(ports: Ports, record: LedgerBook, x: Ask, topics: 
     fromLedger(ports, record, x, sets), clusterOf(ports, x.m, 'source').topics(topics), clusterOf(ports, x.m, 'target').topics(topics),
   ]);
   const book: LedgerBook = { ...record, read: async (_m, prefix) => new Map([...entries].filter(([key]) => key.startsWith(prefix))) };
+  const kept = [...entries].filter(([key]) => key.startsWith(placesKey(x, ''))).map(([, text]) => JSON.parse(text) as KeptPlaces);
   const out = new Map<string, Known>();
   for (const set of sets) {
     const standing = (await marks(book, { ...x, set })).filter((mark) => !mark.withdrawn).sort((a, b) => a.epoch - b.epoch);
@@ -54,7 +55,7 @@ export async function knownOf(ports: Ports, record: LedgerBook, x: Ask, topics: 
       out.set(topic, {
         topic, authority, facts, turns: (key) => valid.flatMap((mark) => turnOf(mark, key)),
         copied: copiedOf(x, set, { marks: valid, names: used }),
-        anchors: anchorsOf(x, { topic, set, facts, entries, live }), places: placesOf(x, { topic, facts, entries }),
+        anchors: anchorsOf(x, { topic, set, facts, entries, live }), places: placesOf(kept, { topic, facts }),
       });
     }
   }
@@ -121,11 +122,9 @@ function anchorsOf(x: Ask, o: OfTopic & { readonly set: CutSet; readonly live: r
   return { source: of('source'), target: of('target') };
 }
 
-function placesOf(x: Ask, o: OfTopic): ReadonlyMap<string, readonly Place[]> {
+function placesOf(all: readonly KeptPlaces[], o: Omit<OfTopic, 'entries'>): ReadonlyMap<string, readonly Place[]> {
   const out = new Map<string, Place[]>();
-  for (const [key, text] of o.entries) {
-    if (!key.startsWith(placesKey(x, ''))) continue;
-    const kept = JSON.parse(text) as KeptPlaces;
+  for (const kept of all) {
     if (!alive(kept.ids[o.topic], o.facts)) continue;
     for (const [tp, [source, target]] of Object.entries(kept.at)) if (tp.slice(0, tp.lastIndexOf('/')) === o.topic) (out.get(tp) ?? out.set(tp, []).get(tp))?.push({ source: BigInt(source), target: BigInt(target) });
   }

@@ -33,13 +33,20 @@ export async function inSurroundings<K>(clusters: Readonly<Record<Side, Cluster>
   const readerFor = (q: Question<K>, more: Windows | null): OnSide =>
     served({ source: merged([...q.tails.source, ...(more?.source ?? [])]), target: merged([...q.tails.target, ...(more?.target ?? [])]) },
       (side, from, to) => clusters[side].records.range({ topic: q.of.topic, partition: q.of.partition, from, to }));
+  // One reader for all questions of a partition, which have the same tails, and of a neighbourhood.
+  const near = new Map<Windows, OnSide>();
+  const readerNear = (q: Question<K>): OnSide => near.get(q.tails) ?? near.set(q.tails, readerFor(q, null)).get(q.tails) ?? readerFor(q, null);
   const lane = async (): Promise<void> => {
     for (let wave = waves.shift(); wave; wave = waves.shift()) {
       const [source, target] = await Promise.all([readPieces(clusters.source, wave, 'source'), readPieces(clusters.target, wave, 'target')]);
-      await ask(wave.flatMap((c) => c.asked.map((question) => ({ question, read: readerFor(question, { source: source.get(tpKey(c.of)) ?? [], target: target.get(tpKey(c.of)) ?? [] }) }))));
+      await ask(wave.flatMap((c) => {
+        const [one] = c.asked;
+        const read = one && readerFor(one, { source: source.get(tpKey(c.of)) ?? [], target: target.get(tpKey(c.of)) ?? [] });
+        return read ? c.asked.map((question) => ({ question, read })) : [];
+      }));
     }
   };
-  await Promise.all([ask(lone.map((question) => ({ question, read: readerFor(question, null) }))), ...Array.from({ length: wavesAtOnce }, lane)]);
+  await Promise.all([ask(lone.map((question) => ({ question, read: readerNear(question) }))), ...Array.from({ length: wavesAtOnce }, lane)]);
 }
 
 /** Into a neighbour whose surroundings overlap, or a new one. */

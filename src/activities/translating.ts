@@ -5,6 +5,7 @@ import { Failure } from '../domain/failures.ts';
 import type { Answer, Proof } from '../domain/positions.ts';
 import { tpKey, type LogEnds, type Ports, type Position, type SeenRecord } from '../domain/ports.ts';
 import { translateMany, windowOfTail, type Window } from '../domain/windows.ts';
+import { withAbortedCopies } from './aborted.ts';
 import type { At } from './boundary.ts';
 import { judgeAll, readBoth, type Both } from './drained.ts';
 import { knownOf, type Known } from './known.ts';
@@ -60,7 +61,9 @@ export async function lookAt(ports: Ports, record: LedgerBook, x: Wanted, commit
   const [known, positions] = await Promise.all([knownOf(ports, record, x, unique(x.groups.flatMap((g) => topicsOf(x.m, g)))), committed]);
   const ground = await groundOf(ports, x, known);
   const spots = spotsOf(x, positions, endsOn(ground, x.from));
-  return { spots, answers: await answer(ports, x, { spots, ground }), known };
+  const there = otherSide(x.from);
+  const answers = await withAbortedCopies(x, { known, answers: await answer(ports, x, { spots, ground }), ends: endsOn(ground, there), cluster: clusterOf(ports, x.m, there) });
+  return { spots, answers, known };
 }
 
 export async function translateGroups(ports: Ports, record: LedgerBook, x: Wanted, at: At): Promise<Places> {
@@ -117,6 +120,8 @@ async function answer(ports: Ports, x: Wanted, g: { readonly spots: readonly Spo
   const out = new Map<Spot, Answer>();
   const of = { source: partitionsOf(g.ground, 'source'), target: partitionsOf(g.ground, 'target') };
   const questions: Question<Spot>[] = [];
+  // Most groups stand at the same places: the end of each partition.
+  const asked = new Map<string, Across>();
   for (const spot of g.spots) {
     const key = tpKey(spot.end);
     const known = g.ground.known.get(spot.end.topic);
@@ -124,7 +129,10 @@ async function answer(ports: Ports, x: Wanted, g: { readonly spots: readonly Spo
     if (!known || !seen) throw new Failure('Drift', `Nothing is known of ${key}, which group ${spot.group} reads.`);
     const position = nextOf(spot, { there: seen.ends[otherSide(x.from)], tail: seen.tails[x.from], moving: seen.moving, uncopied: known.copied.includes(false) && x.from === 'source' });
     if (typeof position !== 'bigint') { out.set(spot, position); continue; }
-    questions.push({ key: spot, of: spot.end, across: questionOf(x.from, position, { key, known, seen }), tails: seen.windows });
+    const place = `${key} ${position}`;
+    const question = asked.get(place) ?? questionOf(x.from, position, { key, known, seen });
+    asked.set(place, question);
+    questions.push({ key: spot, of: spot.end, across: question, tails: seen.windows });
   }
   const clusters = { source: clusterOf(ports, x.m, 'source'), target: clusterOf(ports, x.m, 'target') };
   await inSurroundings(clusters, questions, async (some) => {
@@ -200,12 +208,14 @@ function collect(spots: readonly Spot[], answers: ReadonlyMap<Spot, Answer>): Pl
 
 /** Nearer than this to a known pair a position is counted off in no time. */
 const worthKeeping = 200;
-/** Exact answers as pairs of places, to count on from. */
+/** Behind what is read of every partition anyway. */
+const isFar = (spot: Spot, matched: number): boolean => matched >= worthKeeping || (spot.position !== null && spot.end.lso - spot.position > BigInt(windowRecords));
+/** Exact answers as pairs of places, to count on from; where a group has not moved since, nothing is left to count. */
 export function provenPlaces(look: Look, from: Side): ReadonlyMap<string, ReadonlyMap<string, Place>> {
   const out = new Map<string, Map<string, Place>>();
   for (const spot of look.spots) {
     const a = look.answers.get(spot);
-    if (a?.kind !== 'exact' || spot.position === null || (a.proof.matched < worthKeeping && a.proof.by !== 'place')) continue;
+    if (a?.kind !== 'exact' || spot.position === null || !isFar(spot, a.proof.matched)) continue;
     const of = out.get(spot.group) ?? out.set(spot.group, new Map()).get(spot.group);
     of?.set(tpKey(spot.end), from === 'source' ? { source: spot.position, target: a.offset } : { source: a.offset, target: spot.position });
   }

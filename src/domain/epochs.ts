@@ -6,7 +6,7 @@
 import { otherSide, type Side } from './authority.ts';
 import type { Anchor } from './ports.ts';
 import type { Answer, Half, Log, Mark, Question } from './positions.ts';
-import { referenceIn, generations, translate } from './positions.ts';
+import { generations, placeAt, referenceIn, translate } from './positions.ts';
 import { first } from './walking.ts';
 
 /** One standing cut of a partition: where both logs ended, and the side that applications write from then on. */
@@ -144,6 +144,7 @@ export function piecesFor(x: Across, widest: bigint): readonly { readonly side: 
   const epoch = epochsOf(x).find((e) => !e.until || x.position < e.until[x.on]);
   if (!epoch?.copied) return [];
   const q = questionOf(x, { epoch, position: x.position });
+  if (placeAt(q)) return [];
   const { below, above } = referenceIn(q, generations(q.anchors)[0] ?? []);
   const [under, over] = [below.toSorted((a, b) => Number(a.here - b.here)).at(-1), above.toSorted((a, b) => Number(a.here - b.here))[0]];
   const [here, there] = [q[q.on], q[q.on === 'origin' ? 'copy' : 'origin']];

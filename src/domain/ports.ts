@@ -181,7 +181,11 @@ export interface RecordReader {
   originals(of: TopicPartition & { readonly from: bigint; readonly to: bigint }, options?: ReadOptions): AsyncIterable<OriginalRecord>;
   /** Producer ids of the data batches in `[from, to)`, control batches left out; open and aborted transactions count unless `read_committed` is asked for. */
   writers(of: TopicPartition & { readonly from: bigint; readonly to: bigint }, options?: ReadOptions): Promise<readonly LogWriter[]>;
+  /** What a `read_uncommitted` reader sees besides: batches of aborted transactions in `[from, to)`, up to the last stable offset, in order. Many partitions in few requests. */
+  aborted(of: readonly (TopicPartition & { readonly from: bigint; readonly to: bigint })[], options?: Pick<ReadOptions, 'signal'>): Promise<ReadonlyMap<string, readonly AbortedBatch[]>>;
 }
+/** `records` of the batch lie in the range asked for. */
+export interface AbortedBatch { readonly firstOffset: bigint; readonly records: number }
 export interface ReadOptions { readonly isolation?: 'read_committed' | 'read_uncommitted'; readonly signal?: AbortSignal }
 /** `topic/partition`: the key of the maps above. */
 export const tpKey = (tp: TopicPartition): string => `${tp.topic}/${tp.partition}`;

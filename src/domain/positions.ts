@@ -106,6 +106,14 @@ export function referenceIn(q: Question, run: readonly Anchor[]): Reference {
   const floors = [logs.there.logStart, ...[before, under].filter((p) => p !== undefined).map((p) => past(p).there)];
   return { below, above: [after, over].filter(usable), floor: floors.reduce((a, b) => (a > b ? a : b)) };
 }
+/** The position itself was proven before: from there on both logs have only grown, so nothing need be read. */
+export function placeAt(q: Question): Pin | null {
+  const places = q.places ?? [];
+  const anchor = places[firstWhere(places, (a) => pinned(q, a, 'place').here >= q.position)];
+  const pin = anchor && pinned(q, anchor, 'place');
+  const [here, there] = [q[q.on], q[other(q.on)]];
+  return pin && pin.here === q.position && pin.here >= here.logStart && pin.there >= there.logStart && pin.there <= there.lso ? pin : null;
+}
 /** All prove the same; the shorter way first, which for groups near the end is a pin above. */
 function nearestFirst(q: Question, { below, above }: Reference): readonly { readonly way: 'below' | 'above'; readonly pin: Pin; readonly far: bigint }[] {
   const ways = [...below.map((pin) => ({ way: 'below' as const, pin, far: q.position - pin.here })), ...above.map((pin) => ({ way: 'above' as const, pin, far: pin.here - q.position }))];
@@ -129,6 +137,8 @@ async function countedOff(q: Question, between: Between): Promise<Answer> {
     return q.position > here.hw
       ? refused('mismatch', `Position ${q.position} lies beyond the end of the log (${here.hw}).`)
       : refused('open-transaction', `Position ${q.position} lies above the last stable offset ${here.lso}: a transaction is still open below it.`);
+  const proven = placeAt(q);
+  if (proven) return { kind: 'exact', offset: proven.there, proof: { by: 'place', anchor: proven.anchor, matched: 0, next: 'after the place' } };
   const runs = generations(q.anchors);
   let safe: { readonly offset: bigint } | undefined;
   let why = runs.length === 0 ? 'no offset sync of this partition is known' : 'no offset sync points at records both logs still hold';

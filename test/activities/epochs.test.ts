@@ -269,6 +269,30 @@ test('a copy that repeats records: refused, unless the operator accepted as many
   assert.equal(rest.length, 2 + n);
 });
 
+test('a mirror crashed and left aborted copies: a reader with read_uncommitted reads them again, which is counted and needs consent; one with read_committed never sees them', async () => {
+  const s = scene();
+  mirror(s.w, 'target', 1);
+  write(s.w, 'source', 10);
+  s.w.copy();
+  s.w.target.write('orders', 0, 'aborted 1', 'aborted 2', 'aborted 3');
+  s.w.target.marker('orders', 0);
+  write(s.w, 'source', 10);
+  s.w.copy();
+  const careless = { ...m, applications: m.applications.map((a) => ({ ...a, reads: a.reads.map((r) => ({ ...r, isolation: 'read_uncommitted' as const })) })) };
+  const told = async (of: typeof m, index: number): Promise<readonly unknown[]> => {
+    place(s.w, 'source', index);
+    const [said] = await s.work.forecastPositions({ m: of, c: context('forecast'), groups, to: 'target' });
+    return [said?.kind, said?.repeats];
+  };
+  assert.deepEqual(await told(m, 4), ['exact', 0]);
+  assert.deepEqual(await told(careless, 4), ['conservative', 3]);
+  assert.deepEqual(await told(careless, 15), ['exact', 0], 'they lie before its position');
+  const next = place(s.w, 'source', 4);
+  await assert.rejects(s.work.setPositions({ ...ask('target', 1), m: careless }), (e: Error & { type?: string }) => e.type === 'NotExact' && /3 aborted copies of the mirror/.test(e.message));
+  await s.work.setPositions({ ...ask('target', 2), m: careless, consents: [{ group: 'billing', repeats: 3 }] });
+  assert.equal(at(s.w, 'target', 'billing'), next);
+});
+
 test('a forecast tells what is exact, what heals by waiting and what is refused', async () => {
   const s = scene();
   mirror(s.w, 'target', 1);

@@ -105,11 +105,13 @@ const facts = (name: string, t: Topic): TopicFacts => ({ name, id: t.id, partiti
 function clusterPort(c: FakeCluster): Cluster {
   const parts = (of: readonly string[] | readonly TopicPartition[]): readonly TopicPartition[] => of.flatMap((x) => (typeof x === 'string' ? Array.from({ length: c.topics.get(x)?.logs.length ?? 0 }, (_, partition) => ({ topic: x, partition })) : [{ topic: x.topic, partition: x.partition }]));
   /** As the real reader: nothing comes from past the end of a log, however long one waits. */
-  const visible = (tp: TopicPartition, from: bigint, to: bigint): readonly SeenRecord[] => {
+  const written = (tp: TopicPartition, from: bigint, to: bigint): readonly SeenRecord[] => {
     const log = c.log(tp);
     if (to > log.next) throw new Failure('Unreachable', `Cluster ${c.name} ends ${tpKey(tp)} at ${log.next}, asked for up to ${to}.`);
     return log.records.filter((r) => r.offset >= from && r.offset < to);
   };
+  const isAborted = (r: SeenRecord): boolean => r.fingerprint.startsWith('aborted ');
+  const visible = (tp: TopicPartition, from: bigint, to: bigint): readonly SeenRecord[] => written(tp, from, to).filter((r) => !isAborted(r));
   const write = async (call: string, until: Until, act: () => void): Promise<void> => {
     await called(c, call);
     until.check();
@@ -175,9 +177,10 @@ function clusterPort(c: FakeCluster): Cluster {
       firsts: async (of) => { await called(c, 'firsts'); return new Map(of.map((x) => [tpKey(x), visible(x, x.from, x.to)[0] ?? null])); },
       async *contents() { /* nobody reads contents through the activities */ },
       async *originals(of) { for (const r of visible(of, of.from, c.log(of).open ?? of.to)) if (r.offset < of.to) yield { ...r, producerId: c.log(of).by.get(r.offset) ?? -1n, content: Buffer.from(r.fingerprint) }; },
+      aborted: async (of) => { await called(c, 'aborted'); return new Map(of.map((x) => [tpKey(x), written(x, x.from, x.to).filter(isAborted).map((r) => ({ firstOffset: r.offset, records: 1 }))])); },
       writers: async (of, options) => {
         await called(c, `writers ${tpKey(of)} ${of.from} ${of.to}`);
-        return [...Map.groupBy(visible(of, of.from, of.to).filter((r) => options?.isolation !== 'read_committed' || !r.fingerprint.startsWith('aborted ')), (r) => c.log(r).by.get(r.offset) ?? -1n)].map(([producerId, all]) => ({
+        return [...Map.groupBy(written(of, of.from, of.to).filter((r) => options?.isolation !== 'read_committed' || !isAborted(r)), (r) => c.log(r).by.get(r.offset) ?? -1n)].map(([producerId, all]) => ({
           producerId, records: all.length, firstOffset: all[0]?.offset ?? 0n, lastOffset: all.at(-1)?.offset ?? 0n, firstTimestampMs: all[0]?.timestampMs ?? 0n, lastTimestampMs: all.at(-1)?.timestampMs ?? 0n,
           runs: all.map((r) => ({ firstOffset: r.offset, lastOffset: r.offset })),
         }));

@@ -1,5 +1,5 @@
 /** The records at the ends of many logs at once: the last ones below an end, the first ones from a position on. */
-import type { LogEnds, ReadOptions, SeenRecord, TopicPartition } from '../../../domain/ports.ts';
+import type { AbortedBatch, LogEnds, ReadOptions, SeenRecord, TopicPartition } from '../../../domain/ports.ts';
 import { tpKey } from '../../../domain/ports.ts';
 import type { FetchedPart, Isolation } from './fetch.ts';
 import { Forward } from './forward.ts';
@@ -41,6 +41,23 @@ export async function firstRecords(wire: ScanWire, of: readonly (TopicPartition 
     await rounds.round(reads, { isolation, budgetBytes, signal: options?.signal }, (read, answer) => {
       const first = firstIn(read, answer);
       if (first !== null) found.set(tpKey(read), first);
+    });
+  }
+  return found;
+}
+
+/** By batch headers: nothing is decompressed. Of a batch that reaches over the bounds the offsets within count. */
+export async function abortedBatches(wire: ScanWire, of: readonly (TopicPartition & Bounds)[], options?: Pick<ReadOptions, 'signal'>): Promise<ReadonlyMap<string, readonly AbortedBatch[]>> {
+  const isolation = 'read_committed';
+  let reads = distinct(of).map((one) => new Forward({ topic: one.topic, partition: one.partition, cluster: wire.name }, one, { isolation, maxBytes: smallestShareBytes }));
+  const found = new Map<string, AbortedBatch[]>(of.map((one) => [tpKey(one), []]));
+  const rounds = createRounds(wire);
+  for (reads = stillOpen(reads); reads.length > 0; reads = stillOpen(reads)) {
+    await rounds.round(reads, { isolation, budgetBytes, signal: options?.signal }, (read, answer) => {
+      for (const batch of read.aborted(answer)) {
+        const [first, last] = [batch.baseOffset > read.from ? batch.baseOffset : read.from, batch.lastOffset < read.to ? batch.lastOffset : read.to - 1n];
+        if (first <= last) found.get(tpKey(read))?.push({ firstOffset: first, records: Math.min(batch.count, Number(last - first) + 1) });
+      }
     });
   }
   return found;

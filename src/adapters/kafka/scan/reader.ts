@@ -1,6 +1,6 @@
 /** Our own reader of Kafka logs: no consumer group, the records a consumer would see, and proof that they are whole. */
 import type { ReadOptions, RecordReader, SeenRecord, TopicPartition } from '../../../domain/ports.ts';
-import { firstRecords, lastRecords } from './ends.ts';
+import { abortedBatches, firstRecords, lastRecords } from './ends.ts';
 import { originals } from './originals.ts';
 import type { ScanWire } from './rounds.ts';
 import { fullIn, seenIn } from './seen.ts';
@@ -31,6 +31,7 @@ export function createRecordReader(wire: ScanWire): RecordReader {
     tails: (ends, count, options) => lastRecords(wire, ends, count, options),
     firsts: (of, options) => firstRecords(wire, of, options),
     originals: (of, options) => originals(wire, of, options),
+    aborted: (of, options) => abortedBatches(wire, of, options),
     writers: (of, options) => writersOf(wire, of, options),
   };
 }

@@ -63,6 +63,11 @@ for (const { name, batches, visible } of transactionCases) {
       assert.deepEqual(await uncommitted(reader, 0n, ends.hw), dataOffsets);
       for (let from = 0n; from < ends.lso; from += 1n) assert.deepEqual(await committed(reader, from, ends.lso), visible.filter((offset) => offset >= from), `from ${from}`);
       for (const count of [1, 2, 100]) assert.deepEqual((await reader.tails([ends], count)).get('orders/0')?.map(({ offset }) => Number(offset)), visible.slice(-count));
+      const hidden = dataOffsets.filter((offset) => offset < ends.lso && !visible.includes(offset));
+      for (let from = 0n; from < ends.lso; from += 1n) {
+        const told = (await reader.aborted([{ ...tp, from, to: ends.lso }])).get('orders/0') ?? [];
+        assert.equal(told.reduce((n, b) => n + b.records, 0), hidden.filter((offset) => offset >= from).length, `aborted from ${from}`);
+      }
       assert.equal((await reader.firsts([{ ...tp, from: 0n, to: ends.lso }])).get('orders/0')?.offset, visible[0] === undefined ? undefined : BigInt(visible[0]));
     });
   }
