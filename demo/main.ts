@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { WorkflowHandle } from '@temporalio/client';
 import type { Migration } from '../src/domain/migration.ts';
-import { workflowIdOf } from '../src/domain/migration.ts';
-import { copies, isSchemeName, schemes, type SchemeName } from '../src/workflows/schemes/schemes.ts';
+import { cutsOf, workflowIdOf } from '../src/domain/migration.ts';
+import { copies, copiesEither, isSchemeName, schemes, type SchemeName } from '../src/workflows/schemes/schemes.ts';
 import { derived, duties, migration, writers } from './applications.ts';
 import { ending, settle, until } from './ending.ts';
 import { follow } from './follow.ts';
@@ -14,7 +14,8 @@ import { names, setStage, type Stage } from './stage.ts';
 
 const usage = `npm start [-- options]
   --yes              approve every hold by itself
-  --scheme NAME      stopRestartRepeat (default), ${Object.keys(schemes).filter((s) => s !== 'stopRestartRepeat').join(', ')}
+  --scheme NAME      ${Object.keys(schemes).join(', ')}; default stopRestartRepeat
+  --without-data     ${copiesEither.join(', ')}: copy nothing, begin on an empty target
   --rollback         roll back from inside the first write outage, before opening
   --rollback after-opening
                      open the target, let traffic run there for 20 s, then roll back: a cut in the other direction
@@ -24,23 +25,25 @@ const usage = `npm start [-- options]
   --json             last line: one JSON object`;
 
 const flag = { type: 'boolean', default: false } as const;
-interface Choices { readonly yes: boolean; readonly scheme: SchemeName; readonly rollback: 'no' | 'inside' | 'after-opening'; readonly keep: boolean; readonly json: boolean; readonly records: number; readonly sasl: boolean }
-/** Longest write outage of one cut set, ms. */
-const budgetMs = 10_000;
+interface Choices { readonly yes: boolean; readonly scheme: SchemeName; readonly copies: boolean; readonly rollback: 'no' | 'inside' | 'after-opening'; readonly keep: boolean; readonly json: boolean; readonly records: number; readonly sasl: boolean }
+/** Longest write outage of one cut set, ms; of all of them together, with everybody reading to the end first. */
+const budgetMs = { each: 10_000, together: 30_000 } as const;
 const warmUpOrders = 1_000;
 /** How long traffic runs on the target before `--rollback after-opening` turns back, ms. */
 const onTargetMs = 20_000;
 
 function choices(): Choices {
-  const { values, positionals } = parseArgs({ allowPositionals: true, options: { yes: flag, scheme: { type: 'string', default: 'stopRestartRepeat' }, rollback: flag, keep: flag, json: flag, records: { type: 'string', default: '20000' }, sasl: flag, help: flag } });
+  const { values, positionals } = parseArgs({ allowPositionals: true, options: { yes: flag, scheme: { type: 'string', default: 'stopRestartRepeat' }, rollback: flag, 'without-data': flag, keep: flag, json: flag, records: { type: 'string', default: '20000' }, sasl: flag, help: flag } });
   if (values.help) { console.log(usage); process.exit(0); }
   const { scheme } = values;
-  if (!isSchemeName(scheme)) throw new Error(`--scheme is ${scheme}; wanted one of ${Object.keys(schemes).join(', ')}.`);
+  if (!isSchemeName(scheme)) throw new Error(`--scheme is ${scheme}; wanted ${Object.keys(schemes).join(' or ')}.`);
+  const either = copiesEither.includes(scheme);
+  if (values['without-data'] && !either) throw new Error(`--without-data is not for ${scheme}, which ${copies[scheme] ? 'copies' : 'copies nothing anyway'}; it is for ${copiesEither.join(', ')}.`);
   const records = Number(values.records);
   if (!Number.isSafeInteger(records) || records < 1) throw new Error(`--records is ${values.records}; wanted a whole number above 0.`);
   const [when, ...more] = positionals;
   if (more.length > 0 || (when !== undefined && !(values.rollback && when === 'after-opening'))) throw new Error(`"${positionals.join(' ')}" is not understood; wanted nothing, or after-opening behind --rollback.`);
-  return { ...values, scheme, records, rollback: !values.rollback ? 'no' : when === undefined ? 'inside' : 'after-opening' };
+  return { ...values, scheme, copies: copies[scheme] || (either && !values['without-data']), records, rollback: !values.rollback ? 'no' : when === undefined ? 'inside' : 'after-opening' };
 }
 
 /** With `--json` people read standard error, so that the last line of standard output is the object. */
@@ -48,7 +51,7 @@ const say = (out: NodeJS.WriteStream, line: string): void => { out.write(`${line
 
 async function run(c: Choices, resources: AsyncDisposableStack): Promise<Report> {
   const out = c.json ? process.stderr : process.stdout;
-  const input = migration({ copies: copies[c.scheme], principals: c.sasl, budgetMs });
+  const input = migration({ copies: c.copies, principals: c.sasl, budgetMs: cutsOf(c.scheme).cuts === undefined ? budgetMs.each : budgetMs.together });
   const id = workflowIdOf(input);
   let stage: Stage | null = null;
   let rolledBack = false;

@@ -10,6 +10,7 @@ import { magnitude, type Glance } from './looking.ts';
 import { requireMirror } from './connect.ts';
 import { standingMark } from './cut.ts';
 import type { LedgerBook } from './ledger.ts';
+import { isEmpty } from './moved.ts';
 import { byKey, clusterOf, count, list, topicsOf } from './outside.ts';
 import type { Ask, LookAsk } from './work.ts';
 
@@ -17,6 +18,8 @@ import type { Ask, LookAsk } from './work.ts';
 const windowRecords = 20;
 /** The mirror's own word costs up to 0.7 s: asked only when the windows alone stay undecided. */
 const undecidedGlances = 3;
+/** A group that stands still inside an outage is looked into after so long: a rebalance takes its time too, ms. */
+const nobodyMs = 2_000;
 
 /** Both logs at one moment: read, and read again unmoved. */
 export interface Both { readonly origin: ReadonlyMap<string, LogEnds>; readonly copy: ReadonlyMap<string, LogEnds>; readonly originTails: ReadonlyMap<string, readonly SeenRecord[]>; readonly copyTails: ReadonlyMap<string, readonly SeenRecord[]>; readonly moving: readonly string[] }
@@ -100,24 +103,56 @@ export const drained = (ports: Ports, record: LedgerBook) => ({
     };
   },
 
-  lookGroupsDrained(x: LookAsk & { readonly groups: readonly string[]; readonly topics: readonly string[]; readonly on: Side }): () => Promise<Glance> {
+  lookGroupsDrained(x: OfGroups, at: At): () => Promise<Glance> {
+    const silence = new Silence(x.still ?? {});
+    let stuck = { at: '', sinceMs: at.now() };
     return async () => {
       const left = await unreadOf(ports, { ...x, until: await cutEnds(record, x) });
       const open = left.filter((u) => u.open);
       const records = left.reduce((n, u) => n + u.atMost, 0n);
-      const behind = left.filter((u) => u.atMost > 0n);
-      const done = behind.length === 0 && open.length === 0;
-      const say = done ? `${list(x.groups)} read every visible record of ${list(x.topics)} on the ${x.on}.`
-        : behind.length > 0 ? `at most ${count(records, 'record')} unread: ${list(behind.map((u) => `${u.group} ${u.key} at ${u.position ?? 'no position'} of ${u.end}`), 3)}.`
-          : `a transaction is open on ${list([...new Set(open.map((u) => u.key))], 3)}.`;
+      const far = x.upTo === 'nearly' ? BigInt(x.c.limits.lagRecords) : 0n;
+      const behind = left.filter((u) => u.atMost > far);
+      const missingMs = silence.missing(left, at.now());
+      const place = left.map((u) => String(u.position)).join(',');
+      if (place !== stuck.at) stuck = { at: place, sinceMs: at.now() };
+      else if (x.c.untilMs !== null && behind.length > 0 && at.now() - stuck.sinceMs > nobodyMs) await refuseUnread(ports, x, behind);
+      const done = behind.length === 0 && (open.length === 0 || x.upTo === 'nearly') && missingMs === 0;
+      const unread = `at most ${count(records, 'record')} unread`;
+      const say = behind.length > 0 ? `${unread}: ${list(behind.map((u) => `${u.group} ${u.key} at ${u.position ?? 'no position'} of ${u.end}`), 3)}.`
+        : x.upTo === 'nearly' ? `${unread} by ${list(x.groups)} on the ${x.on}, and on no partition more than ${far}.`
+          : open.length > 0 ? `a transaction is open on ${list([...new Set(open.map((u) => u.key))], 3)}.`
+            : `${list(x.groups)} read every visible record of ${list(x.topics)} on the ${x.on}${x.still === undefined ? '' : missingMs > 0 ? `; ${missingMs} ms of silence are missing` : `, and nothing new came for the declared time on ${list(Object.keys(x.still))}`}.`;
       return {
-        done, say, state: `${magnitude(records)} ${open.length > 0 ? 'open' : ''}`, progress: left.map((u) => String(u.position)).join(','),
+        done, say, state: `${magnitude(records)} ${open.length > 0 ? 'open' : ''}`, progress: place,
         figures: { unreadRecords: Number(records) },
         patience: { ms: x.c.limits.stuckMs, failure: () => new Failure('ClientNotMoved', `No progress within ${x.c.limits.stuckMs} ms; ${say}`, 'Look whether these groups are reading at all, then retry.') },
       };
     };
   },
 });
+
+type OfGroups = LookAsk & { readonly groups: readonly string[]; readonly topics: readonly string[]; readonly on: Side; readonly upTo?: 'nearly'; readonly still?: Readonly<Record<string, number>> };
+
+/** Nobody waits out a whole outage for a group in which nobody reads. */
+async function refuseUnread(ports: Ports, x: OfGroups, behind: readonly Unread[]): Promise<void> {
+  const empty = (await clusterOf(ports, x.m, x.on).groups([...new Set(behind.map((u) => u.group))])).filter(isEmpty);
+  if (empty.length > 0) throw new Failure('ClientNotMoved', `Group ${list(empty.map((g) => g.group))} has no member on the ${x.on}, and at most ${count(behind.filter((u) => empty.some((g) => g.group === u.group)).reduce((n, u) => n + u.atMost, 0n), 'record')} unread: nobody will read them.`, 'Let it read to the end, then retry.');
+}
+
+/** How long topics have brought nothing new: begins anew with every record, and with every call. */
+class Silence {
+  readonly #wanted: Readonly<Record<string, number>>;
+  #since = new Map<string, { readonly ends: string; readonly atMs: number }>();
+  constructor(wanted: Readonly<Record<string, number>>) { this.#wanted = wanted; }
+  /** The longest time that is still to pass on any of them, ms. */
+  missing(seen: readonly Unread[], nowMs: number): number {
+    return Math.max(0, ...Object.entries(this.#wanted).map(([topic, ms]) => {
+      const ends = seen.filter((u) => u.key.slice(0, u.key.lastIndexOf('/')) === topic).map((u) => `${u.key}=${u.end}`).sort().join();
+      if (this.#since.get(topic)?.ends !== ends) this.#since.set(topic, { ends, atMs: nowMs });
+      return ms - (nowMs - (this.#since.get(topic)?.atMs ?? nowMs));
+    }));
+  }
+}
 
 const endsToken = (ends: ReadonlyMap<string, LogEnds>): string => String([...ends.values()].reduce((n, e) => n + e.hw, 0n));
 

@@ -73,7 +73,8 @@ async function cut(reach: Reach, x: About<'cut'>): Promise<Looks> {
     closedShown(reach, x, about),
     fleetsShown(reach, x, of),
     ...(reading.length > 0 ? [positionsShown(reach, x, { ...of, applications: reading }), emptyShown(reach, x, { applications: reading, on: 'target' })] : []),
-    ...(reading.length > 0 && about.copies ? provableShown(reach, x, { ...of, applications: reading }) : []),
+    // Groups that read to the end first need no translation.
+    ...(reading.length > 0 && about.copies && about.waits === undefined ? provableShown(reach, x, { ...of, applications: reading }) : []),
     ...(x.m.connectBack === null ? [] : [wayBackShown(reach, x, about.set)]),
     forecastShown(reach, x),
     leftoversTold(reach, x, of),

@@ -1,6 +1,6 @@
 /** Fences: DENY WRITE for the writers' principals, where the cluster has an authorizer and the principals are declared. */
 import type { Side } from '../domain/authority.ts';
-import { writersOf, type CutSet } from '../domain/cutsets.ts';
+import { closures, writersOf, type CutSet } from '../domain/cutsets.ts';
 import { Failure } from '../domain/failures.ts';
 import type { Migration } from '../domain/migration.ts';
 import type { ClusterFacts, DenyRule, Ports } from '../domain/ports.ts';
@@ -14,8 +14,12 @@ interface OfFence extends Ask { readonly set: CutSet; readonly on: Side }
 /** A rule for everybody would refuse the mirrors and the other applications too. */
 const everybody = 'User:*';
 export const fenceable = (principals: readonly string[]): readonly string[] => unique(principals).filter((p) => p !== everybody);
-export const rulesOf = (m: Migration, set: CutSet): readonly DenyRule[] =>
-  fenceable(writersOf(m, set).flatMap((a) => a.principals)).flatMap((principal) => set.topics.map((topic) => ({ principal, topic })));
+/** Writers that share no topic have no rules for each other's, also where everything is cut together. */
+export const rulesOf = (m: Migration, set: CutSet): readonly DenyRule[] => (m.cuts === 'together' ? closures(m) : [set]).flatMap((closure) => {
+  const topics = set.topics.filter((t) => closure.topics.includes(t));
+  const writers = writersOf(m, set).filter((a) => closure.writers.includes(a.name));
+  return fenceable(writers.flatMap((a) => a.principals)).flatMap((principal) => topics.map((topic) => ({ principal, topic })));
+});
 const same = (a: DenyRule, b: DenyRule): boolean => a.principal === b.principal && a.topic === b.topic;
 const without = (rules: readonly DenyRule[], others: readonly DenyRule[]): readonly DenyRule[] => rules.filter((r) => !others.some((o) => same(r, o)));
 const spell = (rules: readonly DenyRule[]): string => list(rules.map((r) => `${r.principal} on ${r.topic}`), 5);

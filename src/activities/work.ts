@@ -148,8 +148,11 @@ export interface Work {
 
   /** HW == LSO and stable on the authority, every visible record copied: tail windows match record by record. */
   lookMirrorDrained(x: LookAsk & { readonly set: CutSet; readonly toward: Side }): Promise<Look>;
-  /** No visible record between the committed positions of these groups and the LSO of these topics. */
-  lookGroupsDrained(x: LookAsk & { readonly groups: readonly string[]; readonly topics: readonly string[]; readonly on: Side }): Promise<Look>;
+  /**
+   * No visible record between the committed positions of these groups and the LSO of these topics. `nearly`: at most
+   * `limits.lagRecords` on each partition. `still`: and nothing new on these topics for so many ms.
+   */
+  lookGroupsDrained(x: LookAsk & { readonly groups: readonly string[]; readonly topics: readonly string[]; readonly on: Side; readonly upTo?: 'nearly'; readonly still?: Readonly<Record<string, number>> }): Promise<Look>;
 
   /** Positions of these groups on `to`, as they are now. */
   capturePositions(x: Ask & { readonly groups: readonly string[]; readonly to: Side }): Promise<PositionsBefore>;
@@ -177,9 +180,11 @@ export interface Work {
   /** Claims and figures for the three kinds of hold. Claims are the same text as long as nothing that matters changed. */
   evidence(x: Ask & { readonly inventory: Inventory; readonly about: EvidenceAbout }): Promise<Evidence>;
 }
+/** Groups that read their topics to the end inside the outage, one such stage after the other. */
+export interface Waiting { readonly groups: readonly string[]; readonly topics: readonly string[]; /** Silence that is waited for, ms. */ readonly quietMs: number }
 export type EvidenceAbout =
   | { readonly kind: 'move'; readonly applications: readonly string[]; readonly sets: readonly CutSet[]; readonly copies: boolean }
-  | { readonly kind: 'cut'; readonly set: CutSet; readonly applications: readonly string[]; readonly copies: boolean; readonly budgetMs: number; readonly undoReserveMs: number }
+  | { readonly kind: 'cut'; readonly set: CutSet; readonly applications: readonly string[]; readonly copies: boolean; readonly budgetMs: number; readonly undoReserveMs: number; readonly waits?: readonly Waiting[] }
   | { readonly kind: 'reverse'; readonly set: CutSet; readonly applications: readonly string[]; readonly budgetMs: number; readonly undoReserveMs: number }
   /** Moot where nothing reached the closed side after the cut. */
   | { readonly kind: 'stragglers'; readonly set: CutSet }

@@ -28,6 +28,7 @@ function applied(s: State, e: Effect, way: Way): readonly Found[] {
     case 'prove-quiet': for (const a of e.applications) if (s.place(a) === 'stopped') s.setQuiet(a, true); return [];
     case 'prove-mirror-drained': return drained(s, e);
     case 'prove-group-drained': return groupDrained(s, e);
+    case 'prove-dry': return ranDry(s, e);
     case 'cut': return cut(s, e);
   }
 }
@@ -152,6 +153,7 @@ function went(s: State, a: Application, on: Side): void {
       if (s.opened(t) !== on) s.setSpent(x.name, true);
     }
     s.setOpened(t, on);
+    s.setDry(t, false);
   }
 }
 
@@ -194,9 +196,10 @@ function atTheCut(s: State, e: Of<'position'>, topic: string, reader: Reader): r
   return [];
 }
 
-/** A position may only go when another one says how far the group has got. */
+/** A position may only go when another one says how far the group has got, or where there was nothing to read yet. */
 function takeAway(s: State, x: { readonly group: string; readonly topic: string; readonly on: Side; readonly application: string | null }): readonly Found[] {
-  const only = s.position(x.group, x.topic, x.on) === 'fresh' && (!s.copied(x.topic) || s.position(x.group, x.topic, otherSide(x.on)) !== 'fresh');
+  const unread = !s.copied(x.topic) && s.opened(x.topic) !== x.on;
+  const only = s.position(x.group, x.topic, x.on) === 'fresh' && !unread && (!s.copied(x.topic) || s.position(x.group, x.topic, otherSide(x.on)) !== 'fresh');
   s.setPosition(x.group, x.topic, x.on, 'none');
   return only ? [breach('positions-first', x.application, `The position of group ${x.group} for ${x.topic} on ${x.on} is taken away, and nothing else says how far the group has got.`)] : [];
 }
@@ -223,9 +226,18 @@ function groupDrained(s: State, e: Of<'prove-group-drained'>): readonly Found[] 
     if (!closed || s.hasRead(e.group, t, e.on)) return [];
     s.setHasRead(e.group, t, e.on, true);
     const members = s.ground.ofGroup(e.group);
-    return members.some((a) => s.place(a.name) !== 'stopped') ? []
+    return members.some((a) => s.place(a.name) !== 'stopped') || s.dry(t) ? []
       : members.map((a) => breach('reads-what-comes', a.name, `Group ${e.group} is to have drained ${t} on ${e.on}, but ${a.name} was stopped together with what writes ${t}: what is unread then is never read.`));
   });
+}
+
+/** Counts only when nothing from outside can set the loop going again: its other writers are quiet, and its inputs were read to their end. */
+function ranDry(s: State, e: Of<'prove-dry'>): readonly Found[] {
+  const inside = s.ground.applications.filter((a) => e.applications.includes(a.name));
+  const fed = s.ground.writersOf(e.topics).some((a) => !inside.includes(a) && !s.quiet(a.name));
+  const unread = inside.some((a) => a.reads.some((r) => r.topics.some((t) => !e.topics.includes(t) && !s.hasRead(r.group, t, s.authority(t)))));
+  if (!fed && !unread) for (const t of e.topics) s.setDry(t, true);
+  return [];
 }
 
 function cut(s: State, e: Of<'cut'>): readonly Found[] {

@@ -130,6 +130,10 @@ export class State {
   hasRead(group: string, topic: string, on: Side): boolean { return this.#is(`read/${on}/${topic}/${group}`); }
   setHasRead(group: string, topic: string, on: Side, yes: boolean): void { this.#mark(`read/${on}/${topic}/${group}`, yes); }
 
+  /** Proof: of a loop, nothing comes any more although those that write it still run. */
+  dry(topic: string): boolean { return this.#is(`dry/${topic}`); }
+  setDry(topic: string, yes: boolean): void { this.#mark(`dry/${topic}`, yes); }
+
   mirror(name: string): 'running' | 'silent' | 'gone' { return (this.#facts.get(`mirror/${name}`) ?? 'gone') as 'running' | 'silent' | 'gone'; }
   setMirror(mirror: MirrorSeen, state: 'running' | 'silent' | 'gone'): void {
     if (!this.#mirrors.has(mirror.name)) for (const t of mirror.topics) this.#mirrorsByTopic.set(t, [...(this.#mirrorsByTopic.get(t) ?? []), mirror]);

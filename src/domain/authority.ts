@@ -26,6 +26,8 @@ export type Effect =
   | { readonly do: 'prove-quiet'; readonly applications: readonly string[] }
   | { readonly do: 'prove-mirror-drained'; readonly mirror: string }
   | { readonly do: 'prove-group-drained'; readonly group: string; readonly topics: readonly string[]; readonly on: Side }
+  /** What these applications write and read themselves has run dry: nothing of it is unread, and nothing new came for a declared time. */
+  | { readonly do: 'prove-dry'; readonly applications: readonly string[]; readonly topics: readonly string[] }
   /** Authority over these topics changes; `set` is the cut set's name. */
   | { readonly do: 'cut'; readonly set: string; readonly topics: readonly string[]; readonly to: Side };
 

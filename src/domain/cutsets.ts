@@ -26,11 +26,18 @@ class Together {
   }
 }
 
+/** What changes authority at one moment, as the migration is run. */
+export const cutSets = (m: Pick<Migration, 'topics' | 'applications' | 'cuts'>): readonly CutSet[] => (m.cuts === 'together' ? [everything(m)] : closures(m));
+/** All topics with all their writers, for schemes that stop everybody at once. */
+const everything = (m: Pick<Migration, 'topics' | 'applications'>): CutSet => ({
+  name: 'everything', topics: [...new Set(m.topics)].sort(), writers: m.applications.filter((a) => a.writes.length > 0).map((a) => a.name).sort(),
+});
+
 /**
  * The closure over common writers and shared groups of applications that write. Reading alone does not bind: a mirror feeds
  * the other side. Loops (A feeds B feeds A) are joined, because neither could be cut before the other.
  */
-export function cutSets(m: Pick<Migration, 'topics' | 'applications'>): readonly CutSet[] {
+export function closures(m: Pick<Migration, 'topics' | 'applications'>): readonly CutSet[] {
   const together = new Together();
   for (const a of m.applications) together.join(a.writes);
   const writersByGroup = Map.groupBy(m.applications.filter((a) => a.writes.length > 0).flatMap((a) => a.reads.map((r) => ({ group: r.group, a }))), (x) => x.group);

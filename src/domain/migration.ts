@@ -78,6 +78,10 @@ export interface Migration {
   /** Names of applications that only read and are stopped and started together, in the order in which they move; whoever is not named moves alone, after them. Only for `consumerFirst`. */
   readonly batches?: readonly (readonly string[])[];
   readonly groups: Readonly<Record<string, GroupPolicy>>;
+  /** All topics are one cut set, with one outage for all: set by the schemes that know no other way (`cutsOf`). */
+  readonly cuts?: 'together';
+  /** Topics of loops, such as retry topics: run dry when nothing new came for so many ms and everything is read. */
+  readonly quiet?: Readonly<Record<string, number>>;
   readonly outage: {
     /** Longest allowed write outage of one cut set, ms. */
     readonly budgetMs: number;
@@ -86,6 +90,9 @@ export interface Migration {
   };
   readonly limits: Limits;
 }
+
+const oneOutage: readonly string[] = ['stopWaitRestart', 'restartAllAtOnce'];
+export const cutsOf = (scheme: string): Pick<Migration, 'cuts'> => (oneOutage.includes(scheme) ? { cuts: 'together' } : {});
 
 export const workflowIdOf = (m: Pick<Migration, 'source' | 'target' | 'name'>): string => `cutover/${m.source}/${m.target}/${m.name}`;
 export const groupsOf = (a: Application): readonly string[] => [...new Set(a.reads.map((r) => r.group))].sort();

@@ -1,6 +1,6 @@
 /** From whatever a person typed into Temporal's form to a `Migration`, or to one message that tells every fault in it. */
 import { Failure } from './failures.ts';
-import { limitBounds, type Application, type GroupPolicy, type Limits, type Migration, type Reading, type Tolerances } from './migration.ts';
+import { cutsOf, limitBounds, type Application, type GroupPolicy, type Limits, type Migration, type Reading, type Tolerances } from './migration.ts';
 import { choice, entries, Faults, fields, list, show, text, twice, whole, yes, type At } from './shape.ts';
 import { covering, isPattern, topicFault } from './topic-names.ts';
 
@@ -12,8 +12,8 @@ const longestName = 200;
 const longestMigrationName = 100;
 /** The journal carries the whole migration from run to run and stays under 256 KB. */
 const longestMigration = 131_072;
-/** Schemes that copy nothing and so need no Connect worker. */
-const copiesNothing: readonly string[] = ['producerFirst'];
+/** Schemes that copy nothing, or need not, and so need no Connect worker. */
+const copiesNothing: readonly string[] = ['producerFirst', 'stopWaitRestart', 'restartAllAtOnce'];
 /** Schemes that take consumers in declared batches. */
 const inBatches: readonly string[] = ['consumerFirst'];
 /** What stop, fence, drain, silence and mark need at the very least, ms; a budget must leave it beside the undo reserve. */
@@ -25,7 +25,7 @@ export const secrets = 'A migration is kept in Temporal in clear: credentials be
 export const catalogName = { pattern: /^[A-Za-z0-9][A-Za-z0-9._-]*$/, words: 'letters, digits, ".", "_" and "-"' };
 export const printable = { pattern: /^[^\p{Cc}]+$/u, words: 'without control characters' };
 
-const migrationFields = ['name', 'source', 'target', 'connect', 'connectBack', 'topics', 'applications', 'batches', 'groups', 'outage', 'limits'];
+const migrationFields = ['name', 'source', 'target', 'connect', 'connectBack', 'topics', 'applications', 'batches', 'groups', 'cuts', 'quiet', 'outage', 'limits'];
 type Fields = (key: string) => At;
 
 /**
@@ -80,6 +80,8 @@ function readMigration(f: Fields, scheme: string): Migration {
     applications: list(f('applications'), { noun: 'applications', least: 1, most: 500 }).map((at) => readApplication(at)),
     ...readBatches(f('batches'), scheme),
     groups: readGroups(f('groups')),
+    ...readCuts(f('cuts'), scheme),
+    ...readQuiet(f('quiet')),
     outage: readOutage(f('outage')),
     limits: readLimits(f('limits')),
   };
@@ -173,6 +175,22 @@ export function readGroups(x: At): Readonly<Record<string, GroupPolicy>> {
   }));
 }
 
+/** Filled in from the scheme; somebody who types it for another one would not get what he expects. */
+function readCuts(x: At, scheme: string): Pick<Migration, 'cuts'> {
+  const cuts = cutsOf(scheme);
+  if (x.value !== undefined && x.value !== cuts.cuts) x.faults.add(x.path, cuts.cuts === undefined ? `is not for ${scheme}, which cuts each set of topics by itself. Leave it out.` : `must be ${show(cuts.cuts)} with ${scheme}, or left out.`);
+  return cuts;
+}
+
+function readQuiet(x: At): Pick<Migration, 'quiet'> {
+  const quiet = entries(x, { noun: 'topics with the ms without a new record after which they count as run dry', most: 2_000 }).map(([topic, at]) => {
+    const fault = topicFault(topic);
+    if (fault !== null || isPattern(topic)) at.faults.add(at.path, fault ?? 'must be the name of a topic, not a pattern.');
+    return [topic, whole(at, { least: 1, most: longestBudgetMs, unit: 'ms' }) ?? 1] as const;
+  });
+  return quiet.length === 0 ? {} : { quiet: Object.fromEntries(quiet) };
+}
+
 export function readOutage(x: At): Migration['outage'] {
   const missing = { budgetMs: 0, undoReserveMs: 0 };
   if (x.value === undefined) {
@@ -214,6 +232,7 @@ function checkAcross(m: Migration, f: Fields): void {
     if (where !== undefined) faults.add(`groups[${JSON.stringify(group)}]`, `the group moves with its application (${where}); it cannot also be left or abandoned. Take it out here.`);
   }
   checkBatches(m, f('batches'));
+  checkQuiet(m, f);
   checkCovered(m, application);
 }
 
@@ -225,6 +244,17 @@ function checkBatches(m: Migration, x: At): void {
     if (name === '') continue;
     if (!found) at.faults.add(at.path, `no application is called ${show(name)}.`);
     else if (found.writes.length > 0) at.faults.add(at.path, `${show(name)} writes as well: it moves with the cut of what it writes, not in a batch. Take it out here.`);
+  }
+}
+
+/** The silence that a loop needs is part of the outage. */
+function checkQuiet(m: Migration, f: Fields): void {
+  const { faults } = f('quiet');
+  const covered = covering(m.topics.filter((t) => t !== ''));
+  const most = m.outage.budgetMs - m.outage.undoReserveMs;
+  for (const [topic, ms] of Object.entries(m.quiet ?? {})) {
+    if (!covered(topic)) faults.add(`quiet.${topic}`, 'is not covered by "topics".');
+    if (m.outage.budgetMs > 0 && ms >= most) faults.add(`quiet.${topic}`, `${ms} ms of silence do not fit into the ${most} ms of the outage that are not kept for the undo. Raise outage.budgetMs.`);
   }
 }
 

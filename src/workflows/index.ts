@@ -8,3 +8,4 @@ export { verify } from './verify.ts';
 export const stopRestartRepeat = (migration: unknown, journal?: unknown): Promise<Result> => migrate('stopRestartRepeat', migration, journal);
 export const producerFirst = (migration: unknown, journal?: unknown): Promise<Result> => migrate('producerFirst', migration, journal);
 export const consumerFirst = (migration: unknown, journal?: unknown): Promise<Result> => migrate('consumerFirst', migration, journal);
+export const stopWaitRestart = (migration: unknown, journal?: unknown): Promise<Result> => migrate('stopWaitRestart', migration, journal);

@@ -1,13 +1,14 @@
 /** What every scheme's workflow does: handlers first, then parse, assess, plan, check the plan, run it, and end in the right way. */
 import { ApplicationFailure, CancelledFailure, CancellationScope, setHandler } from '@temporalio/workflow';
 import { checkPlan, explainBreaches } from '../domain/authority-check.ts';
-import { cutSets } from '../domain/cutsets.ts';
+import { closures } from '../domain/cutsets.ts';
 import { Failure, isFailureType } from '../domain/failures.ts';
 import { unkept } from '../domain/offers.ts';
 import { parseMigration } from '../domain/parse-migration.ts';
 import { workflowIdOf, type Inventory, type Migration } from '../domain/migration.ts';
 import { describePlan, hashOf, planHash } from '../domain/plan.ts';
 import type { OutageRecord } from '../domain/progress.ts';
+import { endless } from '../domain/stopping.ts';
 import type { Has, Plan } from '../domain/scheme.ts';
 import { kinds } from '../domain/decisions.ts';
 import { Run } from './engine.ts';
@@ -146,8 +147,10 @@ const planFor = (run: Run, scheme: SchemeName, m: Migration, inventory: Inventor
 export function refuseUnsafe(m: Migration, plan: Plan): void {
   const broken = unkept(m, plan.scheme);
   if (broken !== null) throw new Failure('BadMigration', broken);
-  const orphans = cutSets(m).filter((s) => s.writers.length === 0).flatMap((s) => s.topics);
+  const orphans = closures(m).filter((s) => s.writers.length === 0).flatMap((s) => s.topics);
   if (orphans.length > 0) throw new Failure('BadMigration', `No declared application writes ${orphans.join(', ')}: declare the writers, or leave these topics out.`);
+  const [loop] = endless(m, plan.scheme);
+  if (loop !== undefined) throw new Failure('BadMigration', loop);
   const breaches = checkPlan(m, plan);
   if (breaches.length > 0) throw new Failure('BadMigration', `The plan breaks the safety model and was not begun. ${explainBreaches(breaches)}`);
 }

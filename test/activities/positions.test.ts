@@ -216,3 +216,37 @@ test('a secret in an error does not leave', async () => {
   w.target.before = (call) => { if (call === 'committed') throw new Failure('Unauthorized', 'login with hunter2 refused'); };
   await assert.rejects(work.capturePositions(ask), (e: Error & { nonRetryable?: boolean }) => !e.message.includes('hunter2') && e.nonRetryable === true);
 });
+
+test('nearly drained: as many records may be left on each partition as the limit says', async () => {
+  const { w, work } = await world();
+  w.source.place('billing', 'orders', 0, 0n);
+  w.source.place('billing', 'orders', 1, end(w, 1));
+  const ask = (lagRecords: number) => ({ m, c: { ...looking('near'), before: 'x', limits: { ...looking('near').limits, lagRecords } }, groups, topics: ['orders'], on: 'source' as const, upTo: 'nearly' as const });
+  assert.equal((await work.lookGroupsDrained(ask(5))).done, false);
+  const near = await work.lookGroupsDrained(ask(100));
+  assert.equal(near.done, true);
+  assert.match(near.say, /at most 15 records unread by billing/);
+});
+
+test('run dry: everything read, and nothing new for the declared time, which begins anew with every record', async () => {
+  const { w, work } = await world();
+  for (const p of [0, 1]) w.source.place('billing', 'orders', p, end(w, p));
+  const look = { m, c: { ...looking('dry'), untilMs: Date.now() + 10_000, mode: 'outage' as const }, groups, topics: ['orders'], on: 'source' as const, still: { orders: 300 } };
+  let calls = 0;
+  w.source.before = (call) => {
+    // Within the silence a record comes by, and is read at once.
+    if (call === 'ends' && ++calls === 5) { w.source.write('orders', 1, 'again'); w.source.place('billing', 'orders', 1, end(w, 1)); }
+  };
+  const dry = await work.lookGroupsDrained(look);
+  assert.equal(dry.done, true);
+  assert.ok(calls > 5, 'it was looked at until the record came');
+  assert.match(dry.say, /billing read every visible record of orders on the source, and nothing new came for the declared time on orders/);
+  assert.ok(dry.toMs - dry.fromMs >= 300, `${dry.toMs - dry.fromMs} ms`);
+});
+
+test('nobody waits out an outage for a group without members', async () => {
+  const { w, work } = await world();
+  w.source.place('billing', 'orders', 0, 0n);
+  const look = { m, c: { ...looking('empty'), untilMs: Date.now() + 20_000, mode: 'outage' as const }, groups, topics: ['orders'], on: 'source' as const };
+  await assert.rejects(work.lookGroupsDrained(look), /Group billing has no member on the source, and at most \d+ records unread: nobody will read them/);
+});

@@ -21,6 +21,9 @@ describe('cut sets', () => {
   ];
   for (const [situation, m, wanted] of cases) test(situation, () => { assert.deepEqual(shape(m), wanted); });
 
+  test('where all is cut together there is one set with every writer', () => {
+    assert.deepEqual(cutSets({ ...pipeline, cuts: 'together' }), [{ name: 'everything', topics: ['clean', 'joined', 'raw'], writers: ['clean', 'collect', 'join'] }]);
+  });
   test('writers that share a group are cut together', () => {
     const m = migration('m', [application('a', { writes: ['x'], reads: { g: ['in'] } }), application('b', { writes: ['y'], reads: { g: ['in'] } }), application('w', { writes: ['in'] })]);
     assert.deepEqual(shape(m), { in: ['w'], 'x+y': ['a', 'b'] });

@@ -26,7 +26,7 @@ const refusal = (input: unknown, scheme = 'stopRestartRepeat'): string => {
 };
 const told = (...faults: readonly string[]): string =>
   `The migration has ${faults.length === 1 ? 'a fault' : `${faults.length} faults`}:\n${faults.map((f) => `- ${f}\n`).join('')}Correct the migration and start it again.`;
-const allFields = 'name, source, target, connect, connectBack, topics, applications, batches, groups, outage, limits';
+const allFields = 'name, source, target, connect, connectBack, topics, applications, batches, groups, cuts, quiet, outage, limits';
 const noSecrets = 'A migration is kept in Temporal in clear: credentials belong into the catalog of the worker, as env: or file:.';
 
 const refused: readonly (readonly [string, unknown, ...string[]])[] = [
@@ -185,3 +185,16 @@ for (const [situation, batches, scheme, fault] of [
   ['that are empty', [[]], 'consumerFirst', 'batches[0]: lists nothing; wanted: names of applications, at least 1.'],
 ] as const) test(`migration: batches ${situation} are refused`, () => { assert.equal(refusal({ ...ofThree, batches }, scheme), told(fault)); });
 test('migration: batches are kept in their order', () => { assert.deepEqual(parseMigration({ ...ofThree, batches: [['audit']] }, 'consumerFirst').batches, [['audit']]); });
+test('migration accepted: a scheme with one outage for all cuts everything together, and needs no Connect worker', () => {
+  const m = parseMigration({ ...good, connect: undefined, quiet: { 'shop.orders': 500 } }, 'stopWaitRestart');
+  assert.deepEqual([m.cuts, m.connect, m.quiet], ['together', null, { 'shop.orders': 500 }]);
+  assert.deepEqual(parseMigration(m, 'stopWaitRestart'), m);
+  assert.equal('cuts' in parseMigration(good, 'stopRestartRepeat'), false);
+});
+const loops: readonly (readonly [string, object, RegExp])[] = [
+  ['cuts for a scheme that has its own', { cuts: 'together' }, /cuts: is not for stopRestartRepeat/],
+  ['silence of a pattern', { quiet: { 'shop.*': 500 } }, /quiet\["shop\.\*"\]: must be the name of a topic, not a pattern/],
+  ['silence of a topic that does not move', { quiet: { elsewhere: 500 } }, /quiet\.elsewhere: is not covered by "topics"/],
+  ['silence longer than the outage', { quiet: { 'shop.orders': 3_000_000 } }, /quiet\..*do not fit into the \d+ ms of the outage/],
+];
+for (const [situation, more, wanted] of loops) test(`migration refused: ${situation}`, () => { assert.throws(() => parseMigration({ ...good, ...more }, 'stopRestartRepeat'), wanted); });

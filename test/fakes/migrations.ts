@@ -68,3 +68,9 @@ export const ownReader = migration('own-reader', [
 ]);
 
 export const fixtures: readonly Migration[] = [demo, unfenced, twoWriters, chain, pipeline, loop, readerOnly, writerOnly, sharedGroup, ownReader];
+
+/** Nothing is copied. */
+export const bare = (m: Migration): Migration => ({ ...m, name: `${m.name}-bare`, connect: null });
+/** Loops that say when they have run dry. */
+export const quietLoop: Migration = { ...loop, name: 'quiet-loop', quiet: { ping: 400, pong: 400 } };
+export const quietRetries: Migration = { ...ownReader, name: 'quiet-retries', quiet: { retries: 400 } };

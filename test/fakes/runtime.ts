@@ -6,7 +6,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Ask, Work } from '../../src/activities/work.ts';
 import type { Decision, Kind } from '../../src/domain/decisions.ts';
 import { Failure, failures } from '../../src/domain/failures.ts';
-import type { Migration } from '../../src/domain/migration.ts';
+import { cutsOf, type Migration } from '../../src/domain/migration.ts';
 import { hashOf, planHash } from '../../src/domain/plan.ts';
 import type { Question } from '../../src/domain/progress.ts';
 import type { Plan } from '../../src/domain/scheme.ts';
@@ -131,7 +131,8 @@ export interface TrialOptions {
 /** Virtual time after which a migration of the fakes is taken for stuck. */
 const longestMs = 240_000;
 
-export async function trial(x: TrialOptions): Promise<Trial> {
+export async function trial(given: TrialOptions): Promise<Trial> {
+  const x = { ...given, m: { ...given.m, ...cutsOf(given.scheme) } };
   const world = new World(x.m, x.world);
   const activities = new Activities(world);
   activities.interrupted = interrupted;

@@ -297,8 +297,15 @@ function positions(a: Activities): Part<'lookGroupsDrained' | 'capturePositions'
   };
   const setAt = new Map<string, number>();
   return {
-    lookGroupsDrained: ({ m, c, groups, topics, on }) => a.look('lookGroupsDrained', c, () => {
+    lookGroupsDrained: ({ m, c, groups, topics, on, upTo, still }) => a.look('lookGroupsDrained', c, async () => {
       const cluster = w.clusters[on];
+      if (upTo === 'nearly') return null; // only how long the outage takes depends on it
+      for (const [topic, ms] of Object.entries(still ?? {})) {
+        const ends = (): readonly number[] => cluster.partitionsOf([topic]).map((key) => cluster.log(key).end);
+        const before = ends().join();
+        await a.pass(ms, c);
+        if (ends().join() !== before) return `${topic} still grows`;
+      }
       const unread = groups.flatMap((g) => read(m, g, cluster).filter((key) => topics.includes(topicOf(key)) && (cluster.log(key).next(cluster.position(g, key) ?? 0) ?? Infinity) < endOf(key, on)).map((key) => `${g} ${key}`));
       return unread.length === 0 ? null : `unread: ${unread.join(', ')}`;
     }),

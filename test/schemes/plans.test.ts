@@ -3,14 +3,18 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { checkPlan, explainBreaches } from '../../src/domain/authority-check.ts';
 import type { Breach } from '../../src/domain/authority.ts';
-import type { Migration } from '../../src/domain/migration.ts';
+import { cutsOf, type Migration } from '../../src/domain/migration.ts';
 import type { Change, Outage, Plan, Step } from '../../src/domain/scheme.ts';
+import { endless } from '../../src/domain/stopping.ts';
 import { bind, unbound } from '../../src/workflows/resources/use.ts';
 import { schemes, type SchemeName } from '../../src/workflows/schemes/schemes.ts';
-import { chain, demo, fixtures, loop, ownReader, sharedGroup } from '../fakes/migrations.ts';
+import { bare, chain, demo, fixtures, loop, ownReader, quietLoop, quietRetries, sharedGroup } from '../fakes/migrations.ts';
 
 const names = Object.keys(schemes) as SchemeName[];
-const planOf = (scheme: SchemeName, m: Migration): Plan => schemes[scheme](m, () => true, bind({ work: unbound, m, inventory: null, owner: 'test' }));
+const planOf = (scheme: SchemeName, given: Migration): Plan => {
+  const m = { ...given, ...cutsOf(scheme) };
+  return schemes[scheme](m, () => true, bind({ work: unbound, m, inventory: null, owner: 'test' }));
+};
 const check = (scheme: SchemeName, m: Migration): readonly Breach[] => checkPlan(m, planOf(scheme, m));
 
 /** Shapes a scheme cannot move safely: it is refused before anything is written. */
@@ -20,6 +24,8 @@ const refused: Readonly<Record<SchemeName, readonly Migration[]>> = {
   producerFirst: [sharedGroup, loop, ownReader],
   // Whoever shares a group moves in one batch.
   consumerFirst: [],
+  // Nobody says how long a loop must be silent until it has run dry.
+  stopWaitRestart: [loop, ownReader],
 };
 
 for (const scheme of names) describe(scheme, () => {
@@ -27,6 +33,21 @@ for (const scheme of names) describe(scheme, () => {
     if (refused[scheme].includes(m)) test(`${m.name}: refused`, () => { assert.ok(check(scheme, m).length > 0); });
     else test(`${m.name}: keeps every rule, forward and back`, () => { assert.deepEqual(check(scheme, m), [], explainBreaches(check(scheme, m))); });
   }
+});
+
+test('a loop without a declared quiescence is refused with the reason, and another scheme is proposed', () => {
+  assert.match(endless(ownReader, 'stopWaitRestart').join(), /retries is a loop \(work reads and writes it\), and stopWaitRestart waits.*"quiet": \{"retries": 5000\}.*choose stopRestartRepeat/);
+  assert.deepEqual(endless(quietRetries, 'stopWaitRestart'), []);
+  assert.deepEqual(endless(ownReader, 'stopRestartRepeat'), []);
+});
+
+describe('one outage for all', () => {
+  for (const scheme of ['stopWaitRestart'] as const) for (const connect of ['connect-new', null]) for (const connectBack of ['connect-old', null])
+    for (const shape of [...fixtures.filter((m) => !refused[scheme].includes(m)), quietLoop, quietRetries])
+      test(`${scheme} of ${shape.name}, ${connect === null ? 'nothing copied' : 'with a copy'}, ${connectBack === null ? 'no way back' : 'with a way back'}: keeps every rule`, () => {
+        const m = { ...shape, connect, connectBack };
+        assert.deepEqual(check(scheme, m), [], explainBreaches(check(scheme, m)));
+      });
 });
 
 /** Plants a mistake: every step of the plan goes through `of`, which may leave it out or change it. */
@@ -38,6 +59,16 @@ const planted = (plan: Plan, of: (s: Step | Outage) => readonly (Step | Outage)[
   })),
 });
 const dropping = (name: RegExp) => (plan: Plan): Plan => planted(plan, (s) => (name.test(s.name) ? [] : [s]));
+
+/** The first step so named comes right before the other. */
+function moved(plan: Plan, one: RegExp, before: RegExp): Plan {
+  const step = plan.forward.flatMap((p) => p.steps.flatMap((s): readonly Step[] => (s.kind === 'outage' ? s.until : [s]))).find((s) => one.test(s.name));
+  return planted(plan, (s) => (s === step || step === undefined ? [] : before.test(s.name) ? [step, s] : [s]) as readonly Change[]);
+}
+const inBack = (plan: Plan, keep: (s: Step | Outage) => boolean): Plan => planted(plan, (s): readonly (Step | Outage)[] => {
+  if (s.kind !== 'outage' || s.open.kind !== 'opening') return [s];
+  return [{ ...s, open: { ...s.open, back: s.open.back.map((p) => ({ ...p, steps: p.steps.filter(keep) })) } }];
+});
 
 describe('a mistake planted in stopRestartRepeat is found', () => {
   const cases: readonly (readonly [string, (p: Plan) => Plan, Partial<Breach>])[] = [
@@ -70,6 +101,27 @@ describe('a mistake planted in producerFirst is found', () => {
   ];
   for (const [situation, plant, wanted] of cases) test(situation, () => {
     const found = checkPlan(demo, plant(planOf('producerFirst', demo)));
+    assert.ok(found.some((b) => Object.entries(wanted).every(([k, v]) => b[k as keyof Breach] === v)), `${JSON.stringify(wanted)} is not among:\n${explainBreaches(found)}`);
+  });
+});
+
+describe('a mistake planted in stopWaitRestart is found', () => {
+  const cases: readonly (readonly [string, Migration, (p: Plan) => Plan, Partial<Breach>])[] = [
+    ['an application stops before it drained its input', demo, dropping(/^drain enricher/), { rule: 'positions-first', application: 'enricher' }],
+    ['readers stop before they drained', demo, dropping(/^drain audit, billing/), { rule: 'positions-first', application: 'billing' }],
+    ['nothing copied: readers stop before they drained', bare(demo), dropping(/^drain audit, billing/), { rule: 'reads-what-comes', application: 'audit' }],
+    ['the drain is proven while the writer still runs', demo, (p) => moved(p, /^drain enricher/, /^stop shop/), { rule: 'positions-first', application: 'enricher' }],
+    ['the mirror is not silenced', demo, dropping(/^silence/), { rule: 'cut-is-proven' }],
+    ['nobody looks whether the enricher is gone', demo, dropping(/^confirm that enricher/), { rule: 'cut-is-proven', application: 'enricher' }],
+    ['readers start before the cut', bare(demo), (p) => moved(p, /^start billing, audit/, /^mark the cut/), { rule: 'reads-what-comes' }],
+    ['positions are not set', demo, dropping(/^set positions/), { rule: 'positions-first' }],
+    ['the undo of the start is missing', demo, (p) => planted(p, (s) => [s.kind === 'change' && s.name.startsWith('start billing') ? { ...s, undoes: [] } : s]), { rule: 'positions-first' }],
+    ['a loop is stopped although it may still turn', quietRetries, dropping(/^wait until retries/), { rule: 'reads-what-comes', application: 'work' }],
+    ['nobody looks whether a loop left something', quietRetries, dropping(/^confirm that nothing is left for again, work/), { rule: 'positions-first', application: 'work' }],
+    ['on the way back readers are started without positions', { ...demo, connectBack: 'connect-old' }, (p) => inBack(p, (s) => !/^set positions of audit, billing/.test(s.name)), { rule: 'positions-first', application: 'audit' }],
+  ];
+  for (const [situation, m, plant, wanted] of cases) test(situation, () => {
+    const found = checkPlan(m, plant(planOf('stopWaitRestart', m)));
     assert.ok(found.some((b) => Object.entries(wanted).every(([k, v]) => b[k as keyof Breach] === v)), `${JSON.stringify(wanted)} is not among:\n${explainBreaches(found)}`);
   });
 });

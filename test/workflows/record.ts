@@ -7,7 +7,7 @@ import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Failure } from '../../src/domain/failures.ts';
 import type { Answer, Progress, Question } from '../../src/domain/progress.ts';
-import { schemes } from '../../src/workflows/schemes/schemes.ts';
+import { copiesEither, schemes } from '../../src/workflows/schemes/schemes.ts';
 import { small } from './migrations.ts';
 import { scripted, type Script } from './scripted.ts';
 import { startServer, type Server } from './server.ts';
@@ -17,22 +17,25 @@ const journals = new URL('../journals/', import.meta.url);
 const schemeNames = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(schemes);
 
 interface Situation {
+  /** Schemes that know it; all unless said. */
+  readonly only?: readonly string[];
   readonly more?: object;
   readonly status: 'COMPLETED' | 'FAILED' | 'CANCELED';
   readonly before?: (script: Script) => void;
   /** What the operator does when asked; approves and retries where this says nothing. */
   readonly says?: (q: Question, n: number) => { readonly kind: Answer | 'cancel'; readonly to?: string } | null;
 }
-const lastHoldBeforeTheCut = 'cut orders/approve the cut';
+/** Of the one set there is, or of everything together. */
+const lastHoldBeforeTheCut = /^cut (orders|everything)\/approve the cut$/;
 const lastHold = 'finish/approve the finish';
 const withWayBack = { connectBack: 'east-connect' };
 const turningBack = (q: Question): { readonly kind: Answer } | null => (q.name === lastHold ? { kind: 'rollback' } : null);
 const often = { limits: { historyEvents: 50 } };
 const situations: Readonly<Record<string, Situation>> = {
   'completed': { status: 'COMPLETED' },
-  'rolled-back': { status: 'FAILED', says: (q) => (q.name === lastHoldBeforeTheCut ? { kind: 'rollback' } : null) },
+  'rolled-back': { status: 'FAILED', says: (q) => (lastHoldBeforeTheCut.test(q.name) ? { kind: 'rollback' } : null) },
   'rejected': { status: 'FAILED', says: () => ({ kind: 'reject' }) },
-  'cancelled': { status: 'CANCELED', says: (q) => (q.name === lastHoldBeforeTheCut ? { kind: 'cancel' } : null) },
+  'cancelled': { status: 'CANCELED', says: (q) => (lastHoldBeforeTheCut.test(q.name) ? { kind: 'cancel' } : null) },
   'back-to-a-phase-and-forward-again': { status: 'COMPLETED', says: (_q, n) => (n === 0 ? { kind: 'rollback', to: 'check' } : null) },
   'step-failed-and-retried': { status: 'COMPLETED', before: (s) => { s.fail('createTopics', new Failure('Drift', 'Topic orders is in the way.')); } },
   'undo-failed-and-retried': { status: 'FAILED', says: (_q, n) => (n === 0 ? { kind: 'rollback' } : null), before: (s) => { s.fail('removeTopics', new Failure('Drift', 'Topic orders is in use.'), { mode: 'undo' }); } },
@@ -44,7 +47,9 @@ const situations: Readonly<Record<string, Situation>> = {
     status: 'COMPLETED', more: withWayBack,
     says: (q, n) => (q.name.endsWith('approve the cut back') ? { kind: 'reject' } : q.name === lastHold && n < 5 ? { kind: 'rollback' } : null),
   },
-  'continued-as-new-back': { status: 'FAILED', more: often, says: (q) => (q.name === lastHoldBeforeTheCut ? { kind: 'rollback' } : null) },
+  'without-data': { only: copiesEither, status: 'COMPLETED', more: { connect: null } },
+  'without-data-rolled-back-after-opening': { only: copiesEither, status: 'FAILED', more: { connect: null, ...withWayBack }, says: turningBack },
+  'continued-as-new-back': { status: 'FAILED', more: often, says: (q) => (lastHoldBeforeTheCut.test(q.name) ? { kind: 'rollback' } : null) },
 };
 
 async function play(server: Server, id: string, s: Situation): Promise<void> {
@@ -96,7 +101,7 @@ const world = scripted();
 await using server = await startServer(world.work);
 await Promise.all(schemeNames.map(async (scheme) => {
   await clear(scheme);
-  for (const [situation, s] of Object.entries(situations)) {
+  for (const [situation, s] of Object.entries(situations).filter(([, x]) => x.only?.includes(scheme) ?? true)) {
     const name = `${scheme.toLowerCase()}-${situation}`;
     const script = world.of(name);
     s.before?.(script);

@@ -7,6 +7,8 @@ import { fenceable, gaps, rulesOf } from '../fence.ts';
 import { unguarded } from '../groupfence.ts';
 import { applicationsOf, clusterOf, count, grouped, list, nameOf, unique } from '../outside.ts';
 import type { EvidenceAbout } from '../work.ts';
+import { stoppingOrder as stagesOf } from '../../domain/stopping.ts';
+import { watchDraining } from './draining.ts';
 import { claim, shown, told, type EvidenceAsk, type Reach, type Shown } from './shown.ts';
 
 /** ms, from runs on two clusters of one broker each; `perStep` is Temporal's share of one activity. */
@@ -27,15 +29,19 @@ export interface Outlook {
   readonly transactionalIds: number;
   /** Longest stop seen, ms; `null`: none yet. */
   readonly stopMs: number | null;
+  /** Applications that stop one after the other, and how long their groups read until they may, ms. */
+  readonly stages?: { readonly count: number; readonly waitMs: number };
 }
 export interface Forecast { readonly ms: number; readonly parts: readonly (readonly [name: string, ms: number])[] }
 
 export function forecast(o: Outlook): Forecast {
-  const steps = 6 + (o.copies ? 1 : 0) + o.fences + (o.leftovers ? 1 : 0) + (o.positions > 0 ? 1 : 0) + (o.transactionalIds > 0 ? 1 : 0);
+  const stages = o.stages?.count ?? 1;
+  const steps = 6 + (stages - 1) * 4 + (o.copies ? 1 : 0) + o.fences + (o.leftovers ? 1 : 0) + (o.positions > 0 ? 1 : 0) + (o.transactionalIds > 0 ? 1 : 0);
   const parts = ([
-    [o.stopMs === null ? 'stop (not measured yet)' : 'stop (as it took before)', o.stopMs ?? measured.stop],
+    [`${stages > 1 ? `${stages} stops one after the other` : 'stop'} (${o.stopMs === null ? 'not measured yet' : 'as it took before'})`, stages * (o.stopMs ?? measured.stop)],
+    ['groups reading to the end', o.stages?.waitMs ?? 0],
     [`Temporal for ${steps} steps`, steps * measured.perStep],
-    ['quiet', measured.quiet], ['leftovers', o.leftovers ? measured.leftovers : 0],
+    ['quiet', stages * measured.quiet], ['leftovers', o.leftovers ? stages * measured.leftovers : 0],
     [count(o.fences, 'fence'), o.fences * measured.fence],
     ['transactional ids', o.transactionalIds > 0 ? measured.transactions : 0],
     ['drain', measured.drain + (o.lagRecords / measured.copiedPerSecond) * 1000],
@@ -49,7 +55,7 @@ export function forecast(o: Outlook): Forecast {
 
 type OfOutage = EvidenceAsk & { readonly about: Extract<EvidenceAbout, { readonly kind: 'cut' | 'reverse' }> };
 
-export function forecastShown({ ports, pace }: Reach, x: OfOutage): Promise<Shown> {
+export function forecastShown({ ports, pace, at }: Reach, x: OfOutage): Promise<Shown> {
   const { about } = x;
   const [copies, toward] = about.kind === 'cut' ? [about.copies, 'target' as const] : [true, 'source' as const];
   const allowed = about.budgetMs - about.undoReserveMs;
@@ -61,12 +67,15 @@ export function forecastShown({ ports, pace }: Reach, x: OfOutage): Promise<Show
     const total = (topics: readonly string[]): number => topics.reduce((n, t) => n + (partitions.get(t) ?? 0), 0);
     const stops = applications.map((a) => pace.stopMs(a.name));
     const positions = total(applications.flatMap((a) => a.reads.flatMap((r) => r.topics)));
+    const waits = about.kind === 'cut' ? (about.waits ?? []) : [];
+    const draining = waits.length === 0 ? null : await watchDraining(ports, x, waits, at);
     const { ms, parts } = forecast({
       copies, lagRecords: Number(lag), partitions: total(about.set.topics), positions, fences: fencesOf(x, applications),
       leftovers: applications.some((a) => a.reads.length > 0 || a.transactionalIds.length > 0),
       transactionalIds: applications.flatMap((a) => a.transactionalIds).length, stopMs: stops.some((s) => s === null) ? null : Math.max(0, ...stops.map(Number)),
+      ...(draining === null ? {} : { stages: { count: stagesOf(x.m).length, waitMs: draining.ms ?? 0 } }),
     });
-    return claim(text, ms <= allowed, `forecast ${grouped(ms)} ms of ${grouped(allowed)} ms, an estimate: ${parts.map(([name, part]) => `${name} ${grouped(part)}`).join(', ')}; from ${count(lag, 'record')} to copy and ${count(positions, 'position')} to set`);
+    return claim(text, ms <= allowed && draining?.ms !== null, ...(draining?.figures ?? []), `forecast ${grouped(ms)} ms of ${grouped(allowed)} ms, an estimate: ${parts.map(([name, part]) => `${name} ${grouped(part)}`).join(', ')}; from ${count(lag, 'record')} to copy and ${count(positions, 'position')} to set`);
   });
 }
 

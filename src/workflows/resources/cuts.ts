@@ -3,7 +3,7 @@ import type { CutBefore, FenceBefore } from '../../activities/work.ts';
 import { otherSide, type Side } from '../../domain/authority.ts';
 import type { CutSet } from '../../domain/cutsets.ts';
 import type { Json } from '../../domain/json.ts';
-import { change, observe, type Change, type Observe } from '../../domain/scheme.ts';
+import { change, observe, type Change, type Context, type Done, type Observe } from '../../domain/scheme.ts';
 import type { Bound } from './use.ts';
 
 export const cuts = (b: Bound) => ({
@@ -17,16 +17,26 @@ export const cuts = (b: Bound) => ({
     apply: (before, c) => b.work.raiseFence({ m: b.m, c, set, on, before }),
     undo: (before, c) => b.work.lowerFence({ m: b.m, c, set, on, before }),
   }),
-  /** A fence that was put up earlier in this plan is taken down; the undo puts it up again. */
-  lift: (set: CutSet, on: Side): Change => change(`lift the fence of ${set.name} on the ${on}`, {
-    proves: true,
-    detail: { topics: set.topics },
-    effects: [{ do: 'fence', topics: set.topics, on, state: 'down' }],
-    undoes: [{ do: 'fence', topics: set.topics, on, state: 'up' }],
-    capture: async () => null,
-    apply: (_before, c) => b.work.lowerFences({ m: b.m, c, sets: [set], on }),
-    undo: async (_before, c) => b.work.raiseFence({ m: b.m, c, set, on, before: await b.work.captureFence({ m: b.m, c, set, on }) }),
-  }),
+  /** Fences that were put up earlier in this plan are taken down; the undo puts them up again. */
+  lift: (set: CutSet | readonly CutSet[], on: Side): Change => {
+    const sets = 'topics' in set ? [set] : set;
+    const topics = sets.flatMap((s) => s.topics);
+    const again = async (s: CutSet, c: Context): Promise<Done> => b.work.raiseFence({ m: b.m, c, set: s, on, before: await b.work.captureFence({ m: b.m, c: { ...c, key: sets.length === 1 ? c.key : `${c.key}/${s.name}` }, set: s, on }) });
+    return change(`lift the fence of ${sets.map((s) => s.name).join(', ')} on the ${on}`, {
+      proves: true,
+      detail: { topics },
+      effects: [{ do: 'fence', topics, on, state: 'down' }],
+      undoes: [{ do: 'fence', topics, on, state: 'up' }],
+      capture: async () => null,
+      apply: (_before, c) => b.work.lowerFences({ m: b.m, c, sets, on }),
+      undo: async (_before, c) => {
+        const done: Done[] = [];
+        for (const s of sets) done.push(await again(s, c));
+        const [first, last] = [done[0], done.at(-1)];
+        return { fromMs: first?.fromMs ?? 0, toMs: last?.toMs ?? 0, say: done.map((d) => d.say).join(' ') };
+      },
+    });
+  },
   unfence: (sets: readonly CutSet[], on: Side): Change => change('lift the fences', {
     detail: { sets: sets.map((s) => s.name), on },
     effects: sets.map((s) => ({ do: 'fence', topics: s.topics, on, state: 'down' }) as const),

@@ -18,7 +18,8 @@ export const fleets = (b: Bound) => ({
     apply: (_before, c) => b.work.stopFleet({ m: b.m, c, applications }),
     undo: (_before, c) => b.work.startFleet({ m: b.m, c, applications, on }),
   }),
-  quiet: (applications: readonly string[], on: Side): Observe => observe('confirm that they are gone', {
+  /** `named`: where several follow each other in one outage. */
+  quiet: (applications: readonly string[], on: Side, who?: 'named'): Observe => observe(who === 'named' ? `confirm that ${list(applications)} ${applications.length === 1 ? 'is' : 'are'} gone` : 'confirm that they are gone', {
     proves: true,
     detail: { applications, on },
     effects: [{ do: 'prove-quiet', applications }],

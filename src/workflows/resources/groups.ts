@@ -43,4 +43,23 @@ export const groups = (b: Bound) => ({
       effects: applications.flatMap((a) => a.reads.map((r) => ({ do: 'prove-group-drained', group: r.group, topics: r.topics.filter((t) => topics.includes(t)), on }) as const)),
       look: (c) => b.work.lookGroupsDrained({ m: b.m, c, groups: names(applications), topics, on }),
     }),
+  /** Before an outage that has to wait for these groups: what it begins with is what it takes. Proves nothing, and may be skipped. */
+  near: (applications: readonly Application[], topics: readonly string[], on: Side): Observe => observe(`wait until ${names(applications).join(', ')} read nearly everything on the ${on}`, {
+    detail: { groups: names(applications), topics, on },
+    look: (c) => b.work.lookGroupsDrained({ m: b.m, c, groups: names(applications), topics, on, upTo: 'nearly' }),
+  }),
+  /** Everything is read, and of what these applications read and write themselves nothing new came for the declared time. */
+  dry: (applications: readonly Application[], of: { readonly inputs: readonly string[]; readonly loops: readonly string[] }, on: Side): Observe => {
+    const still = Object.fromEntries(of.loops.map((t) => [t, b.m.quiet?.[t] ?? 0]));
+    return observe(`wait until ${of.loops.join(', ')} ${of.loops.length === 1 ? 'has' : 'have'} run dry`, {
+      proves: true,
+      detail: { groups: names(applications), topics: [...of.inputs, ...of.loops], quietMs: still, on },
+      effects: [
+        ...applications.flatMap((a) => a.reads.map((r) => ({ do: 'prove-group-drained', group: r.group, topics: r.topics.filter((t) => of.inputs.includes(t)), on }) as const)),
+        // Without a declared time of silence for each of them nothing is proven.
+        ...(of.loops.every((t) => (still[t] ?? 0) > 0) ? [{ do: 'prove-dry', applications: applications.map((a) => a.name), topics: of.loops } as const] : []),
+      ],
+      look: (c) => b.work.lookGroupsDrained({ m: b.m, c, groups: names(applications), topics: [...of.inputs, ...of.loops], on, still }),
+    });
+  },
 });

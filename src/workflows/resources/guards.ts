@@ -9,6 +9,8 @@ import { inventoryOf, type Bound } from './use.ts';
 
 const names = (applications: readonly Application[]): readonly string[] => applications.map((a) => a.name);
 const groups = (applications: readonly Application[]): readonly string[] => [...new Set(applications.flatMap(groupsOf))].sort();
+/** Several of a kind in one outage bear the names of their applications. */
+const named = (step: string, may: readonly Application[], who?: 'named'): string => (who === 'named' ? `${step}: ${names(may).join(', ')}` : step);
 const fenceable = (applications: readonly Application[]): readonly Application[] => applications.filter((a) => a.principals.length > 0 && a.reads.length > 0);
 
 export const guards = (b: Bound) => ({
@@ -24,9 +26,9 @@ export const guards = (b: Bound) => ({
     look: (c) => b.work.lookForeign({ m: b.m, c, sets, on, since: 'start' }),
   }),
   /** Members and open transactions that processes left behind would hold the outage; nothing where neither can be. */
-  leftovers: (applications: readonly Application[], on: Side): readonly Change[] => {
+  leftovers: (applications: readonly Application[], on: Side, who?: 'named'): readonly Change[] => {
     const may = applications.filter((a) => a.reads.length > 0 || a.transactionalIds.length > 0);
-    return may.length === 0 ? [] : [change('clear what they left behind', {
+    return may.length === 0 ? [] : [change(named('clear what they left behind', may, who), {
       detail: { applications: names(may), on },
       capture: async () => null,
       apply: (_before, c) => b.work.clearLeftovers({ m: b.m, c, applications: names(may), on }),
@@ -34,9 +36,9 @@ export const guards = (b: Bound) => ({
     })];
   },
   /** A transactional producer that was forgotten somewhere cannot commit any more. */
-  transactions: (applications: readonly Application[], on: Side): readonly Change[] => {
+  transactions: (applications: readonly Application[], on: Side, who?: 'named'): readonly Change[] => {
     const may = applications.filter((a) => a.transactionalIds.length > 0);
-    return may.length === 0 ? [] : [change('fence their transactions', {
+    return may.length === 0 ? [] : [change(named('fence their transactions', may, who), {
       detail: { applications: names(may), on },
       capture: async () => null,
       apply: (_before, c) => b.work.fenceTransactions({ m: b.m, c, applications: names(may), on }),

@@ -4,9 +4,12 @@ import type { Use } from '../resources/use.ts';
 import { consumerFirst } from './consumerFirst.ts';
 import { producerFirst } from './producerFirst.ts';
 import { stopRestartRepeat } from './stopRestartRepeat.ts';
+import { stopWaitRestart } from './stopWaitRestart.ts';
 
-export const schemes = { stopRestartRepeat, producerFirst, consumerFirst } as const satisfies Record<string, Scheme<Use>>;
+export const schemes = { stopRestartRepeat, producerFirst, consumerFirst, stopWaitRestart } as const satisfies Record<string, Scheme<Use>>;
 export type SchemeName = keyof typeof schemes;
 export const isSchemeName = (name: string): name is SchemeName => Object.hasOwn(schemes, name);
-/** Schemes whose target is fed by a mirror: they need a Connect worker. */
-export const copies: Readonly<Record<SchemeName, boolean>> = { stopRestartRepeat: true, producerFirst: false, consumerFirst: true };
+/** Schemes whose target is fed by a mirror: they need a Connect worker. The others copy nothing, or need not. */
+export const copies: Readonly<Record<SchemeName, boolean>> = { stopRestartRepeat: true, producerFirst: false, consumerFirst: true, stopWaitRestart: false };
+/** Those that copy where a Connect worker is declared ("connect"), and nothing where none is. */
+export const copiesEither: readonly SchemeName[] = ['stopWaitRestart'];

@@ -1,20 +1,30 @@
 /** The way back of one opening, the same in every scheme: a cut in the other direction, with its own hold, outage and budget. */
 import { writersOf, type CutSet } from '../../domain/cutsets.ts';
-import type { Migration } from '../../domain/migration.ts';
+import type { Application, Migration } from '../../domain/migration.ts';
 import { outage, phase, type Phase } from '../../domain/scheme.ts';
 import type { Use } from '../resources/use.ts';
 
+/** What else moved in the outage of the opening: applications that only read, and fences that went up one after the other. */
+export interface Along { readonly readers: readonly Application[]; readonly fences: readonly CutSet[] }
+
 /** `feeds`: the scheme copies, so that the target is fed again once the source is open. */
-export function wayBack(m: Migration, use: Use, set: CutSet, feeds: boolean): readonly Phase[] {
+export function wayBack(m: Migration, use: Use, set: CutSet, feeds: boolean, along: Along = { readers: [], fences: [set] }): readonly Phase[] {
   const writers = writersOf(m, set);
+  const followers = along.readers.map((a) => a.name);
   const reading = writers.filter((a) => a.reads.length > 0);
   const fenced = writers.some((a) => a.principals.length > 0);
   return [phase(`back ${set.name}`,
     ...(feeds ? [use.mirrors.retire([set], 'target')] : []),
     use.mirrors.follow(set, 'source'),
     use.mirrors.caughtUp([set], 'source'),
-    use.holds.approve('approve the cut back', `Stop ${set.writers.join(', ')} and bring ${set.topics.join(', ')} back to ${m.source}? To reject is to stay on ${m.target}.`,
-      { kind: 'reverse', set, applications: set.writers, budgetMs: m.outage.budgetMs, undoReserveMs: m.outage.undoReserveMs }),
+    use.holds.approve('approve the cut back', `Stop ${set.writers.join(', ')} and bring ${set.topics.join(', ')} back to ${m.source}?${followers.length === 0 ? '' : ` ${followers.join(', ')} ${followers.length === 1 ? 'goes' : 'go'} first, fed by the mirror.`} To reject is to stay on ${m.target}.`,
+      { kind: 'reverse', set, applications: [...set.writers, ...followers], budgetMs: m.outage.budgetMs, undoReserveMs: m.outage.undoReserveMs }),
+    // The mirror back feeds the source: whoever only reads returns before anybody has to stop writing.
+    ...(followers.length === 0 ? [] : [
+      use.fleets.stop(followers, 'target'), ...use.guards.leftovers(along.readers, 'target'), use.fleets.quiet(followers, 'target'),
+      use.groups.move(along.readers, 'source', 'translated'), ...use.guards.liftReadFence(along.readers, 'source'),
+      use.fleets.start(followers, 'source'), use.fleets.running(followers, 'source'),
+    ]),
     use.guards.unchanged(),
     ...(reading.length > 0 ? [use.groups.prepare(reading, 'source')] : []),
     outage('outage', {
@@ -29,7 +39,7 @@ export function wayBack(m: Migration, use: Use, set: CutSet, feeds: boolean): re
         use.mirrors.drained(set, 'source'),
         use.mirrors.silence(set, 'source'),
         ...(reading.length > 0 ? [use.groups.move(reading, 'source', 'translated')] : []),
-        ...(fenced ? [use.cuts.lift(set, 'source')] : []),
+        ...(fenced ? [use.cuts.lift(along.fences, 'source')] : []),
         ...use.guards.liftReadFence(reading, 'source'),
         use.cuts.mark(set, 'source'),
         use.cuts.confirm(set, 'source'),
