@@ -59,6 +59,13 @@ test('demo: producerFirst rolled back after the opening by a cut in the other di
   assert.ok((r.outage['addedWriteMs'] ?? Infinity) < 3_000, JSON.stringify(r.outage));
 });
 
+/** There and back in one run, which is as long as two thirds of two. */
+test('demo: stopWaitRestart moves everything at once and is rolled back after the opening, 0 lost, 0 twice, 0 out of order', async () => {
+  const r = await result('--scheme', 'stopWaitRestart', '--rollback', 'after-opening', '--records', '5000');
+  assert.deepEqual([r.scheme, r.outcome], ['stopWaitRestart', 'rolled-back']);
+  assert.deepEqual([r.records['lost'], r.records['duplicated'], r.records['reordered']], [0, 0, 0]);
+});
+
 /** The mark that the stack put on the processes the demo started; empty while there are none. */
 function markOf(parent: number): string {
   for (const entry of readdirSync('/proc').filter((x) => /^\d+$/.test(x)))
