@@ -5,6 +5,7 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import { Kafka, logLevel } from 'kafkajs';
@@ -37,7 +38,7 @@ async function measure(partitions: number): Promise<void> {
   const connection = await Connection.connect({ address: stack.temporal.address });
   try {
     const outages = await thereAndBack(new Client({ connection, namespace: stack.temporal.namespace }));
-    console.log(`${partitions} partitions, ${groupCount} groups on all of them, ${lagging} of them lagging by up to ${recordsEach} records a partition`);
+    console.log(`load of the machine ${loadavg()[0]?.toFixed(1) ?? '?'} on ${cpus().length} cores; ${partitions} partitions, ${groupCount} groups on all of them, ${lagging} of them lagging by up to ${recordsEach} records a partition`);
     for (const o of outages) tell(o);
   } finally {
     await connection.close();
@@ -46,7 +47,7 @@ async function measure(partitions: number): Promise<void> {
 
 function tell(o: OutageRecord): void {
   console.log(`  ${o.name}: ${o.outcome}, added ${o.addedMs ?? '-'} ms, ${o.temporalMs ?? '-'} ms of them Temporal's share${o.why === '' ? '' : ` (${o.why})`}`);
-  for (const s of o.steps) console.log(`    ${String(Math.round(s.toMs - s.fromMs)).padStart(6)} ms  ${s.name}`);
+  for (const s of o.steps) console.log(`    ${String(Math.round(s.toMs - s.fromMs)).padStart(6)} ms  ${s.name.length > 60 ? `${s.name.slice(0, 57)}…` : s.name}`);
 }
 
 /** Forward to the last hold, then all the way back. */
@@ -82,8 +83,9 @@ async function fill(stack: Stack, partitions: number): Promise<void> {
   await withAdmin({ bootstrap: stack.source.bootstrap, login: null }, (admin) => admin.createTopics({ topics: [topic], partitions, replicas: 1 }));
   const kafka = new Kafka({ brokers: [...stack.source.bootstrap], logLevel: logLevel.ERROR });
   const [producer, source] = [kafka.producer({ idempotent: true }), openCluster('old', { bootstrap: stack.source.bootstrap })];
-  await producer.connect();
   try {
+    await source.ends([topic]); // a broker that does not know yet what it leads refuses
+    await producer.connect();
     for (let from = 0; from < recordsEach; from += 50)
       await producer.send({ topic, acks: -1, messages: Array.from({ length: partitions }, (_, partition) => Array.from({ length: 50 }, (__, i) => ({ partition, key: `${partition}-${from + i}`, value: `record ${from + i}` }))).flat() });
     const at = (g: number, partition: number): bigint => BigInt(g < lagging ? (g * 37 + partition * 11) % recordsEach : recordsEach);

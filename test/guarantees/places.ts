@@ -50,7 +50,8 @@ function placesAt(all: readonly Unit[], i: number, way: Way): readonly Place[] {
     place('open', { includes: `/${stepId(u, u.step.open)}/`, mode: 'plain', activity: null }),
   ];
   if (isOutage(all[i + 1]) || isOutage(all[i - 1])) return [place(plainStep(u.step.name), { includes: `/${u.name}/`, mode: 'plain', activity: null })];
-  return way === 'forward' && moving(all).has(u.phase) ? [place(`readers: ${plainStep(u.step.name)}`, { includes: `/${u.name}/`, mode: 'plain', activity: null })] : [];
+  const beforeHold = all.slice(i).some((v) => v.phase === u.phase && v.step.kind === 'hold');
+  return way === 'forward' && !beforeHold && moving(all).has(u.phase) ? [place(`readers: ${plainStep(u.step.name)}`, { includes: `/${u.name}/`, mode: 'plain', activity: null })] : [];
 }
 
 /** From that unit on, up to the next hold: what runs before anybody is asked again. */
