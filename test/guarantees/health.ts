@@ -10,7 +10,7 @@ const flowing = 60;
 /** Up to when all has been read, epoch ms. Throws what is not well within a minute; what has not been read by then stays for the books to count. */
 export async function recovered(cast: Cast): Promise<number> {
   const { stage: { stack, worker }, supervisor, accounts, named } = cast;
-  const down = (): readonly string[] => [...stack.parts, worker].filter((p) => p.state !== 'running').map((p) => p.name);
+  const down = (): readonly string[] => [stack.temporal, stack.source, stack.target, stack.connect.forward, stack.connect.back, worker].filter((p) => p.state !== 'running').map((p) => p.name);
   await until('every part of the stack runs', recoverWithinMs, async () => down().length === 0).catch((e: Error) => { throw new Error(`${e.message} Down: ${down().join(', ')}`); });
   await until('both Connect workers answer', recoverWithinMs, async () => (await Promise.all([stack.connect.forward, stack.connect.back].map((c) => answers(c.url)))).every((x) => x));
   for (const name of applications) await supervisor.ready(named(name), recoverWithinMs);
