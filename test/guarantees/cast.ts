@@ -25,8 +25,6 @@ import { Accounts } from './tally.ts';
 export const ratePerSecond = 300;
 /** One queue for all: the locks of the clusters live there. */
 const taskQueue = 'guarantees';
-/** The undo is measured in the scenarios; what is left is for the outage. */
-export const outage = { budgetMs: 10_000, undoReserveMs: 3_300 } as const;
 const words = ['orders', 'enriched', 'shop', 'enricher', 'billing', 'audit'] as const;
 export type Application = 'shop' | 'enricher' | 'billing' | 'audit';
 /** Readers first, as anybody would. */
@@ -94,7 +92,7 @@ export async function openCast(house: House, resources: AsyncDisposableStack): P
     stage: { stack, supervisor, books, client, taskQueue, worker }, gate, named, supervisor,
     // What the enricher made of the orders is measured by the orders: a transaction whose end a kill hid from it counts as well.
     accounts: new Accounts(journals, duties.filter((d) => d.group !== 'enricher').map((d) => ({ group: named(d.group), topic: named(d.topic), measuredBy: named('orders') }))),
-    input: (scheme) => deeply({ ...demoMigration(scheme, outage.budgetMs), outage }, named),
+    input: (scheme) => deeply(demoMigration(scheme), named),
   };
 }
 

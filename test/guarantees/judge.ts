@@ -1,5 +1,7 @@
 /** What counts against a row. */
+import { offerOf, type Offer } from '../../src/domain/offers.ts';
 import { aloneName } from './alone.ts';
+import { demoMigration } from './places.ts';
 import { noFault, type Row } from './rows.ts';
 import type { Played } from './series.ts';
 import type { Counts } from './tally.ts';
@@ -14,20 +16,24 @@ export type Verdict = 'passed' | 'failed' | 'open' | 'unknown';
 export const controlOf = (row: Pick<Row, 'fault'>, played: Pick<Played, 'struck'>): string | null =>
   (row.fault === noFault || played.struck === noFault ? null : aloneName(row.fault, played.struck));
 
-export function faultsOf({ tally, misplaced }: Pick<Played, 'tally' | 'misplaced'>, control: Control | null): readonly string[] {
+/** What a scheme does not promise is measured, and counts against no row. */
+export type Promised = Pick<Offer, 'loss' | 'repeats' | 'order'>;
+export const promisedBy = (scheme: Row['scheme']): Promised => offerOf(scheme, demoMigration(scheme)) ?? { loss: 'none', repeats: 'none', order: 'kept' };
+
+export function faultsOf({ tally, misplaced }: Pick<Played, 'tally' | 'misplaced'>, control: Control | null, promised: Promised): readonly string[] {
   const most = control?.duplicated ?? 0;
   return [
-    ...(tally.lost > 0 ? [`${tally.lost} lost`] : []),
-    ...(tally.reordered > 0 ? [`${tally.reordered} out of order`] : []),
-    ...(tally.duplicated > most ? [`${tally.duplicated} read again, ${most} by the fault alone`] : []),
+    ...(tally.lost > 0 && promised.loss === 'none' ? [`${tally.lost} lost`] : []),
+    ...(tally.reordered > 0 && promised.order === 'kept' ? [`${tally.reordered} out of order`] : []),
+    ...(tally.duplicated > most && promised.repeats === 'none' ? [`${tally.duplicated} read again, ${most} by the fault alone`] : []),
     ...misplaced,
   ];
 }
 
 export function verdictOf(row: Row, played: Played | null, control: Control | null): Verdict {
   if (played === null) return 'unknown';
-  const faults = faultsOf(played, control);
-  if (faults.length === 0) return 'passed';
-  const onlyRepeats = faultsOf({ ...played, tally: { ...played.tally, duplicated: 0 } }, control).length === 0;
+  const promised = promisedBy(row.scheme);
+  if (faultsOf(played, control, promised).length === 0) return 'passed';
+  const onlyRepeats = faultsOf({ ...played, tally: { ...played.tally, duplicated: 0 } }, control, promised).length === 0;
   return onlyRepeats && controlOf(row, played) !== null && (control?.runs ?? 0) < enoughControls ? 'open' : 'failed';
 }

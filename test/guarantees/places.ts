@@ -3,10 +3,10 @@
  * and those of the cuts back. A new scheme needs nothing here.
  */
 import { migration } from '../../demo/applications.ts';
-import { limitBounds, type Limits, type Migration } from '../../src/domain/migration.ts';
+import { cutsOf, limitBounds, type Limits, type Migration } from '../../src/domain/migration.ts';
 import { backOf, stepId, units, type Unit } from '../../src/domain/scheme.ts';
 import { bind, unbound } from '../../src/workflows/resources/use.ts';
-import { copies, schemes, type SchemeName } from '../../src/workflows/schemes/schemes.ts';
+import { copies, copiesEither, schemes, type SchemeName } from '../../src/workflows/schemes/schemes.ts';
 
 export type Way = 'forward' | 'back';
 /** What a call must look like to be the step: written for the worker, which only compares. `remember`: the journal that records the opening. */
@@ -21,13 +21,20 @@ export interface Place {
 }
 
 const limits = Object.fromEntries(Object.entries(limitBounds).map(([name, b]) => [name, b.default])) as unknown as Limits;
-/** The demo's migration as a scheme gets it. */
-export const demoMigration = (scheme: SchemeName, budgetMs: number): Omit<Migration, 'limits'> => migration({ copies: copies[scheme], principals: true, budgetMs });
+/** Longest write outage of one cut set, ms; of all of them together, with everybody reading to the end first. */
+const budgetMs = { each: 10_000, together: 30_000 } as const;
+/** The undo is measured in the scenarios; what is left is for the outage. */
+const undoReserveMs = 3_300;
+/** The demo's migration as a scheme gets it: with a copy wherever that is possible. */
+export function demoMigration(scheme: SchemeName): Omit<Migration, 'limits'> {
+  const outage = { budgetMs: cutsOf(scheme).cuts === undefined ? budgetMs.each : budgetMs.together, undoReserveMs };
+  return { ...migration({ copies: copies[scheme] || copiesEither.includes(scheme), principals: true, budgetMs: outage.budgetMs }), outage };
+}
 
 /** The way there and the way back, each as one row of units. Openings are undone last one first. */
 export interface Journey { readonly forward: readonly Unit[]; readonly back: readonly Unit[] }
 export function journeyOf(scheme: SchemeName, m: Omit<Migration, 'limits'>): Journey {
-  const full: Migration = { ...m, limits };
+  const full: Migration = { ...m, ...cutsOf(scheme), limits };
   const forward = units(schemes[scheme](full, () => true, bind({ work: unbound, m: full, inventory: null, owner: 'guarantees' })).forward);
   return { forward, back: forward.toReversed().flatMap((u) => units(backOf(u))) };
 }
@@ -38,7 +45,7 @@ const moving = (all: readonly Unit[]): ReadonlySet<string> => new Set(all.filter
 
 const words = new Set(['shop', 'enricher', 'billing', 'audit', 'orders', 'enriched']);
 /** `set positions of enricher-r1 on the target` → `set positions`. */
-export const plainStep = (name: string): string => name.replace(/ on the (source|target)\b/g, '').split(/[ ,]+/).filter((w) => !words.has(w.replace(/-r\d+$/, ''))).join(' ').replace(/ (of|for)$/, '');
+export const plainStep = (name: string): string => name.replace(/ on the (source|target)\b/g, '').split(/[ ,]+/).filter((w) => !words.has(w.replace(/-r\d+$/, ''))).join(' ').replace(/( of| for|:)$/, '');
 
 function placesAt(all: readonly Unit[], i: number, way: Way): readonly Place[] {
   const u = all[i];

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { ratePerSecond } from './cast.ts';
 import { controlFrom, docs, write as writeData, type Data, type KeptRow } from './data.ts';
 import { faultNames } from './faults.ts';
-import { controlOf, faultsOf, verdictOf, type Control, type Verdict } from './judge.ts';
+import { controlOf, faultsOf, promisedBy, verdictOf, type Control, type Verdict } from './judge.ts';
 import { allRows, noFault, noStep, rowName, schemeNames, stepsOf, ways, type Row } from './rows.ts';
 import type { Ended } from './series.ts';
 
@@ -33,7 +33,7 @@ export function line(e: Ended, data: Pick<Data, 'alone'>): string {
   const mark = { passed: '✔', failed: '✘', open: '·', unknown: '?' }[verdict];
   return [
     `${mark} ${rowName(row)}${played.struck === noFault ? '' : ` (${played.struck}, ${played.leadMs === null ? 'just before' : `${played.leadMs} ms into`} ${played.unit})`}: lost/duplicated/reordered ${numbers(played.tally)} of ${played.tally.acknowledged} orders, longest write outage ${seconds(played.tally.writeOutageMs)}, read outage ${seconds(played.tally.readOutageMs)}; ${went(e)}; took ${seconds(played.tookMs)}`,
-    ...faultsOf(played, control).map((f) => `    ${f}`),
+    ...faultsOf(played, control, promisedBy(row.scheme)).map((f) => `    ${f}`),
     ...played.tally.examples.map((x) => `    ${x}`),
     ...played.retried.map((q) => `    tried again · ${q.slice(0, 300)}`),
     ...played.outages.filter((o) => o.outcome === 'undone').map((o) => `    ${o.name} undone: ${o.why.slice(0, 300)}`),
@@ -67,7 +67,7 @@ export function page(data: Data): string {
     'A migration of the demo goes there and back again on one stack, under live traffic, operated by somebody who approves holds and answers `retry`. A row is the stretch from one hold to the next in which the fault struck, once, at the beginning of its step or up to 150 ms into it; before the next hold is answered everything is up again and the books of the stretch are closed. `kill` is SIGKILL, and a start at once; `pause` is ten seconds of SIGSTOP. `back` is the cut back of a rollback after all openings.', '',
     '- A cell says lost/duplicated/reordered, then the longest time in which one writer got nothing acknowledged, be it by the cutover or by the fault. `↺`: the outage undid itself and was tried again.',
     '- Lost: acknowledged and not read by a group that had to. Duplicated: read again. Measured by the orders acknowledged, at `billing` and `audit`, and at `billing` again for what the transactional `enricher` made of each of them.',
-    '- **Bold**: more than the same fault did to the same applications without a migration (the last list has those), or not where it should be. Empty: not run. `–`: the scheme has no such step that way.', '',
+    '- **Bold**: more than the same fault did to the same applications without a migration (the last list has those), or not where it should be. What a scheme does not promise (the order of `dualConsume`, say) is measured and is not bold. Empty: not run. `–`: the scheme has no such step that way.', '',
     '## No fault', '', '| scheme | way | lost/duplicated/reordered | orders | longest write outage | longest read outage | outages |', '|---|---|---|---|---|---|---|',
     ...schemeNames.flatMap((scheme) => ways.map((way) => plainRow(scheme, way, of))), '',
     ...schemeNames.flatMap((scheme) => ways.flatMap((way) => matrix(scheme, way, of))),
@@ -107,6 +107,6 @@ const detail = (k: Judged): string => `| ${[
   rowName(k), k.played === null ? '' : `${k.played.struck}, ${k.played.leadMs === null ? 'before' : `${k.played.leadMs} ms into`} ${k.played.unit}`,
   k.played === null ? '' : numbers(k.played.tally), k.control === null ? 'not tried' : `${numbers(k.control)}, most of ${k.control.runs}`,
   k.played === null ? '' : seconds(k.played.tally.writeOutageMs), k.control === null ? '' : seconds(k.control.writeOutageMs),
-  `${went({ played: k.played, why: k.why })}${k.verdict === 'passed' || k.played === null ? '' : ` **${faultsOf(k.played, k.control).join('; ')}**`}`, k.ranAt.slice(0, 16).replace('T', ' '),
+  `${went({ played: k.played, why: k.why })}${k.verdict === 'passed' || k.played === null ? '' : ` **${faultsOf(k.played, k.control, promisedBy(k.scheme)).join('; ')}**`}`, k.ranAt.slice(0, 16).replace('T', ' '),
   `\`--scheme ${k.scheme} --way ${k.way} --step '${k.step}' --fault '${k.fault}' --seed ${k.seed}\``,
 ].map((x) => x.replaceAll('|', '\\|').replaceAll('\n', ' ').slice(0, 400)).join(' | ')} |`;

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { faultNames } from './faults.ts';
-import { enoughControls, faultsOf, verdictOf } from './judge.ts';
+import { enoughControls, faultsOf, promisedBy, verdictOf } from './judge.ts';
 import { allPlaces, demoMigration, journeyOf, placesUpToHold, plainStep, turningPoint } from './places.ts';
 import { allRows, chanceOf, chosen, noFault, rowName, sample, schemeNames, stepsOf, ways } from './rows.ts';
 import type { Played } from './series.ts';
@@ -11,7 +11,7 @@ const row = { scheme: 'stopRestartRepeat', way: 'back', step: 'mark the cut', fa
 const tally = { acknowledged: 10, lost: 0, duplicated: 0, reordered: 0, duties: [], writeOutageMs: 1_000, readOutageMs: 1_000, examples: [] };
 const well: Played = { struck: 'worker', unit: 'cut orders/outage', leadMs: null, tally, outages: [], retried: [], forced: [], misplaced: [], tookMs: 1 };
 const control = { runs: 1, lost: 0, duplicated: 2, reordered: 0, writeOutageMs: 0 };
-const journey = (scheme: (typeof schemeNames)[number]) => journeyOf(scheme, demoMigration(scheme, 10_000));
+const journey = (scheme: (typeof schemeNames)[number]) => journeyOf(scheme, demoMigration(scheme));
 
 test('every fault strikes at every step of every scheme, once; and each way is measured without a fault too', () => {
   assert.equal(new Set(allRows.map(rowName)).size, allRows.length);
@@ -56,11 +56,13 @@ test('a seed draws the same rows and the same chance again, whichever rows run b
 });
 
 test('repeats count against a row only above what the fault does alone; losses, order and places always do', () => {
-  assert.deepEqual(faultsOf(well, null), []);
+  const kept = promisedBy('stopRestartRepeat');
+  assert.deepEqual(faultsOf(well, null, kept), []);
   const repeated = { ...well, tally: { ...tally, duplicated: 3 } };
-  assert.deepEqual(faultsOf(repeated, { ...control, duplicated: 3 }), []);
-  assert.deepEqual(faultsOf(repeated, control), ['3 read again, 2 by the fault alone']);
-  assert.deepEqual(faultsOf({ tally: { ...tally, lost: 1, reordered: 2 }, misplaced: ['shop runs 2 times on the source'] }, { ...control, lost: 5 }), ['1 lost', '2 out of order', 'shop runs 2 times on the source']);
+  assert.deepEqual(faultsOf(repeated, { ...control, duplicated: 3 }, kept), []);
+  assert.deepEqual(faultsOf(repeated, control, kept), ['3 read again, 2 by the fault alone']);
+  assert.deepEqual(faultsOf({ tally: { ...tally, lost: 1, reordered: 2 }, misplaced: ['shop runs 2 times on the source'] }, { ...control, lost: 5 }, kept), ['1 lost', '2 out of order', 'shop runs 2 times on the source']);
+  assert.deepEqual(faultsOf({ tally: { ...tally, lost: 1, duplicated: 9, reordered: 2 }, misplaced: [] }, control, { loss: 'counted', repeats: 'counted', order: 'measured' }), [], 'not promised');
   assert.deepEqual([verdictOf(row, well, null), verdictOf(row, null, null), verdictOf(row, repeated, control), verdictOf(row, repeated, { ...control, runs: enoughControls })], ['passed', 'unknown', 'open', 'failed']);
   assert.equal(verdictOf({ ...row, fault: noFault }, { ...repeated, struck: noFault }, null), 'failed', 'nothing struck, so nothing else is to blame');
 });

@@ -22,7 +22,7 @@ const longestLeadMs = 150;
 
 /** The steps of a scheme that way, in the order of its plan. */
 const stepNames = new Map(schemeNames.map((scheme) => {
-  const places = allPlaces(journeyOf(scheme, demoMigration(scheme, 10_000)));
+  const places = allPlaces(journeyOf(scheme, demoMigration(scheme)));
   return [scheme, { forward: distinct(places, 'forward'), back: distinct(places, 'back') }] as const;
 }));
 function distinct(places: ReturnType<typeof allPlaces>, way: Way): readonly string[] {
