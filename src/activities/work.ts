@@ -41,7 +41,7 @@ export interface MirrorBefore { readonly name: string }
 export interface SilenceBefore { readonly name: string; readonly writers: readonly { readonly transactionalId: string; readonly producerId: string | null }[] }
 /** Per application where its processes ran. */
 export type FleetBefore = Readonly<Record<string, Side | 'stopped' | 'unknown'>>;
-/** Group → `topic/partition` → offset (null: none committed) on the side that is about to be written. */
+/** Group → `topic/partition` → offset (null: none committed) on the side that is about to be written. Large ones stay in the ledger (`preimage.ts`). */
 export type PositionsBefore = Readonly<Record<string, Readonly<Record<string, number | null>>>>;
 /** `cut`: where that side's log was cut last; only for groups proven to have drained the other side. `log-start`: kept for plans of old. `timestamp`: by the smallest timestamp of what is unread, with repeats that need consent. */
 export type PositionHow = 'translated' | 'cut' | 'log-start' | 'timestamp';
