@@ -3,15 +3,15 @@
  * crashed: copies of records that it wrote again afterwards. Behind a group's new position each is a repeat.
  */
 import { otherSide } from '../domain/authority.ts';
-import type { Migration } from '../domain/migration.ts';
 import type { Answer } from '../domain/positions.ts';
 import { tpKey, type AbortedBatch, type Cluster, type LogEnds } from '../domain/ports.ts';
 import type { Known } from './known.ts';
 import { grouped } from './outside.ts';
 import type { Spot, Wanted } from './translating.ts';
 
-const seesAborted = (m: Migration, group: string, topic: string): boolean =>
-  m.applications.some((a) => a.reads.some((r) => r.group === group && r.topics.includes(topic) && r.isolation === 'read_uncommitted'));
+/** `group topic` of all that see them. */
+const seers = (x: Wanted): ReadonlySet<string> =>
+  new Set(x.m.applications.flatMap((a) => a.reads.flatMap((r) => (r.isolation === 'read_uncommitted' && x.groups.includes(r.group) ? r.topics.map((topic) => `${r.group} ${topic}`) : []))));
 
 interface Ground { readonly known: ReadonlyMap<string, Known>; readonly answers: ReadonlyMap<Spot, Answer>; /** Of the side the groups go to. */ readonly ends: readonly LogEnds[]; readonly cluster: Cluster }
 interface Place { readonly spot: Spot; readonly answer: Exclude<Answer, { kind: 'refused' }>; readonly from: bigint; readonly end: LogEnds }
@@ -33,11 +33,14 @@ export async function withAbortedCopies(x: Wanted, g: Ground): Promise<ReadonlyM
 }
 
 function placesOf(x: Wanted, g: Ground): readonly Place[] {
+  const sees = seers(x);
+  if (sees.size === 0) return [];
   const to = otherSide(x.from);
   const ends = new Map(g.ends.map((e) => [tpKey(e), e]));
   return [...g.answers].flatMap(([spot, answer]): readonly Place[] => {
+    if (answer.kind === 'refused' || !sees.has(`${spot.group} ${spot.end.topic}`)) return [];
     const [end, known] = [ends.get(tpKey(spot.end)), g.known.get(spot.end.topic)];
-    if (answer.kind === 'refused' || !end || !known || known.authority === to || !seesAborted(x.m, spot.group, spot.end.topic)) return [];
+    if (!end || !known || known.authority === to) return [];
     const cut = known.turns(tpKey(end)).at(-1)?.[to] ?? 0n;
     const from = answer.offset > cut ? answer.offset : cut;
     return from < end.lso ? [{ spot, answer, from, end }] : [];

@@ -34,9 +34,12 @@ export const positions = (ports: Ports, record: LedgerBook) => ({
   async setPositions(x: OfGroups & { readonly how: PositionHow; readonly before: PositionsBefore; readonly consents?: readonly Consent[] }, at: At): Promise<Said> {
     const [here, there] = [clusterOf(ports, x.m, otherSide(x.to)), clusterOf(ports, x.m, x.to)];
     await Promise.all([requireEmpty(here, x.groups), requireEmpty(there, x.groups)]);
+    // Asked before the places are known: the group is empty, so what stands there does not change meanwhile.
+    const present = there.committed(x.groups);
+    present.catch(() => undefined); // heard where it is used
     const places = await placesFor(ports, record, x, at);
     await Promise.all([
-      writeThrough(there, places, { at, range: 'checked' }),
+      writeThrough(there, places, { at, range: 'checked', present }),
       record.write(x.m, [...places].map(([group, of]) => entry(setKey(x, group), keep(of))), 'one', at),
     ]);
     await requireEmpty(there, x.groups);
@@ -108,18 +111,18 @@ async function atCuts(ports: Ports, record: LedgerBook, x: OfGroups, at: At): Pr
 }
 
 /** Read what is there, write only what differs, read back. */
-async function writeThrough(cluster: Cluster, places: Places, { at, range }: { readonly at: At; readonly range: 'checked' | 'as it was' }): Promise<void> {
+async function writeThrough(cluster: Cluster, places: Places, { at, range, present }: { readonly at: At; readonly range: 'checked' | 'as it was'; readonly present?: ReturnType<Cluster['committed']> }): Promise<void> {
   const groups = [...places.keys()];
   if (groups.length === 0) return;
-  const differing = async (): Promise<ReadonlyMap<string, readonly Position[]>> => {
-    const now = await cluster.committed(groups);
+  const differing = async (asked = cluster.committed(groups)): Promise<ReadonlyMap<string, readonly Position[]>> => {
+    const now = await asked;
     return new Map([...places].map(([group, of]) => {
       const known = new Map((now.get(group) ?? []).map((p) => [tpKey(p), p]));
       return [group, of.filter((p) => known.get(tpKey(p))?.offset !== p.offset || known.get(tpKey(p))?.metadata !== p.metadata)
         .map(({ topic, partition, offset, metadata }) => ({ topic, partition, offset, metadata }))] as const;
     }).filter(([, of]) => of.length > 0));
   };
-  const [wanted] = await Promise.all([differing(), range === 'checked' ? requireInRange(cluster, places) : null]);
+  const [wanted] = await Promise.all([differing(present), range === 'checked' ? requireInRange(cluster, places) : null]);
   at.until.check();
   if (wanted.size > 0) await cluster.commit(wanted, at.until);
   const left = wanted.size === 0 ? wanted : await differing();

@@ -3,7 +3,7 @@ import { otherSide, type Side } from '../domain/authority.ts';
 import { across, type Across, type Place } from '../domain/epochs.ts';
 import { Failure } from '../domain/failures.ts';
 import type { Answer, Proof } from '../domain/positions.ts';
-import { tpKey, type LogEnds, type Ports, type Position, type SeenRecord } from '../domain/ports.ts';
+import { tpKey, type LogEnds, type Ports, type Position, type SeenRecord, type TopicPartition } from '../domain/ports.ts';
 import { translateMany, windowOfTail, type Window } from '../domain/windows.ts';
 import { withAbortedCopies } from './aborted.ts';
 import type { At } from './boundary.ts';
@@ -36,9 +36,9 @@ export function spotsOf(x: Wanted, committed: Committed, ends: Iterable<LogEnds>
     const positions = new Map((committed.get(group) ?? []).map((p) => [tpKey(p), p]));
     const reads = new Set(topicsOf(x.m, group));
     const own = all.filter((e) => reads.has(e.topic));
-    const started = own.some((e) => positions.has(tpKey(e)));
+    const started = own.some((e) => positions.has(keyOf(e)));
     return own.map((end) => {
-      const p = positions.get(tpKey(end));
+      const p = positions.get(keyOf(end));
       return { group, end, position: p?.offset ?? null, metadata: p?.metadata ?? '', started };
     });
   });
@@ -119,27 +119,33 @@ function waitFor(answers: readonly (Answer | undefined)[], x: Ask): number {
 async function answer(ports: Ports, x: Wanted, g: { readonly spots: readonly Spot[]; readonly ground: Ground }): Promise<ReadonlyMap<Spot, Answer>> {
   const out = new Map<Spot, Answer>();
   const of = { source: partitionsOf(g.ground, 'source'), target: partitionsOf(g.ground, 'target') };
-  const questions: Question<Spot>[] = [];
-  // Most groups stand at the same places: the end of each partition.
-  const asked = new Map<string, Across>();
+  // Most groups stand at the same places, at the end of each partition: one question for all who do.
+  const asked = new Map<string, Question<Spot[]>>();
   for (const spot of g.spots) {
-    const key = tpKey(spot.end);
+    const key = keyOf(spot.end);
     const known = g.ground.known.get(spot.end.topic);
     const seen = known && of[known.authority].get(key);
     if (!known || !seen) throw new Failure('Drift', `Nothing is known of ${key}, which group ${spot.group} reads.`);
     const position = nextOf(spot, { there: seen.ends[otherSide(x.from)], tail: seen.tails[x.from], moving: seen.moving, uncopied: known.copied.includes(false) && x.from === 'source' });
     if (typeof position !== 'bigint') { out.set(spot, position); continue; }
     const place = `${key} ${position}`;
-    const question = asked.get(place) ?? questionOf(x.from, position, { key, known, seen });
-    asked.set(place, question);
-    questions.push({ key: spot, of: spot.end, across: question, tails: seen.windows });
+    const same = asked.get(place);
+    if (same) same.key.push(spot);
+    else asked.set(place, { key: [spot], of: spot.end, across: questionOf(x.from, position, { key, known, seen }), tails: seen.windows });
   }
   const clusters = { source: clusterOf(ports, x.m, 'source'), target: clusterOf(ports, x.m, 'target') };
-  await inSurroundings(clusters, questions, async (some) => {
-    const answers = await translateMany(some.map(({ question, read }) => ({ key: question.key, place: `${tpKey(question.of)} ${question.across.position}`, ask: () => across(question.across, read) })));
-    for (const [spot, a] of answers) out.set(spot, a);
+  await inSurroundings(clusters, [...asked.values()], async (some) => {
+    const answers = await translateMany(some.map(({ question, read }) => ({ key: question.key, place: `${keyOf(question.of)} ${question.across.position}`, ask: () => across(question.across, read) })));
+    for (const [spots, a] of answers) for (const spot of spots) out.set(spot, a);
   });
   return out;
+}
+/** A hundred groups share the ends of each partition, and so its name. */
+const names = new WeakMap<object, string>();
+function keyOf(end: TopicPartition): string {
+  const known = names.get(end) ?? tpKey(end);
+  names.set(end, known);
+  return known;
 }
 
 interface Seen { readonly ends: Readonly<Record<Side, LogEnds>>; readonly tails: Readonly<Record<Side, readonly SeenRecord[]>>; readonly windows: Readonly<Record<Side, readonly Window[]>>; readonly moving: boolean; readonly drained: boolean }
