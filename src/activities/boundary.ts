@@ -11,14 +11,15 @@ import type { Context } from '../domain/scheme.ts';
 
 /** What Temporal gives an activity; tests bring their own. */
 export interface Surroundings {
-  heartbeat(): void;
+  /** With what was seen last, for whoever looks at the pending activity. */
+  heartbeat(seen: string): void;
   /** Aborts on cancel and on worker shutdown; its reason is what Temporal wants to see thrown. */
   readonly signal: AbortSignal;
   now(): number;
 }
 export const temporalSurroundings = (): Surroundings => {
   const activity = Activity.current();
-  return { heartbeat: () => { activity.heartbeat(); }, signal: activity.cancellationSignal, now: () => Date.now() };
+  return { heartbeat: (seen) => { activity.heartbeat(seen); }, signal: activity.cancellationSignal, now: () => Date.now() };
 };
 
 /** What a piece of work is given besides its arguments. */
@@ -45,6 +46,8 @@ export interface BoundaryOptions {
 }
 
 const defaultHeartbeatMs = 200;
+/** A heartbeat five times a second carries no essay. */
+const longestSeen = 500;
 const defaultSettleMs = 10_000;
 /** Temporal keeps at most 4 KB of a failure's message. */
 const longestMessageBytes = 4_000;
@@ -56,9 +59,9 @@ export function boundary(options: BoundaryOptions = {}): Enclose {
   return async (name, x, manner, body) => {
     const s = surroundings();
     const watch = new Watch(name, x.c?.untilMs ?? null, s);
-    const heart = setInterval(() => { s.heartbeat(); }, heartbeatMs);
+    const heart = setInterval(() => { s.heartbeat(redact(watch.last).slice(0, longestSeen)); }, heartbeatMs);
     try {
-      s.heartbeat();
+      s.heartbeat('');
       watch.until.check();
       const work = body(watch);
       work.catch(() => undefined); // when the race is lost, what it says later is of no interest
@@ -102,6 +105,7 @@ class Watch implements At {
 
   now(): number { return this.#s.now(); }
   seen(say: string): void { this.#seen = say; }
+  get last(): string { return this.#seen; }
   async pause(ms: number): Promise<void> {
     await sleep(this.until.timeoutMs(ms), undefined, { signal: this.until.signal }).catch(() => undefined);
     this.until.check();

@@ -23,11 +23,14 @@ import { positions } from './positions.ts';
 import { ready } from './ready.ts';
 import { retention } from './retention.ts';
 import { stragglers } from './stragglers.ts';
+import { sweep } from './sweep.ts';
 import { topics } from './topics.ts';
 import { wayBack } from './wayback.ts';
 import { whereabouts } from './whereabouts.ts';
+import { reconcile } from './deadtarget/reconciling.ts';
+import { withoutTarget } from './deadtarget/withouttarget.ts';
 import { sameness } from './verify.ts';
-import type { Work } from './work.ts';
+import type { ReconcileWork, Work } from './work.ts';
 
 export interface WorkOptions extends TemporalAsked, BoundaryOptions {
   readonly looking?: LookingOptions;
@@ -47,7 +50,10 @@ type Looks = { readonly [K in LookName]: (x: X<K>, at: At) => () => Promise<Glan
 type Writes = { readonly [K in WriteName]: (x: X<K>, at: At) => Promise<Said> };
 type Reads = { readonly [K in ReadName]: (x: X<K>, at: At) => Promise<R<K>> };
 
-const ownPace: Partial<Record<LookName, LookingOptions>> = { lookCaughtUp: { pollMs: mirrorPollMs } };
+/** What is known of a target that dies is as old as this, and as long as a sweep takes. */
+const sweepPollMs = 4_000;
+
+const ownPace: Partial<Record<LookName, LookingOptions>> = { lookCaughtUp: { pollMs: mirrorPollMs }, lookSwept: { pollMs: sweepPollMs } };
 
 async function timed<T extends object>(at: At, act: () => Promise<T>): Promise<T & Timed> {
   const fromMs = at.now();
@@ -55,13 +61,18 @@ async function timed<T extends object>(at: At, act: () => Promise<T>): Promise<T
   return { ...said, fromMs, toMs: at.now() };
 }
 
+export const createReconcile = (ports: Ports, options: BoundaryOptions): ReconcileWork => {
+  const enclose = boundary(options);
+  return { reconcileTarget: (x) => enclose('reconcileTarget', x, 'read', (at) => reconcile(ports, x, at)) };
+};
+
 export function createWork(ports: Ports, options: WorkOptions): Work {
   const enclose = boundary(options);
   const record = createRecord(ports);
   const pace = createPace();
   const all: Looks & Writes & Reads = {
-    ...clusters(ports, options), ...ledger(record), ...ready(ports), ...topics(ports, record), ...retention(ports, record), ...mirrors(ports, record), ...caughtUp(ports, record), ...wayBack(ports),
-    ...fleets(ports, record, pace), ...moved(ports), ...fence(ports, record), ...groupFence(ports, record), ...leftovers(ports), ...foreign(ports, record), ...stragglers(ports, record), ...drained(ports, record), ...whereabouts(ports, record), ...positions(ports, record), ...cut(ports, record), ...evidence(ports, record, pace), ...sameness(ports, record, options.comparer),
+    ...clusters(ports, options), ...ledger(ports, record), ...ready(ports), ...topics(ports, record), ...retention(ports, record), ...mirrors(ports, record), ...caughtUp(ports, record), ...wayBack(ports),
+    ...fleets(ports, record, pace), ...moved(ports), ...fence(ports, record), ...groupFence(ports, record), ...leftovers(ports), ...foreign(ports, record), ...stragglers(ports, record), ...drained(ports, record), ...whereabouts(ports, record), ...positions(ports, record), ...sweep(ports, record, options.redact), ...withoutTarget(ports), ...cut(ports, record), ...evidence(ports, record, pace), ...sameness(ports, record, options.comparer),
   };
   const [looks, writes, reads]: readonly [Looks, Writes, Reads] = [all, all, all];
   const look = <K extends LookName>(name: K) => (x: X<K>): Promise<Look> =>
@@ -121,6 +132,13 @@ export function createWork(ports: Ports, options: WorkOptions): Work {
     returnPositions: write('returnPositions'),
     forecastPositions: read('forecastPositions'),
     preparePositions: write('preparePositions'),
+    lookSwept: look('lookSwept'),
+    stopWithoutTarget: write('stopWithoutTarget'),
+    silenceWithoutTarget: write('silenceWithoutTarget'),
+    markWithoutTarget: write('markWithoutTarget'),
+    setWithoutTarget: write('setWithoutTarget'),
+    liftWithoutTarget: write('liftWithoutTarget'),
+    leaveTarget: write('leaveTarget'),
     captureCut: read('captureCut'),
     markCut: write('markCut'),
     unmarkCut: write('unmarkCut'),

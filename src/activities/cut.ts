@@ -25,6 +25,8 @@ export interface Mark {
   readonly mirror: string | null;
   readonly ids: Readonly<Record<Side, Readonly<Record<string, string>>>>;
   readonly ends: Readonly<Record<Side, Ends>>;
+  /** Marked from the source alone, the target being dead: its ends are those last known, and not drained. */
+  readonly withoutTarget?: true;
 }
 type Head = Omit<Mark, 'ids' | 'ends'> & { readonly topics: readonly string[] };
 /** One entry per topic: a cut of thousands of partitions still fits into the ledger. */
@@ -59,6 +61,20 @@ export const standingMark = async (record: LedgerBook, x: OfCut): Promise<Mark |
 export const standingMarks = async (record: LedgerBook, x: OfCut): Promise<readonly Mark[]> =>
   (await marks(record, x)).filter((mark) => !mark.withdrawn).sort((a, b) => b.epoch - a.epoch);
 
+interface Written { readonly head: Head; readonly sides: Readonly<Record<Side, { readonly ids: Readonly<Record<string, string>>; readonly ends: Ends }>>; readonly need: 'both' | 'one' }
+async function write(record: LedgerBook, x: OfCut, { head, sides, need }: Written, at: At): Promise<void> {
+  const key = `${prefixOf(x)}${head.epoch}`;
+  const parts = head.topics.map((topic): Entry => entry(`${key}/${topic}`, Object.fromEntries(both.map((side) => [side, {
+    id: sides[side].ids[topic] ?? '', ends: Object.fromEntries(Object.entries(sides[side].ends).filter(([tp]) => tp.slice(0, tp.lastIndexOf('/')) === topic)),
+  }]))));
+  // The head last: a cut exists when all of it does.
+  await record.write(x.m, [...parts, entry(key, head)], need, at);
+}
+/** A cut that was not read off both clusters. */
+export async function writeMark(record: LedgerBook, x: OfCut, { ids, ends, ...head }: Mark, at: At): Promise<void> {
+  await write(record, x, { head: { ...head, topics: x.set.topics }, sides: { source: { ids: ids.source, ends: ends.source }, target: { ids: ids.target, ends: ends.target } }, need: 'one' }, at);
+}
+
 export const cut = (ports: Ports, record: LedgerBook) => ({
   captureCut: (x: OfCut & { readonly to: Side }, at: At): Promise<CutBefore> => record.capture(x, at, async () => {
     // A number is used once, also one that was withdrawn before it was marked.
@@ -72,13 +88,8 @@ export const cut = (ports: Ports, record: LedgerBook) => ({
     const closed = sides[otherSide(x.to)];
     const open = Object.entries(closed.ends).filter(([, e]) => e.hw !== e.lso).map(([key]) => key);
     if (open.length > 0) throw new Failure('ForgottenWriter', `On cluster ${nameOf(x.m, otherSide(x.to))} a transaction is open on ${list(open)}; a cut needs all of them closed.`);
-    const key = `${prefixOf(x)}${x.before.epoch}`;
     const head: Head = { epoch: x.before.epoch, set: x.set.name, to: x.to, atMs: at.now(), withdrawn: false, mirror, topics: x.set.topics };
-    const parts = x.set.topics.map((topic): Entry => entry(`${key}/${topic}`, Object.fromEntries(both.map((side) => [side, {
-      id: sides[side].ids[topic] ?? '', ends: Object.fromEntries(Object.entries(sides[side].ends).filter(([tp]) => tp.slice(0, tp.lastIndexOf('/')) === topic)),
-    }]))));
-    // The head last: a cut exists when all of it does.
-    await record.write(x.m, [...parts, entry(key, head)], 'both', at);
+    await write(record, x, { head, sides, need: 'both' }, at);
     return { say: `cut ${x.before.epoch} of ${x.set.name} is in both ledgers: ${count(Object.keys(closed.ends).length, 'partition')}, authority goes to the ${x.to}.` };
   },
 

@@ -11,6 +11,7 @@ import { closedTargetShown, cutStands, foreignShown } from './evidence/logs.ts';
 import { backTold, mirrorsGone, mirrorsShown, wayBackShown } from './evidence/mirrors.ts';
 import { provableShown } from './evidence/provable.ts';
 import type { About, EvidenceAsk, Reach, Shown } from './evidence/shown.ts';
+import { withoutTargetShown } from './evidence/withouttarget.ts';
 import type { LedgerBook } from './ledger.ts';
 import { applicationsOf, count, list, unique } from './outside.ts';
 import type { Pace } from './pace.ts';
@@ -21,6 +22,11 @@ type Looks = readonly Promise<Shown>[];
 export const evidence = (ports: Ports, record: LedgerBook, pace: Pace) => ({
   async evidence(x: EvidenceAsk, at: At): Promise<Evidence> {
     const reach: Reach = { ports, record, pace, at };
+    // A dead target is asked for nothing, not even whether its topics are the same.
+    if (x.about.kind === 'without-target') {
+      const seen = await Promise.all(withoutTargetShown(reach, { ...x, about: x.about }));
+      return { claims: seen.flatMap((s) => s.claims), figures: seen.flatMap((s) => s.figures) };
+    }
     if (x.about.kind === 'stragglers') return stragglers(reach, { ...x, about: x.about });
     const all = await Promise.all([inventoryShown(reach, x), ...(await looksAt(reach, x))]);
     return { claims: all.flatMap((s) => s.claims), figures: all.flatMap((s) => s.figures) };
@@ -32,7 +38,7 @@ async function looksAt(reach: Reach, x: EvidenceAsk): Promise<Looks> {
   switch (about.kind) {
     case 'move': return move(reach, { ...x, about });
     case 'cut': return cut(reach, { ...x, about });
-    case 'stragglers': return [];
+    case 'stragglers': case 'without-target': return [];
     case 'reverse': return reverse(reach, { ...x, about });
     case 'finish': return finish(reach, { ...x, about });
   }

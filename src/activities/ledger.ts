@@ -96,7 +96,7 @@ const sequenceOf = (text: string): number => {
 const newest = (a: string, b: string): string => (sequenceOf(b) > sequenceOf(a) ? b : a);
 
 /** A journal only grows. After a reset the workflow is younger than what it wrote, and its undo list no longer true. */
-async function requireNotAhead(record: LedgerBook, x: Ask, e: Entry): Promise<void> {
+async function requireNotAhead(record: Pick<LedgerBook, 'read'>, x: Ask, e: Entry): Promise<void> {
   // Ledgers that cannot be read cannot be written either, and the write says it in full.
   const known = (await record.read(x.m, e.key, newest).catch(() => null))?.get(e.key);
   if (known === undefined || known === e.value || sequenceOf(known) < sequenceOf(e.value)) return;
@@ -104,8 +104,17 @@ async function requireNotAhead(record: LedgerBook, x: Ask, e: Entry): Promise<vo
     'Neither retry nor roll back here: terminate this workflow and continue from the ledger with cutover recover.');
 }
 
-export const ledger = (record: LedgerBook) => ({
-  async remember(x: Ask & { readonly entries: readonly Entry[]; readonly need: 'both' | 'one' }, at: At): Promise<Said> {
+/** The target is dead: it is not asked, and nobody waits for it. */
+async function onSource(ports: Ports, x: Ask & { readonly entries: readonly Entry[] }, at: At): Promise<Said> {
+  for (const e of x.entries) await requireNotAhead({ read: (m, prefix) => ports.ledger.read(m.source, prefix) }, x, e);
+  at.until.check();
+  await ports.ledger.write(x.m.source, x.entries, at.until);
+  return { say: '', figures: { entries: x.entries.length } satisfies Json };
+}
+
+export const ledger = (ports: Ports, record: LedgerBook) => ({
+  async remember(x: Ask & { readonly entries: readonly Entry[]; readonly need: 'both' | 'one' | 'source' }, at: At): Promise<Said> {
+    if (x.need === 'source') return onSource(ports, x, at);
     // Inside an outage nothing is asked: right before it the same was.
     if (x.c.mode !== 'outage') for (const e of x.entries) await requireNotAhead(record, x, e);
     const missing = await record.write(x.m, x.entries, x.need, at);

@@ -111,7 +111,7 @@ async function atCuts(ports: Ports, record: LedgerBook, x: OfGroups, at: At): Pr
 }
 
 /** Read what is there, write only what differs, read back. */
-async function writeThrough(cluster: Cluster, places: Places, { at, range, present }: { readonly at: At; readonly range: 'checked' | 'as it was'; readonly present?: ReturnType<Cluster['committed']> }): Promise<void> {
+export async function writeThrough(cluster: Cluster, places: Places, { at, range, present }: { readonly at: At; readonly range: 'checked' | 'as it was'; readonly present?: ReturnType<Cluster['committed']> }): Promise<void> {
   const groups = [...places.keys()];
   if (groups.length === 0) return;
   const differing = async (asked = cluster.committed(groups)): Promise<ReadonlyMap<string, readonly Position[]>> => {

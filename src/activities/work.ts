@@ -8,6 +8,7 @@
 import type { Side } from '../domain/authority.ts';
 import type { CutSet } from '../domain/cutsets.ts';
 import type { Inventory, Migration } from '../domain/migration.ts';
+import type { Reconciliation } from '../domain/reconciliation.ts';
 import type { Context, Done, Evidence, Look } from '../domain/scheme.ts';
 
 export interface Ask { readonly m: Migration; readonly c: Context }
@@ -59,6 +60,9 @@ export interface PositionForecast {
   readonly why: string;
 }
 
+/** What the workflow `reconcile` asks: which records stand on the target and never came back. */
+export interface ReconcileWork { reconcileTarget(x: Ask): Promise<Reconciliation> }
+
 export interface Work {
   /** Names of registered search attributes among ours. */
   environment(x: { readonly names: readonly string[] }): Promise<{ readonly searchAttributes: readonly string[] }>;
@@ -72,8 +76,8 @@ export interface Work {
 
   acquireLock(x: Ask & { readonly inventory: Inventory; readonly owner: string }): Promise<Done>;
   releaseLock(x: Ask & { readonly inventory: Inventory; readonly owner: string }): Promise<Done>;
-  /** Ledger entries on both clusters; `need: 'both'` fails unless both acknowledge, `'one'` reports the missing one in `say`. */
-  remember(x: Ask & { readonly entries: readonly { readonly key: string; readonly value: string }[]; readonly need: 'both' | 'one' }): Promise<Done>;
+  /** Ledger entries on both clusters (`need: 'source'`: on the source only, the target is dead); `need: 'both'` fails unless both acknowledge, `'one'` reports the missing one in `say`. */
+  remember(x: Ask & { readonly entries: readonly { readonly key: string; readonly value: string }[]; readonly need: 'both' | 'one' | 'source' }): Promise<Done>;
   /** The newest journal in the ledger of this run as text; `null`: none. */
   recall(x: Ask & { readonly run: string }): Promise<string | null>;
 
@@ -162,6 +166,24 @@ export interface Work {
   returnPositions(x: Ask & { readonly groups: readonly string[]; readonly to: Side; readonly how: PositionHow; readonly before: PositionsBefore }): Promise<Done>;
   /** What `setPositions` would find for each group now. Reads only; waits for nothing. */
   forecastPositions(x: Ask & { readonly groups: readonly string[]; readonly to: Side; readonly how?: 'translated' | 'timestamp' }): Promise<readonly PositionForecast[]>;
+  /**
+   * Translates where these groups are on the target into the source's ledger, every few seconds, with the ends of these topics
+   * there. Never done: returns when it begins to fail, when it works again, and after 15 minutes; never fails for what it meets.
+   */
+  lookSwept(x: LookAsk & { readonly groups: readonly string[]; readonly topics: readonly string[] }): Promise<Look>;
+  // The target is dead. None of these asks anything of it, or waits for it.
+  /** Fleets are told to stop; those that cannot answer are named. `ClientNotMoved` where one says that a process still runs. */
+  stopWithoutTarget(x: Ask & { readonly applications: readonly string[] }): Promise<Done>;
+  /** The mirrors back are silent for good, and what they brought is written down. */
+  silenceWithoutTarget(x: Ask & { readonly sets: readonly CutSet[] }): Promise<Done>;
+  /** A cut to the source in the source's ledger: its ends now, and of the target what was last known. */
+  markWithoutTarget(x: Ask & { readonly set: CutSet }): Promise<Done>;
+  /** Positions on the source from what was swept, or from where the groups left it; read back. */
+  setWithoutTarget(x: Ask & { readonly applications: readonly string[] }): Promise<Done>;
+  /** Every fence of ours on the source is taken away. */
+  liftWithoutTarget(x: Ask & { readonly applications: readonly string[]; readonly sets: readonly CutSet[] }): Promise<Done>;
+  /** Mirrors are removed where their Connect worker answers; what is left behind is named, and written down. */
+  leaveTarget(x: Ask & { readonly sets: readonly CutSet[] }): Promise<Done>;
   /** Before an outage: translates what can be translated already and keeps it in the ledger, so that inside only what moved is counted. */
   preparePositions(x: Ask & { readonly groups: readonly string[]; readonly to: Side }): Promise<Done>;
 
@@ -186,6 +208,8 @@ export type EvidenceAbout =
   | { readonly kind: 'move'; readonly applications: readonly string[]; readonly sets: readonly CutSet[]; readonly copies: boolean }
   | { readonly kind: 'cut'; readonly set: CutSet; readonly applications: readonly string[]; readonly copies: boolean; readonly budgetMs: number; readonly undoReserveMs: number; readonly waits?: readonly Waiting[] }
   | { readonly kind: 'reverse'; readonly set: CutSet; readonly applications: readonly string[]; readonly budgetMs: number; readonly undoReserveMs: number }
+  /** The target is dead: what is given up, and how old what is known is. */
+  | { readonly kind: 'without-target'; readonly applications: readonly string[]; readonly sets: readonly CutSet[] }
   /** Moot where nothing reached the closed side after the cut. */
   | { readonly kind: 'stragglers'; readonly set: CutSet }
   | { readonly kind: 'finish'; readonly sets: readonly CutSet[]; readonly copies: boolean };

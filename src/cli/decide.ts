@@ -20,6 +20,7 @@ interface DecideOptions extends TemporalFlags {
   readonly hold?: string;
   readonly reason?: string;
   readonly to?: string;
+  readonly withoutTarget?: boolean;
   readonly limit: readonly string[];
   readonly mayRepeat: readonly string[];
 }
@@ -36,9 +37,21 @@ export function decideCommand(program: Command, run: Run): void {
     .option('--hold <name>', 'only if this is what is asked')
     .option('--reason <text>', 'why (needed for reject and skip)')
     .option('--to <phase>', 'rollback: go back only to the end of this phase')
+    .option('--without-target', 'rollback: the target is dead; what is only there is given up, after a hold')
     .addOption(new Option('--limit <name=value>', 'tune: a limit and its new value; may be repeated').default([]).argParser((v: string, all: readonly string[]) => [...all, v])))
     .addOption(new Option('--may-repeat <group=records>', 'approve: consent that this group reads up to so many records again; may be repeated').default([]).argParser((v: string, all: readonly string[]) => [...all, v]))
     .action((id: string, kind: string, options: DecideOptions) => run((io) => decide(io, id, { kind, options })));
+}
+
+/** The decision people look for under its own name. */
+export function rollbackCommand(program: Command, run: Run): void {
+  withTemporalFlags(program.command('rollback').description('roll back; the same as decide rollback')
+    .argument('<id>', 'workflow id, or the migration file')
+    .option('--by <name>', 'who decides', userInfo().username)
+    .option('--reason <text>', 'why')
+    .option('--to <phase>', 'go back only to the end of this phase')
+    .option('--without-target', 'the target is dead: shows at a hold what is given up, asks, and goes on from the source alone'))
+    .action((id: string, options: Omit<DecideOptions, 'limit' | 'mayRepeat'>) => run((io) => decide(io, id, { kind: 'rollback', options: { ...options, limit: [], mayRepeat: [] } })));
 }
 
 async function decide(io: Io, id: string, x: { readonly kind: string; readonly options: DecideOptions }): Promise<ExitCode> {
@@ -60,7 +73,7 @@ type Said = Readonly<Record<string, unknown>>;
 const sayOf = (kind: Kind, o: DecideOptions): Said => ({
   kind, by: o.by,
   ...(o.hold === undefined ? {} : { hold: o.hold }), ...(o.hash === undefined ? {} : { hash: o.hash }),
-  ...(o.reason === undefined ? {} : { reason: o.reason }), ...(o.to === undefined ? {} : { to: o.to }),
+  ...(o.reason === undefined ? {} : { reason: o.reason }), ...(o.to === undefined ? {} : { to: o.to }), ...(o.withoutTarget === true ? { withoutTarget: true } : {}),
   ...(o.limit.length === 0 ? {} : { limits: Object.fromEntries(o.limit.map(limitOf)) }),
   ...(o.mayRepeat.length === 0 ? {} : { mayRepeat: Object.fromEntries(o.mayRepeat.map(repeatOf)) }),
 });

@@ -3,9 +3,10 @@ import { Command, CommanderError } from 'commander';
 import { Failure } from '../domain/failures.ts';
 import { Stop, type ExitCode, type Io } from './io.ts';
 import { checkCommand } from './check.ts';
-import { decideCommand } from './decide.ts';
+import { decideCommand, rollbackCommand } from './decide.ts';
 import { doctorCommand } from './doctor.ts';
 import { estateCommand } from './estate.ts';
+import { reconcileCommand } from './reconcile.ts';
 import { recoverCommand } from './recover.ts';
 import { planCommand } from './plan.ts';
 import { recommendCommand } from './recommend.ts';
@@ -27,7 +28,7 @@ export async function runCli(argv: readonly string[], io: Io): Promise<ExitCode>
     .exitOverride()
     .configureOutput({ writeOut: io.out, writeErr: io.err })
     .showHelpAfterError('(cutover help shows the commands)');
-  for (const add of [planCommand, checkCommand, startCommand, statusCommand, decideCommand, recoverCommand, verifyCommand, estateCommand, workerCommand, doctorCommand, recommendCommand]) add(program, run);
+  for (const add of [planCommand, checkCommand, startCommand, statusCommand, decideCommand, rollbackCommand, recoverCommand, reconcileCommand, verifyCommand, estateCommand, workerCommand, doctorCommand, recommendCommand]) add(program, run);
   for (const command of program.commands) command.exitOverride();
   try {
     await program.parseAsync([...argv], { from: 'user' });

@@ -2,7 +2,7 @@
 import { defaultPayloadConverter, fromPayloadsAtIndex } from '@temporalio/common';
 import type { WorkflowHandle } from '@temporalio/client';
 import type { Command } from 'commander';
-import { isSchemeName } from '../workflows/schemes/schemes.ts';
+import { isSchemeName, type SchemeName } from '../workflows/schemes/schemes.ts';
 import { Stop, print, type ExitCode, type Io } from './io.ts';
 import { workflowIdFor } from './migration-file.ts';
 import { profileOf, withTemporalFlags, type TemporalFlags } from './options.ts';
@@ -36,10 +36,10 @@ async function recover(io: Io, id: string, options: RecoverOptions): Promise<Exi
   });
 }
 
-interface LastRun { readonly scheme: string; readonly taskQueue: string; readonly input: unknown; readonly run: string; readonly ended: string }
+interface LastRun { readonly scheme: SchemeName; readonly taskQueue: string; readonly input: unknown; readonly run: string; readonly ended: string }
 
 /** The newest execution of this id: what it was started with, and under which run the ledgers know it. */
-async function lastRun(t: Temporal, workflowId: string): Promise<LastRun> {
+export async function lastRun(t: Temporal, workflowId: string): Promise<LastRun> {
   const handle: WorkflowHandle = t.client.workflow.getHandle(workflowId);
   const { status, type, taskQueue } = await asking(t, () => handle.describe());
   if (status.name === 'RUNNING' || status.name === 'PAUSED') throw new Stop(1, `${workflowId} is still running: steer it with cutover decide. Only if it was reset, terminate it first, then recover it.`);

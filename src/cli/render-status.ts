@@ -45,6 +45,12 @@ export function questionLines(q: Question): readonly string[] {
 }
 const howToAnswer = (p: Progress, q: Question): string => `answer      cutover decide ${p.workflowId} ${q.answers.join('|')}`;
 
+/** ` (4 s ago)`, of the first time in the sentence. */
+function ago(said: string, now: number): string {
+  const at = Date.parse(/as of (\S+Z)/.exec(said)?.[1] ?? '');
+  return Number.isNaN(at) ? '' : ` (${Math.max(0, Math.round((now - at) / 1_000))} s ago)`;
+}
+
 /** One line, stable enough to grep. */
 export function lineOf(s: Standing): string {
   if (s.progress === null) return `${s.workflowId} · ${s.status.toLowerCase()} · ${s.failure ?? s.unknown ?? ''}`;
@@ -65,6 +71,7 @@ export function linesOf(s: Standing, columns: number, now: number): readonly str
       ...(p.say === '' ? [] : [`now         ${p.say}`]),
       ...(figuresLine(p.figures) === '' ? [] : [`figures     ${figuresLine(p.figures)}`]),
       `way back    ${p.wayBack}${s.status === 'RUNNING' ? ` · running for ${clock(now - p.startedMs)}` : ''}`,
+      ...(p.swept === null ? [] : [`${p.swept.state === 'failing' ? 'ALARM       ' : 'swept       '}${s.swept === null ? p.swept.say : `${s.swept}${ago(s.swept, now)}`}`]),
       ...p.outages.map(outageLine),
       ...(p.refused === null ? [] : [`refused     ${p.refused}`]),
       ...(p.question === null ? [] : [...questionLines(p.question), howToAnswer(p, p.question)]),

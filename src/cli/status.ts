@@ -1,6 +1,7 @@
 /** `cutover status`: where a migration stands; with `--watch` until it ends; without an id, which migrations there are. */
 import { setTimeout as wait } from 'node:timers/promises';
-import type { WorkflowExecutionStatusName } from '@temporalio/client';
+import type { WorkflowExecutionDescription, WorkflowExecutionStatusName } from '@temporalio/client';
+import { defaultPayloadConverter, fromPayloadsAtIndex } from '@temporalio/common';
 import type { Command } from 'commander';
 import type { Progress } from '../domain/progress.ts';
 import * as messages from '../workflows/messages.ts';
@@ -18,6 +19,8 @@ export interface Standing {
   readonly status: WorkflowExecutionStatusName;
   readonly progress: Progress | null;
   readonly unknown: string | null;
+  /** What the sweep of positions said last, seconds ago; `null`: none is under way. */
+  readonly swept: string | null;
   /** Why it ended, when it ended other than completed. */
   readonly failure: string | null;
 }
@@ -53,7 +56,14 @@ export async function standing(t: Temporal, workflowId: string): Promise<Standin
     asking(t, () => handle.query(messages.progress)).then((progress) => ({ progress, unknown: null }), (error: unknown) => ({ progress: null, unknown: explain(error, workflowId) })),
     status === 'RUNNING' || status === 'COMPLETED' ? null : asking(t, () => handle.result()).then(() => null, (error: unknown) => explain(error, workflowId)),
   ]);
-  return { workflowId, scheme: described.type, status, ...asked, failure };
+  return { workflowId, scheme: described.type, status, ...asked, swept: sweptIn(described), failure };
+}
+
+/** From the heartbeat of the pending activity: the workflow itself hears of it only when its state changes. */
+function sweptIn(d: WorkflowExecutionDescription): string | null {
+  const said = d.raw.pendingActivities?.find((a) => a.activityType?.name === 'lookSwept')?.heartbeatDetails?.payloads;
+  const text: unknown = said ? fromPayloadsAtIndex(defaultPayloadConverter, 0, said) : null;
+  return typeof text === 'string' && text !== '' ? text : null;
 }
 
 /** Prints what changes until the workflow ends; Ctrl-C ends only the watching. */
@@ -78,13 +88,13 @@ export async function watch(io: Io, t: Temporal, o: { readonly workflowId: strin
 }
 const isGone = (error: unknown): boolean => error instanceof Error && error.cause instanceof Error && error.cause.name === 'WorkflowNotFoundError';
 
-/** A JSON document a line, whenever something changed. */
+/** A JSON document a line, whenever something changed; that a sweep went well again is no change. */
 function jsonScreen(io: Io): (s: Standing) => void {
   let last = '';
   return (s) => {
-    const line = JSON.stringify(s);
-    if (line !== last) io.out(`${line}\n`);
-    last = line;
+    const news = JSON.stringify({ ...s, swept: null });
+    if (news !== last) io.out(`${JSON.stringify(s)}\n`);
+    last = news;
   };
 }
 function lineScreen(io: Io): (s: Standing) => void {

@@ -11,7 +11,7 @@ import { nextUndo, stepId, stepsOf, units } from './scheme.ts';
 /** Breaches of the safety model, first met first; empty when the plan may run. */
 export function checkPlan(migration: Pick<Migration, 'topics' | 'applications'>, plan: Plan): readonly Breach[] {
   const book = new Book();
-  const walk = new Walk({ state: State.start(new Ground(migration)), book, at: 'forward' });
+  const walk = new Walk({ state: State.start(new Ground(migration)), book, at: 'forward', ...(plan.withoutTarget ? { without: plan.withoutTarget } : {}) });
   const end = walk.run(plan.forward);
   book.note(atTheEnd(walk.state, 'target'), { step: end, at: 'forward' });
   return book.breaches;
@@ -41,6 +41,7 @@ class Book {
 }
 
 /** Undoing an opening runs its phases back. */
+type Without = NonNullable<Plan['withoutTarget']>;
 interface Entry { readonly step: string; readonly unit: string; readonly late: boolean; readonly undoes: readonly Effect[]; readonly back: readonly Phase[] }
 
 class Walk {
@@ -49,6 +50,9 @@ class Walk {
   /** The walk of a way back: refused halfway, it leaves the mirror that it needs. */
   readonly #back: boolean;
   readonly #at: string;
+  /** The way back when the target is dead, open from the first opening on. */
+  readonly #without: Without | null;
+  #opened = false;
   #undos: Entry[] = [];
   /** What a complete rollback must restore: the beginning, or the moment after which nothing before can be undone. */
   #base: State;
@@ -57,12 +61,13 @@ class Walk {
   #walked = new Set<string>();
   /** Openings whose way back has been walked with every prefix of its own; met again, its effects alone are checked. */
   #known = new Set<string>();
-  constructor(x: { readonly state: State; readonly book: Book; readonly at: string; readonly back?: true }) {
+  constructor(x: { readonly state: State; readonly book: Book; readonly at: string; readonly back?: true; readonly without?: Without }) {
     this.state = x.state;
     this.#base = x.state.clone();
     this.#book = x.book;
     this.#back = x.back === true;
     this.#at = x.at;
+    this.#without = x.without ?? null;
   }
 
   /** Name of the last step. */
@@ -110,6 +115,7 @@ class Walk {
     this.#held = false;
     if (step.kind === 'irreversible') this.#wholeWayBack(id);
     const back = step.kind === 'opening' ? step.back : [];
+    this.#opened = back.length > 0;
     this.#undos = back.length > 0 ? [...this.#undos.slice(0, mark), { step: id, unit: unit.name, late: false, undoes: [], back }] : [];
     for (const e of step.effects ?? []) this.#effect(e, id);
     if (back.length > 0) { this.#rollbackFrom(id); return; }
@@ -124,7 +130,22 @@ class Walk {
     this.#rollbackFrom(id);
   }
 
-  #rollbackFrom(id: string): void { this.state.attempt(() => this.#undoAll(id, `rollback from ${id}`)); }
+  #rollbackFrom(id: string): void {
+    this.state.attempt(() => this.#undoAll(id, `rollback from ${id}`));
+    if (this.#without && this.#opened) this.state.attempt(() => this.#withoutTarget(id));
+  }
+
+  /** The target may die at any moment after an opening: whoever is not where the plan found it goes back without it. */
+  #withoutTarget(id: string): void {
+    const met = `without ${this.state.key()}`;
+    if (this.#walked.has(met)) return;
+    this.#walked.add(met);
+    const away = this.state.ground.applications.filter((a) => this.state.place(a.name) !== 'source').map((a) => a.name);
+    if (away.length === 0) return;
+    const walk = new Walk({ state: this.state, book: this.#book, at: `without the target, from ${id}`, back: true });
+    walk.straight(this.#without?.(away) ?? []);
+    this.#book.note(atTheEnd(this.state, 'source'), { step: id, at: `without the target, from ${id}` });
+  }
 
   #undoAll(id: string, at: string): void {
     const left = [...this.#undos];

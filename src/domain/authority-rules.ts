@@ -26,6 +26,7 @@ function applied(s: State, e: Effect, way: Way): readonly Found[] {
     case 'position': return e.topics.flatMap((t) => position(s, e, t, way));
     case 'fence': return fence(s, e);
     case 'prove-quiet': for (const a of e.applications) if (s.place(a) === 'stopped') s.setQuiet(a, true); return [];
+    case 'give-up': return giveUp(s, e);
     case 'prove-mirror-drained': return drained(s, e);
     case 'prove-group-drained': return groupDrained(s, e);
     case 'prove-dry': return ranDry(s, e);
@@ -84,7 +85,8 @@ function removeTopic(s: State, topic: string, on: Side): readonly Found[] {
 
 function mirror(s: State, e: Of<'mirror'>): readonly Found[] {
   const seen = { name: e.mirror, topics: e.topics, toward: e.toward };
-  if (e.state !== 'running') { s.setMirror(seen, e.state); return []; }
+  // One that never ran can neither be silenced nor go.
+  if (e.state !== 'running') { if (s.mirrors().some((x) => x.name === e.mirror)) s.setMirror(seen, e.state); return []; }
   const others = [...new Set(e.topics.flatMap((t) => s.mirrorsOf(t)))].filter((x) => x.name !== e.mirror && s.mirror(x.name) === 'running');
   const found = [
     ...e.topics.filter((t) => !s.exists(e.toward, t)).map((t) => breach('topics-first', null, `Mirror ${e.mirror} runs before ${t} exists on ${e.toward}.`)),
@@ -209,6 +211,18 @@ function fence(s: State, e: Of<'fence'>): readonly Found[] {
   if (e.state === 'down') return [];
   return e.topics.flatMap((t) => s.ground.writersOf([t]).filter((a) => isOn(s.place(a.name), e.on))
     .map((a) => breach('fence-stands', a.name, `${t} is fenced on ${e.on} while ${a.name} writes there.`)));
+}
+
+/** What a proof would say cannot be proven any more; a person has said it. Their positions there are known as of the last sweep. */
+function giveUp(s: State, e: Of<'give-up'>): readonly Found[] {
+  for (const name of e.applications) {
+    s.setPlace(name, 'stopped');
+    s.setQuiet(name, true);
+  }
+  const topics = s.ground.topics.filter((t) => s.authority(t) === e.on);
+  for (const x of topics.flatMap((t) => s.mirrorsOf(t))) s.setDrained(x.name, true);
+  for (const t of topics) for (const a of s.ground.usersOf([t])) for (const r of a.reads) if (r.topics.includes(t)) s.setHasRead(r.group, t, e.on, true);
+  return [];
 }
 
 /** Counts only with all writers proven quiet: otherwise the next record follows the proof. */

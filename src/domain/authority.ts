@@ -24,6 +24,8 @@ export type Effect =
   | { readonly do: 'fence'; readonly topics: readonly string[]; readonly on: Side; readonly state: 'up' | 'down' }
   /** A proof that held when the step was done. `quiet`: fleet and brokers agree that these applications are gone. */
   | { readonly do: 'prove-quiet'; readonly applications: readonly string[] }
+  /** That cluster is dead, and a person said so: who ran there counts as gone, and what has not come back from there as given up. */
+  | { readonly do: 'give-up'; readonly on: Side; readonly applications: readonly string[] }
   | { readonly do: 'prove-mirror-drained'; readonly mirror: string }
   | { readonly do: 'prove-group-drained'; readonly group: string; readonly topics: readonly string[]; readonly on: Side }
   /** What these applications write and read themselves has run dry: nothing of it is unread, and nothing new came for a declared time. */

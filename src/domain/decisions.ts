@@ -17,6 +17,8 @@ export interface Decision {
   readonly reason: string | null;
   /** `rollback` only: the phase whose end to go back to. */
   readonly to: string | null;
+  /** `rollback` only: the target is dead; what is only there is given up. */
+  readonly withoutTarget?: true;
   /** `tune` only. */
   readonly limits: Partial<Limits>;
   /** `approve` only: the consent, by group, to so many records read again. */
@@ -25,7 +27,7 @@ export interface Decision {
 
 /** Longest text in a decision, characters. */
 const longest = 1_024;
-const fields = ['kind', 'by', 'hold', 'hash', 'reason', 'to', 'limits', 'mayRepeat'];
+const fields = ['kind', 'by', 'hold', 'hash', 'reason', 'to', 'limits', 'mayRepeat', 'withoutTarget'];
 
 /** A decision, or the sentence that says what is wrong with it (all faults at once). */
 export function parseDecision(kind: Kind | null, x: unknown): Decision | string {
@@ -41,13 +43,14 @@ export function parseDecision(kind: Kind | null, x: unknown): Decision | string 
     ...(said === 'approve' && typeof given['hash'] !== 'string' ? ['"hash" must repeat the hash that the hold shows'] : []),
     ...((said === 'skip' || said === 'reject') && typeof given['reason'] !== 'string' ? ['"reason" must say why'] : []),
     ...limitFaults(said === 'tune', given['limits']),
+    ...withoutFaults(said === 'rollback', given),
     ...repeatFaults(said === 'approve', given['mayRepeat']),
   ];
   if (faults.length > 0 || !isKind(said)) return `${faults.join('; ')}.`;
   const text = (k: string): string | null => (typeof given[k] === 'string' ? given[k] : null);
   return {
     kind: said, by: text('by') ?? '', hold: text('hold'), hash: text('hash'), reason: text('reason'), to: text('to'),
-    limits: (given['limits'] ?? {}) as Partial<Limits>,
+    limits: (given['limits'] ?? {}) as Partial<Limits>, ...(given['withoutTarget'] === true ? { withoutTarget: true } : {}),
     ...(given['mayRepeat'] === undefined ? {} : { mayRepeat: given['mayRepeat'] as Repeats }),
   };
 }
@@ -65,6 +68,11 @@ function repeatFaults(approving: boolean, x: unknown): string[] {
   if (x === null || typeof x !== 'object' || Array.isArray(x) || Object.keys(x).length === 0) return ['"mayRepeat" must say by group how many records may be read again, such as {"billing":12}'];
   return Object.entries(x).slice(0, 10).flatMap(([group, n]) =>
     (typeof n === 'number' && Number.isSafeInteger(n) && n > 0 ? [] : [`"mayRepeat" of group "${group.slice(0, 60)}" must be a whole number above 0`]));
+}
+function withoutFaults(back: boolean, { withoutTarget: x, to }: Record<string, unknown>): string[] {
+  if (x === undefined || x === false) return [];
+  if (!back) return ['"withoutTarget" goes with rollback only'];
+  return [...(x === true ? [] : ['"withoutTarget" must be true']), ...(to === undefined || to === null ? [] : ['"withoutTarget" goes back to the start: leave out "to"'])];
 }
 function limitFaults(tuning: boolean, x: unknown): string[] {
   if (!tuning) return x === undefined ? [] : ['"limits" goes with tune only'];

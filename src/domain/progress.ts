@@ -35,6 +35,8 @@ export interface OutageRecord {
   /** Part of `addedMs` in which no activity was at work. */
   readonly temporalMs: number | null;
 }
+/** What the source's ledger knows of groups on the target, should the target die: kept a few seconds old while it is `swept`; `failing` is an alarm. */
+export interface Swept { readonly state: 'swept' | 'failing'; readonly say: string; /** When it said so, epoch ms; it speaks again when its state changes, and every 15 minutes. */ readonly atMs: number }
 export interface UnitProgress { readonly name: string; readonly kind: string; readonly state: 'done' | 'current' | 'todo' }
 export interface Progress {
   readonly workflowId: string;
@@ -52,6 +54,8 @@ export interface Progress {
   readonly outages: readonly OutageRecord[];
   /** `open`: a rollback restores the source; `open, by a cut back`: with an outage of its own; else since which step it is not. */
   readonly wayBack: 'open' | 'open, by a cut back' | `closed by ${string}`;
+  /** `null`: nothing is swept, because nothing has been opened or there is no way back over an opening. */
+  readonly swept: Swept | null;
   readonly undos: readonly string[];
   readonly limits: Limits;
   readonly planHash: string;
@@ -104,12 +108,15 @@ function consentLine(q: Question): string {
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(2)} s`;
 const outageLine = (o: OutageRecord): string => `- ${o.name}: ${o.outcome}${o.addedMs === null ? ` (${o.why})` : `, added write outage ${seconds(o.addedMs)}`}`;
 
+/** Present for as long as the state stands: a workflow that showed every sweep would grow with them. */
+export const sweptLine = (s: Swept): string => (s.state === 'failing' ? `**ALARM, the way back without the target grows old:** ${s.say}` : `If the target dies: swept every few seconds since ${new Date(s.atMs).toISOString()} at the latest; then, ${s.say}`);
 /** Markdown without tables (the UI renders them without padding). */
 export const details = (p: Progress): string => [
   `# ${p.unit === '' ? p.state : p.unit} · ${p.state}`,
   `${p.scheme}, ${p.done} of ${p.total} units done. Way back: **${p.wayBack}**${p.wayBack === 'open' ? ' (a rollback restores the source)' : p.wayBack === 'open, by a cut back' ? ' (a rollback asks, then stops the producers once more)' : ''}.`,
   '',
   p.say === '' ? '' : `Latest: ${p.say}\n`,
+  ...(p.swept === null ? [] : [sweptLine(p.swept), '']),
   ...(p.question ? question(p, p.question) : []),
   p.refused === null ? '' : `\n**Last message refused:** ${p.refused}\n`,
   ...(p.outages.length > 0 ? ['', 'Outages:', '', ...p.outages.map(outageLine)] : []),

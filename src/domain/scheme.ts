@@ -142,6 +142,8 @@ export interface Plan {
   /** What the scheme promises and needs, one sentence each, for the operator. */
   readonly promises: readonly string[];
   readonly forward: readonly Phase[];
+  /** The way back of these applications when the target is dead. No part of what is approved at the start: it has a hold of its own. */
+  readonly withoutTarget?: (applications: readonly string[]) => readonly Phase[];
 }
 
 /** Whether this run was planned by code that knows the named change; frozen in the journal by the first run. */

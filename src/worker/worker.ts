@@ -3,7 +3,7 @@ import { Client } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { NativeConnection, Runtime, Worker, makeTelemetryFilterString } from '@temporalio/worker';
 import { Connection } from '@temporalio/client';
-import { createWork } from '../activities/create.ts';
+import { createReconcile, createWork } from '../activities/create.ts';
 import { createVerify } from '../activities/verify.ts';
 import type { Work } from '../activities/work.ts';
 import { loadCatalog } from '../adapters/catalog/load.ts';
@@ -38,7 +38,7 @@ export async function runWorker(catalogFile: string, options: WorkerOptions = {}
     const worker = await Worker.create({
       connection, namespace, taskQueue,
       workflowBundle: { codePath: bundle },
-      activities: { ...(options.wrap ? options.wrap(work) : work), ...createVerify(ports, { comparer, redact }) },
+      activities: { ...(options.wrap ? options.wrap(work) : work), ...createVerify(ports, { comparer, redact }), ...createReconcile(ports, { redact }) },
       // A cancel reaches an activity with its next heartbeat: throttled to 80 % of the timeout by default.
       maxHeartbeatThrottleInterval: '200ms',
       // With the default of 10 s an outage ended 17 s after its worker was killed; with this one 5 s.

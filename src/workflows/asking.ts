@@ -38,7 +38,8 @@ export function asksWhatToDo(run: Run, unit: Unit, why: string): void {
   const { step } = unit;
   const mustGoOn = j.closedBy === unit.name || j.opening === unit.name;
   const provenOrAsked = step.kind === 'hold' || step.kind === 'outage' || ('proves' in step && step.proves);
-  const other: readonly Answer[] = j.reverse ? (j.reverse.opened ? [] : ['reject']) : ['rollback'];
+  const mayStay = j.reverse?.without ? step.kind === 'hold' : j.reverse?.opened === false;
+  const other: readonly Answer[] = j.reverse ? (mayStay ? ['reject'] : []) : ['rollback'];
   const answers: Answer[] = mustGoOn ? ['retry'] : ['retry', ...(provenOrAsked ? [] : ['skip' as const]), ...other];
   ask(run, { name: unit.name, kind: 'failed', text: `${unit.name} failed: ${why}`, answers, claims: [], figures: [], hash: null });
 }

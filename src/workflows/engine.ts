@@ -13,14 +13,20 @@ import { auditTail, type Journal } from './journal.ts';
 import { runOutage } from './outage.ts';
 import { takeUp } from './recovering.ts';
 import { floor, park, reversed, stay, turn, undoNext, unwound } from './returning.ts';
+import { gone, stayed, turnWithout } from './deadtarget.ts';
 import type { Runtime, Scope } from './runtime.ts';
+import { Sweeping } from './sweeping.ts';
 import { describeError } from './errors.ts';
 import { attributesOf, progressOf } from './telling.ts';
 
+/** What the engine itself asks of the outside. */
+export type Own = Pick<Work, 'remember' | 'whereabouts' | 'lookSwept'>;
+
 export class Run implements Door {
   readonly runtime: Runtime;
-  readonly work: Pick<Work, 'remember' | 'whereabouts'>;
+  readonly work: Own;
   readonly inbox: Inbox;
+  readonly sweeping: Sweeping;
   journal: Journal | null = null;
   plan: Plan | null = null;
   insideOutage = false;
@@ -31,10 +37,11 @@ export class Run implements Door {
   /** Set by a cancel that came before there was a journal. */
   #early: Decision | null = null;
 
-  constructor(runtime: Runtime, work: Pick<Work, 'remember' | 'whereabouts'>) {
+  constructor(runtime: Runtime, work: Own) {
     this.runtime = runtime;
     this.work = work;
     this.inbox = new Inbox(this);
+    this.sweeping = new Sweeping(this);
     this.#forward = runtime.scope();
   }
 
@@ -61,15 +68,21 @@ export class Run implements Door {
     for (;;) {
       const j = this.j;
       await this.runtime.condition(() => !j.paused || j.wantBack !== null || j.unwind !== null || j.direction === 'back');
-      if (j.unwind === null && j.wantBack !== null) turn(this);
+      if (j.wantBack?.withoutTarget) turnWithout(this, j.wantBack);
+      else if (j.unwind === null && j.wantBack !== null) turn(this);
       if (this.#over()) break;
       this.tell();
       if (this.mayRenew()) {
+        await this.sweeping.rest();
         await this.runtime.condition(() => this.runtime.handlersFinished());
+        // Meanwhile somebody may have said something, which the next run would not know of.
+        if (!this.mayRenew()) continue;
         await this.runtime.continueAsNew({ ...j, runs: j.runs + 1 });
       }
+      await this.sweeping.follow();
       await this.#move();
     }
+    await this.sweeping.rest();
     await this.#closing();
     return this.j.direction === 'back' ? 'rolled-back' : 'completed';
   }
@@ -79,6 +92,8 @@ export class Run implements Door {
     if (j.recovering && j.question?.kind !== 'failed') return takeUp(this);
     if (j.question) return answer(this, j.question);
     if (j.unwind) return j.undos.length > j.unwind.to ? undoNext(this, j.unwind.to) : unwound(this);
+    if (j.reverse?.without && j.reverse.refused) return stayed(this, j.reverse.without);
+    if (j.reverse?.without && j.reverse.at === null) return gone(this);
     if (j.reverse?.refused) return j.undos.length > j.reverse.mark ? undoNext(this, j.reverse.mark) : stay(this, j.reverse);
     if (j.reverse) return j.reverse.at === null ? reversed(this, j.reverse) : this.#ahead(this.unit());
     if (j.direction === 'back') return j.undos.length > floor(this) ? undoNext(this, floor(this)) : park(this);
@@ -106,6 +121,7 @@ export class Run implements Door {
   get units(): readonly Unit[] {
     const { reverse } = this.j;
     if (!reverse) return this.#units;
+    if (reverse.without) return this.unitsWithout(reverse.without.applications);
     const opening = this.#units.find((u) => reverse.of.startsWith(`${u.name}/`));
     return opening ? units(backOf(opening)) : [];
   }
@@ -117,7 +133,9 @@ export class Run implements Door {
     return found;
   }
   /** Every unit, also of ways back: an undo entry may speak of any. */
-  find(name: string): Unit | undefined { return [...this.#units, ...this.#units.flatMap((u) => units(backOf(u)))].find((u) => u.name === name); }
+  find(name: string): Unit | undefined { return [...this.#units, ...this.#units.flatMap((u) => units(backOf(u))), ...this.unitsWithout(this.j.reverse?.without?.applications ?? [])].find((u) => u.name === name); }
+  /** The way back of these applications without the target. */
+  unitsWithout(applications: readonly string[]): readonly Unit[] { return applications.length === 0 ? [] : units(this.plan?.withoutTarget?.(applications) ?? []); }
   advance(unit: Unit): void {
     const j = this.j;
     const all = this.units;
@@ -219,10 +237,10 @@ export class Run implements Door {
   turnBack(d: Decision): void {
     const j = this.journal;
     if (!j) { this.#early = d; return; }
-    if (j.direction === 'back' && !j.question && d.to === j.backTo) { this.log(`${d.kind} by ${d.by}: the way back is under way`); return; }
-    j.wantBack = { by: d.by, reason: d.reason ?? '', kind: d.kind === 'reject' ? 'reject' : d.by === 'workflow cancel' ? 'cancel' : 'rollback', to: d.to };
-    this.log(`${d.kind} by ${d.by}${d.reason === null ? '' : ` (${d.reason})`}${d.to === null ? '' : ` to the end of ${d.to}`}`);
-    if (!j.reverse) this.#forward.cancel();
+    if (j.direction === 'back' && !j.question && d.to === j.backTo && !d.withoutTarget) { this.log(`${d.kind} by ${d.by}: the way back is under way`); return; }
+    j.wantBack = { by: d.by, reason: d.reason ?? '', kind: d.kind === 'reject' ? 'reject' : d.by === 'workflow cancel' ? 'cancel' : 'rollback', to: d.to, ...(d.withoutTarget ? { withoutTarget: true } : {}) };
+    this.log(`${d.kind} by ${d.by}${d.reason === null ? '' : ` (${d.reason})`}${d.withoutTarget ? ' without the target' : d.to === null ? '' : ` to the end of ${d.to}`}`);
+    if (!j.reverse || d.withoutTarget) this.#forward.cancel();
   }
   freshScope(): void { this.#forward = this.runtime.scope(); }
   /** Cancellable: a rollback does not wait for it. */
@@ -237,19 +255,21 @@ export class Run implements Door {
     return { untilMs: null, limits: j.limits, run: j.run, mode: 'plain', key: kept?.key ?? `${j.run}/${id}/${j.attempt}`, ...(j.mayRepeat === undefined ? {} : { mayRepeat: j.mayRepeat }) };
   }
 
-  async remember(unit: Unit, need: 'both' | 'one'): Promise<void> {
+  async remember(unit: Unit, wanted: 'both' | 'one', untilMs: number | null = null): Promise<void> {
     const j = this.j;
+    const need = j.reverse?.without ? 'source' : wanted;
     j.sequence++;
-    const c: Context = { untilMs: null, limits: j.limits, run: j.run, mode: this.insideOutage ? 'outage' : 'plain', key: `${j.run}/journal` };
+    const c: Context = { untilMs, limits: j.limits, run: j.run, mode: this.insideOutage ? 'outage' : 'plain', key: `${j.run}/journal` };
     const done = await this.work.remember({ m: j.migration, c, need, entries: [{ key: c.key, value: JSON.stringify(j) }] });
     if (done.say !== '') this.log(`${unit.name}: ${done.say}`);
   }
   async #closing(): Promise<void> {
     const j = this.j;
-    this.log(j.direction === 'back' ? 'rolled back: the world is as at the start' : 'completed');
+    const without = j.endedBy?.withoutTarget === true;
+    this.log(j.direction === 'forward' ? 'completed' : without ? 'rolled back without the target: the source is as it was known to be; what was left on the target is named above' : 'rolled back: the world is as at the start');
     const c: Context = { untilMs: null, limits: j.limits, run: j.run, mode: 'plain', key: `${j.run}/final` };
     try {
-      await this.work.remember({ m: j.migration, c, need: 'one', entries: [{ key: c.key, value: JSON.stringify({ ...j, sequence: j.sequence + 1 }) }] });
+      await this.work.remember({ m: j.migration, c, need: without ? 'source' : 'one', entries: [{ key: c.key, value: JSON.stringify({ ...j, sequence: j.sequence + 1 }) }] });
     } catch (error) {
       this.log(`the final record is in this workflow's result only: ${describeError(error)}`);
     }

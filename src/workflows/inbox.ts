@@ -17,6 +17,9 @@ export interface Door {
 }
 export interface Heard { readonly decision: Decision; verdict: string | null }
 
+/** As the activities name it. */
+const ledgerTopic = '__cutover.ledger';
+
 export class Inbox {
   readonly #door: Door;
   #heard: Heard[] = [];
@@ -58,7 +61,7 @@ export class Inbox {
       this.#door.log(`tune by ${d.by}: ${JSON.stringify(d.limits)}${why}`);
     } else if (d.kind === 'rollback') {
       this.#door.turnBack(d);
-      heard.verdict = d.to === null ? 'accepted: rolling back to the start' : `accepted: rolling back to the end of phase ${d.to}`;
+      heard.verdict = d.withoutTarget ? 'accepted: what is known without the target will be shown, and your approval asked' : d.to === null ? 'accepted: rolling back to the start' : `accepted: rolling back to the end of phase ${d.to}`;
     } else {
       this.#heard.push(heard);
     }
@@ -80,17 +83,33 @@ export class Inbox {
     if (journal.at === null) return 'The migration is over.';
     if (d.kind === 'pause' && journal.direction === 'back') return 'The migration is rolling back, and a rollback does not pause; before a cut back it asks.';
     if (d.kind === 'pause' || d.kind === 'resume' || d.kind === 'tune') return null;
+    if (d.withoutTarget) return refuseWithout(journal, this.#door.insideOutage);
     if (d.kind === 'rollback') return this.#refuseRollback(journal, d);
     return refuseAnswer(journal.question, d, journal.at);
   }
 
   #refuseRollback(journal: Journal, d: Decision): string | null {
+    if (journal.reverse?.without) return 'The rollback without the target is under way; refuse its hold to stay.';
     if (d.to !== null && !this.#door.phases.includes(d.to)) return `There is no phase "${d.to}"; the phases are ${this.#door.phases.join(', ')}.`;
     if (journal.direction === 'back' && journal.backTo === d.to && !journal.question?.answers.includes('rollback')) return 'The migration is rolling back already.';
     if (journal.closedBy !== null && journal.undos.length === 0 && !this.#door.insideOutage && !journal.question?.answers.includes('rollback'))
       return `The way back was closed by ${journal.closedBy}; nothing since then can be undone.`;
     return null;
   }
+}
+
+/** Without the target only the source's ledger is gone by: there must have been something to bring back, and a way that brought it. */
+function refuseWithout(journal: Journal, insideOutage: boolean): string | null {
+  const { migration: m, closedBy } = journal;
+  if (journal.reverse?.without) return 'The rollback without the target is under way already.';
+  const cuts = journal.proven.filter((p) => p.includes('/mark the cut: ')).map((p) => p.slice(p.indexOf(': ') + 2));
+  if (closedBy !== null && m.connectBack === null)
+    return `${closedBy} was irreversible: without "connectBack" nothing that was written on ${m.target} is carried back and no position there was ever swept. All that ${m.source} has is how things stood then (${cuts.join(' ') || 'no cut is recorded'}), in its ledger ${ledgerTopic} under ${journal.run}/.`;
+  if (closedBy !== null) return `The way back was closed by ${closedBy}: since then nothing is carried back from ${m.target}, and nothing swept.`;
+  if (!journal.undos.some((u) => u.opening) && !journal.outages.some((o) => o.outcome === 'opened'))
+    return 'Nothing has been opened: the ordinary rollback needs nothing that is only on the target. Say rollback without "withoutTarget"; an undo that cannot reach the target asks, and can be skipped with a reason.';
+  if (insideOutage && journal.question === null) return 'An outage is under way, which undoes itself or opens within its budget; say it again then.';
+  return null;
 }
 
 function refuseAnswer(q: Question | null, d: Decision, at: string): string | null {

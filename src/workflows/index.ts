@@ -3,6 +3,7 @@ import { migrate, type Result } from './migrate.ts';
 
 export { lock } from './lock.ts';
 export { assess } from './assess.ts';
+export { reconcile } from './reconcile.ts';
 export { verify } from './verify.ts';
 
 export const stopRestartRepeat = (migration: unknown, journal?: unknown): Promise<Result> => migrate('stopRestartRepeat', migration, journal);

@@ -7,7 +7,7 @@ import { Failure } from '../domain/failures.ts';
 import type { Json } from '../domain/json.ts';
 import type { Inventory, Limits, Migration } from '../domain/migration.ts';
 import type { Repeats } from '../domain/scheme.ts';
-import type { OutageRecord, Question, StepTime } from '../domain/progress.ts';
+import type { OutageRecord, Question, StepTime, Swept } from '../domain/progress.ts';
 
 export const journalVersion = 1;
 /** Audit lines carried along; older ones are in the ledger. */
@@ -27,11 +27,15 @@ export interface Reverse {
   opened: boolean;
   /** Somebody refused it: what it has done is undone and the opening stands. */
   refused: string | null;
+  /** The target is dead: these applications go back without it. */
+  readonly without?: Without;
 }
+/** Where the run stood, so that it can stay there when the hold is refused. */
+export interface Without { readonly applications: readonly string[]; readonly stood: Pick<Journal, 'direction' | 'backTo' | 'endedBy' | 'reverse' | 'unwind' | 'opening' | 'pending' | 'undos'> }
 /** A pre-image read once per attempt; a retry reuses it. */
 export interface Captured { readonly before: Json; readonly key: string }
 
-export interface Turn { readonly by: string; readonly reason: string; readonly kind: 'rollback' | 'reject' | 'cancel'; readonly to: string | null }
+export interface Turn { readonly by: string; readonly reason: string; readonly kind: 'rollback' | 'reject' | 'cancel'; readonly to: string | null; readonly withoutTarget?: true }
 
 export interface Journal {
   version: typeof journalVersion;
@@ -78,6 +82,8 @@ export interface Journal {
   /** Decisions heard and not yet acted on. */
   inbox: Decision[];
   outages: OutageRecord[];
+  /** The sweep of positions beside the units, as it last said. */
+  swept: Swept | null;
   proven: string[];
   audit: string[];
   refused: string | null;
@@ -89,7 +95,7 @@ export interface Journal {
 
 export const openJournal = (x: Pick<Journal, 'scheme' | 'run' | 'migration' | 'inventory' | 'planHash' | 'inventoryHash' | 'has' | 'searchAttributes' | 'at' | 'startedMs'>): Journal => ({
   version: journalVersion, sequence: 0, limits: x.migration.limits, direction: 'forward', backTo: null, wantBack: null, endedBy: null, reverse: null, unwind: null, opening: null, pending: null, closedBy: null, paused: false,
-  attempt: 1, undos: [], captured: {}, picture: null, say: '', figures: null, question: null, inbox: [], outages: [], proven: [], audit: [],
+  attempt: 1, undos: [], captured: {}, picture: null, say: '', figures: null, question: null, inbox: [], outages: [], swept: null, proven: [], audit: [],
   refused: null, recovering: false, runs: 1, ...x,
 });
 
@@ -107,8 +113,8 @@ export function parseJournal(x: unknown): Journal {
   ];
   if (faults.length > 0) throw new Failure('BadMigration', `The journal cannot be read: ${faults.join('; ')}.`);
   // What earlier releases did not know.
-  const journal = x as Journal & { reverse?: Reverse | null; recovering?: boolean };
-  return { ...journal, reverse: journal.reverse ?? null, recovering: journal.recovering ?? false, migration: { ...journal.migration, connectBack: journal.migration.connectBack ?? null } };
+  const journal = x as Journal & { reverse?: Reverse | null; recovering?: boolean; swept?: Swept | null };
+  return { ...journal, reverse: journal.reverse ?? null, recovering: journal.recovering ?? false, swept: journal.swept ?? null, migration: { ...journal.migration, connectBack: journal.migration.connectBack ?? null } };
 }
 
 /** The journal of a workflow that ended without undoing anything, for the run that goes on in its place. */

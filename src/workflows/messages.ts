@@ -10,7 +10,7 @@ export const signals = {
   reject: { definition: defineSignal<[unknown]>('reject'), description: 'Reject the open hold; the migration rolls back: {"by":"you","reason":"why"}' },
   retry: { definition: defineSignal<[unknown]>('retry'), description: 'Try the failed step again: {"by":"you"}' },
   skip: { definition: defineSignal<[unknown]>('skip'), description: 'Skip the failed step, where it allows that: {"by":"you","reason":"why"}' },
-  rollback: { definition: defineSignal<[unknown]>('rollback'), description: 'Undo everything, or back to the end of a phase: {"by":"you","reason":"why","to":"phase, optional"}' },
+  rollback: { definition: defineSignal<[unknown]>('rollback'), description: 'Undo everything, or back to the end of a phase: {"by":"you","reason":"why","to":"phase, optional"}; with "withoutTarget":true when the target is dead' },
   pause: { definition: defineSignal<[unknown]>('pause'), description: 'Pause before the next unit (never inside an outage): {"by":"you"}' },
   resume: { definition: defineSignal<[unknown]>('resume'), description: 'Resume after a pause: {"by":"you"}' },
   tune: { definition: defineSignal<[unknown]>('tune'), description: 'Change a limit: {"by":"you","limits":{"lagRecords":100}}' },

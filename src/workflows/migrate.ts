@@ -16,6 +16,7 @@ import { describeError } from './errors.ts';
 import { openJournal, parseJournal, takenUp } from './journal.ts';
 import * as messages from './messages.ts';
 import { bind } from './resources/use.ts';
+import { sweeps } from './sweeping.ts';
 import { schemes, type SchemeName } from './schemes/schemes.ts';
 import { temporalRuntime, work } from './temporal.ts';
 
@@ -55,7 +56,7 @@ export async function migrate(scheme: SchemeName, input: unknown, carried?: unkn
     const result: Result = { outcome, scheme: j.scheme, planHash: j.planHash, outages: j.outages, proven: j.proven, audit: j.audit, runs: j.runs };
     if (outcome === 'completed') return result;
     if (j.endedBy?.kind === 'cancel') throw new CancelledFailure('The workflow was cancelled; everything was rolled back.', [result]);
-    throw ApplicationFailure.create({ type: 'RolledBack', nonRetryable: true, message: `Rolled back: ${j.endedBy?.kind ?? 'rollback'} by ${j.endedBy?.by ?? 'unknown'}. ${j.endedBy?.reason ?? ''}`.trim(), details: [result] });
+    throw ApplicationFailure.create({ type: 'RolledBack', nonRetryable: true, message: `Rolled back${j.endedBy?.withoutTarget ? ' without the target' : ''}: ${j.endedBy?.kind ?? 'rollback'} by ${j.endedBy?.by ?? 'unknown'}. ${j.endedBy?.reason ?? ''}`.trim(), details: [result] });
   });
 }
 
@@ -105,6 +106,7 @@ async function begin(run: Run, scheme: SchemeName, input: unknown): Promise<void
   const { migration, inventory } = await work.assess({ m: given, scheme });
   const has: Record<string, boolean> = {};
   const plan = planFor(run, scheme, migration, inventory, (id) => (has[id] ??= run.runtime.patched(id)));
+  if (migration.connectBack !== null) has[sweeps] = run.runtime.patched(sweeps);
   refuseUnsafe(migration, plan);
   const hash = planHash(migration, inventory, plan);
   const journal = openJournal({

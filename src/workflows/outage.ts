@@ -88,12 +88,16 @@ function opens(run: Run, unit: Unit, o: Outage, mark: number): void {
   run.log(`${stepId(unit, o.open)} begins: ${j.reverse.of} counts as undone from here`);
 }
 
+/** Nobody can write meanwhile: a ledger that does not answer for so long is asked about. */
+const recordMs = 15_000;
+
 /** Outside the budget, recorded first. A failure here asks for a retry, which comes back to exactly this point. */
 async function open(run: Run, unit: Unit, o: Outage, times: readonly StepTime[], opened: () => void): Promise<void> {
   const { j } = run;
   const step = o.open;
   const recordedFrom = run.runtime.now();
-  await run.remember(unit, 'both');
+  // Before the first record is written on the target both ledgers must have it; on the way back one does: the target may be dying.
+  await run.remember(unit, j.reverse ? 'one' : 'both', recordedFrom + recordMs);
   const recorded: StepTime = { name: 'record the opening', fromMs: recordedFrom, toMs: run.runtime.now(), say: 'in both ledgers' };
   const done = await step.run(run.context(unit, step));
   const steps = [...times, recorded, { name: step.name, fromMs: done.fromMs, toMs: done.toMs, say: done.say }];

@@ -10,13 +10,14 @@ import { cutsOf, type Migration } from '../../src/domain/migration.ts';
 import { hashOf, planHash } from '../../src/domain/plan.ts';
 import type { Question } from '../../src/domain/progress.ts';
 import type { Plan } from '../../src/domain/scheme.ts';
-import { Run } from '../../src/workflows/engine.ts';
+import { Run, type Own } from '../../src/workflows/engine.ts';
 import { openJournal, parseJournal, takenUp, type Journal } from '../../src/workflows/journal.ts';
 import { bind } from '../../src/workflows/resources/use.ts';
 import type { Runtime, Scope } from '../../src/workflows/runtime.ts';
 import { schemes, type SchemeName } from '../../src/workflows/schemes/schemes.ts';
 import type { Clock } from './clock.ts';
 import { World, type Snapshot, type Verdict, type WorldOptions } from './world.ts';
+import { mortal } from './world-sweep.ts';
 import { Activities, workOn, type Faults } from './world-work.ts';
 
 class Cancelled extends Error {}
@@ -93,7 +94,7 @@ function retrying(work: Work, a: Activities, called: () => void): Work {
 }
 
 /** What the operator says when asked; `null`: nothing (yet). */
-export type Operator = (q: Question, journal: Journal) => { readonly kind: Kind; readonly to?: string; readonly reason?: string } | null;
+export type Operator = (q: Question, journal: Journal) => { readonly kind: Kind; readonly to?: string; readonly reason?: string; readonly withoutTarget?: true } | null;
 /** Approves what is planned and retries what failed. */
 export const willing: Operator = (q) => (q.kind === 'hold' ? { kind: 'approve' } : { kind: 'retry' });
 /** Approves what is planned; rolls back what failed, where that is still an answer. */
@@ -125,7 +126,7 @@ export interface TrialOptions {
   /** Plants a mistake in the activities. */
   readonly spoil?: (work: Work, world: World) => Work;
   /** Plants a mistake in the engine. */
-  readonly engine?: new (runtime: Runtime, work: Pick<Work, 'remember' | 'whereabouts'>) => Run;
+  readonly engine?: new (runtime: Runtime, work: Own) => Run;
 }
 
 /** Virtual time after which a migration of the fakes is taken for stuck. */
@@ -137,7 +138,8 @@ export async function trial(given: TrialOptions): Promise<Trial> {
   const activities = new Activities(world);
   activities.interrupted = interrupted;
   let runtime = new FakeRuntime(world.clock, x.renewEvery ?? Infinity);
-  const work = retrying(x.spoil ? x.spoil(workOn(activities), world) : workOn(activities), activities, () => { runtime.calls++; });
+  const mortalWork = mortal(workOn(activities), world);
+  const work = retrying(x.spoil ? x.spoil(mortalWork, world) : mortalWork, activities, () => { runtime.calls++; });
   const start = world.snapshot();
   const questions: string[] = [];
   let run: Run | null = null;
@@ -152,7 +154,7 @@ export async function trial(given: TrialOptions): Promise<Trial> {
     const made = schemes[x.scheme](migration, () => true, bind({ work, m: migration, inventory, owner: runtime.workflowId }));
     const plan = x.plan ? x.plan(made) : made;
     const hash = planHash(migration, inventory, plan);
-    r.begin(kept ?? openJournal({ scheme: x.scheme, run: runtime.firstRunId, migration, inventory, planHash: hash, inventoryHash: hashOf(inventory), has: {}, searchAttributes: [], at: null, startedMs: runtime.now() }), plan, hash);
+    r.begin(kept ?? openJournal({ scheme: x.scheme, run: runtime.firstRunId, migration, inventory, planHash: hash, inventoryHash: hashOf(inventory), has: { sweep: true }, searchAttributes: [], at: null, startedMs: runtime.now() }), plan, hash);
     return r;
   };
   const toTheEnd = async (): Promise<Trial['outcome']> => {
@@ -175,13 +177,13 @@ export async function trial(given: TrialOptions): Promise<Trial> {
   const operator = x.operator ?? willing;
   const answer = (): boolean => {
     const q = run?.journal?.question;
-    const name = q ? `${q.kind} ${q.name} ${q.sinceMs} ${q.hash}` : '';
+    const name = q ? `${q.kind} ${q.name} ${q.sinceMs} ${q.hash} ${run?.journal?.refused ?? ''}` : '';
     if (!q || !run?.journal || name === asked) return false;
     const said = operator(q, run.journal);
     if (said === null) return false;
     asked = name;
     questions.push(`${q.kind}: ${q.text} -> ${said.kind}`);
-    say(run, said.kind, { ...(q.hash === null ? {} : { hash: q.hash }), ...(said.to === undefined ? {} : { to: said.to }), reason: said.reason ?? 'test' });
+    say(run, said.kind, { ...(q.hash === null ? {} : { hash: q.hash }), ...(said.to === undefined ? {} : { to: said.to }), ...(said.withoutTarget ? { withoutTarget: true } : {}), reason: said.reason ?? 'test' });
     return true;
   };
 

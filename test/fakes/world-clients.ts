@@ -40,6 +40,8 @@ export interface Surroundings {
   readonly random: (below: number) => number;
   /** Settling: writers without input write no more, readers read as fast as they can. */
   readonly settling: () => boolean;
+  /** Nothing on the target answers any more. */
+  readonly dead: () => boolean;
 }
 
 /** One process of an application on one side. */
@@ -59,6 +61,7 @@ class Process {
   get #cluster(): ClusterFake { return this.#w.clusters[this.side]; }
 
   tick(): void {
+    if (this.side === 'target' && this.#w.dead()) return;
     this.#ticks++;
     if (this.#a.reads.length === 0) this.#write();
     else if (this.#w.settling() || this.#ticks % this.#slow === 0) this.#read(this.#w.settling() ? 1_000 : 2);
@@ -116,6 +119,7 @@ class Process {
     return this.#cluster.log(key).end;
   }
   commit(): void {
+    if (this.side === 'target' && this.#w.dead()) return;
     for (const [name, at] of this.#positions) {
       const bar = name.indexOf('|');
       const key = name.slice(bar + 1);

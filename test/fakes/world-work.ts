@@ -6,6 +6,7 @@ import { Failure } from '../../src/domain/failures.ts';
 import { groupsOf, type Migration } from '../../src/domain/migration.ts';
 import type { Context, Done, Look } from '../../src/domain/scheme.ts';
 import type { World } from './world.ts';
+import { dying, sweeping } from './world-sweep.ts';
 import { MirrorFake, topicOf, translate, type ClusterFake } from './world-logs.ts';
 
 /**
@@ -119,7 +120,7 @@ export function workOn(a: Activities): Work {
   const { w } = a;
   const kept = new Map<string, unknown>();
   return keeping(kept, {
-    ...knowing(a), ...topicsAndConfigs(a), ...mirroring(a), ...fleets(a), ...positions(a), ...cutting(a), ...watching(a),
+    ...knowing(a), ...topicsAndConfigs(a), ...mirroring(a), ...fleets(a), ...positions(a), ...cutting(a), ...watching(a), ...sweeping(a), ...dying(a),
     environment: ({ names }) => a.read('environment', () => ({ searchAttributes: [...names] })),
     // Its logs are compared by the books at the end.
     lookSame: ({ c }) => a.look('lookSame', c, () => null),

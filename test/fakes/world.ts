@@ -65,6 +65,12 @@ export class World {
   readonly locks = new Map<string, string>();
   readonly ledgers: Readonly<Record<Side, Map<string, string>>> = { source: new Map(), target: new Map() };
   epoch = 0;
+  /** The target: what was acknowledged there is there, and nobody gets at it. */
+  dead = false;
+  /** Group → records behind the places it was given without the target. */
+  readonly again = new Map<string, number>();
+  /** `group key` → the place on the source that the ledger there has of it; `key` → where the log ended on the target. */
+  readonly swept = { places: new Map<string, number>(), ends: new Map<string, number>() };
   readonly #rate: number;
   readonly #mirrorEvery: number;
   #ticks = 0;
@@ -78,7 +84,7 @@ export class World {
     this.#rate = options.mirrorRate ?? 5;
     this.#mirrorEvery = options.mirrorEvery ?? 1;
     this.#ticked = this.clock.nowMs;
-    const around: Surroundings = { clusters: this.clusters, books: this.books, random: this.random, settling: () => this.#settling };
+    const around: Surroundings = { clusters: this.clusters, books: this.books, random: this.random, settling: () => this.#settling, dead: () => this.dead };
     this.clients = new Map(m.applications.map((a) => [a.name, new ClientFake(a, around, options.slow?.[a.name] ?? 1)]));
     this.#populate();
     this.clock.onTime = (now) => { while (this.#ticked + tickMs <= now) { this.#ticked += tickMs; this.tick(); } };
@@ -126,7 +132,7 @@ export class World {
     const copies = this.#settling || ++this.#ticks % this.#mirrorEvery === 0;
     const actors = [
       ...[...this.clients.values()].map((c) => () => { c.tick(); }),
-      ...(copies ? this.mirrors.map((x) => () => { x.tick(this.clusters, this.#settling ? 1_000 : this.#rate); }) : []),
+      ...(copies && !this.dead ? this.mirrors.map((x) => () => { x.tick(this.clusters, this.#settling ? 1_000 : this.#rate); }) : []),
     ];
     const first = this.random(actors.length);
     for (let i = 0; i < actors.length; i++) actors[(first + i) % actors.length]?.();

@@ -3,6 +3,7 @@ import type { Work } from '../../activities/work.ts';
 import type { Inventory, Migration } from '../../domain/migration.ts';
 import { clusters } from './clusters.ts';
 import { cuts } from './cuts.ts';
+import { deadTarget } from './deadtarget.ts';
 import { fleets } from './fleets.ts';
 import { groups } from './groups.ts';
 import { guards } from './guards.ts';
@@ -19,7 +20,7 @@ export interface Bound {
   /** The workflow id: owner of locks. */
   readonly owner: string;
 }
-export const bind = (b: Bound): Use => ({ clusters: clusters(b), topics: topics(b), mirrors: mirrors(b), fleets: fleets(b), groups: groups(b), cuts: cuts(b), holds: holds(b), guards: guards(b) });
+export const bind = (b: Bound): Use => ({ clusters: clusters(b), topics: topics(b), mirrors: mirrors(b), fleets: fleets(b), groups: groups(b), cuts: cuts(b), holds: holds(b), guards: guards(b), deadTarget: deadTarget(b) });
 export interface Use {
   readonly clusters: ReturnType<typeof clusters>;
   readonly topics: ReturnType<typeof topics>;
@@ -29,6 +30,7 @@ export interface Use {
   readonly cuts: ReturnType<typeof cuts>;
   readonly holds: ReturnType<typeof holds>;
   readonly guards: ReturnType<typeof guards>;
+  readonly deadTarget: ReturnType<typeof deadTarget>;
 }
 
 /** For plans that are only printed: any call is a mistake of ours. */

@@ -12,6 +12,7 @@ import type { Use } from '../resources/use.ts';
 import { cutOfCopy, fenced } from './cut.ts';
 import { lateAndFinish } from './finish.ts';
 import { outagePerSet, wayBackPromise, withoutFence } from './wayback.ts';
+import { ifTargetDies } from './withouttarget.ts';
 
 export const consumerFirst: Scheme<Use> = (m, _has, use) => {
   const sets = inOrder(m, cutSets(m), 'downstream-first');
@@ -55,5 +56,6 @@ export const consumerFirst: Scheme<Use> = (m, _has, use) => {
       ...sets.map((s) => cutOfCopy(m, use, s)),
       ...lateAndFinish(m, use, { sets, copies: true }),
     ],
+    ...ifTargetDies(m, use),
   };
 };

@@ -9,6 +9,7 @@ import { phase, outage, type Phase, type Scheme } from '../../domain/scheme.ts';
 import type { Use } from '../resources/use.ts';
 import { lateAndFinish } from './finish.ts';
 import { outagePerSet, wayBack, wayBackPromise, withoutFence } from './wayback.ts';
+import { ifTargetDies } from './withouttarget.ts';
 
 export const producerFirst: Scheme<Use> = (m, _has, use) => {
   const sets = inOrder(m, cutSets(m), 'upstream-first');
@@ -84,5 +85,6 @@ export const producerFirst: Scheme<Use> = (m, _has, use) => {
       ...readers.map((a) => moveReader(a.name)),
       ...lateAndFinish(m, use, { sets, copies: false }),
     ],
+    ...ifTargetDies(m, use),
   };
 };

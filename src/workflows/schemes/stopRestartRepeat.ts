@@ -9,6 +9,7 @@ import type { Use } from '../resources/use.ts';
 import { cutOfCopy, fenced } from './cut.ts';
 import { lateAndFinish } from './finish.ts';
 import { outagePerSet, wayBackPromise, withoutFence } from './wayback.ts';
+import { ifTargetDies } from './withouttarget.ts';
 
 export const stopRestartRepeat: Scheme<Use> = (m, _has, use) => {
   const sets = inOrder(m, cutSets(m), 'downstream-first');
@@ -49,5 +50,6 @@ export const stopRestartRepeat: Scheme<Use> = (m, _has, use) => {
       ...sets.map((s) => cutOfCopy(m, use, s)),
       ...lateAndFinish(m, use, { sets, copies: true }),
     ],
+    ...ifTargetDies(m, use),
   };
 };

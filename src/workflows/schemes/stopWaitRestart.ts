@@ -8,6 +8,7 @@ import { promised } from '../../domain/promises.ts';
 import { stoppingOrder, type Stage } from '../../domain/stopping.ts';
 import type { Use } from '../resources/use.ts';
 import { wayBack, wayBackPromise, withoutFence } from './wayback.ts';
+import { ifTargetDies } from './withouttarget.ts';
 
 export const stopWaitRestart: Scheme<Use> = (m, _has, use) => {
   const stages = stoppingOrder(m);
@@ -87,5 +88,6 @@ export const stopWaitRestart: Scheme<Use> = (m, _has, use) => {
         ...(back ? [use.mirrors.giveUpTheWayBack(sets)] : []),
         use.topics.releaseRetention(), use.cuts.unfence(fences, 'source'), ...use.guards.liftReadFence(m.applications, 'source'), use.clusters.unlock()),
     ],
+    ...ifTargetDies(m, use),
   };
 };

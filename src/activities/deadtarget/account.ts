@@ -1,0 +1,114 @@
+/**
+ * The account of a target that is dead, made from the source alone: what of each partition is known to have come back, where
+ * each group goes on and how old that knowledge is. What nobody can know is said as unknown.
+ */
+import { writersOf, type CutSet } from '../../domain/cutsets.ts';
+import { groupsOf, type Migration } from '../../domain/migration.ts';
+import { tpKey, type LogEnds, type Ports, type Position } from '../../domain/ports.ts';
+import { findMirrors } from '../connect.ts';
+import { standingMark, type Mark } from '../cut.ts';
+import type { LedgerBook } from '../ledger.ts';
+import { applicationsOf, byKey, clusterOf, setsOf, topicsOf, unique } from '../outside.ts';
+import { knownSinceMs, sweptOf, type Book } from '../sweep.ts';
+import type { Ask } from '../work.ts';
+
+/** The ledger of the source: a dead target is never asked, and never waited for. */
+export const sourceBook = (ports: Ports): LedgerBook => {
+  const book: LedgerBook = {
+    read: (m, prefix) => ports.ledger.read(m.source, prefix),
+    write: async (m, entries, _need, at) => { await ports.ledger.write(m.source, entries, at.until); return []; },
+    capture: async (x, at, look) => {
+      const kept = (await book.read(x.m, x.c.key)).get(x.c.key);
+      if (kept !== undefined) return JSON.parse(kept) as Awaited<ReturnType<typeof look>>;
+      const before = await look();
+      await book.write(x.m, [{ key: x.c.key, value: JSON.stringify(before) }], 'one', at);
+      return before;
+    },
+  };
+  return book;
+};
+
+export interface PartitionAccount {
+  readonly key: string;
+  /** Next offset of the target that the mirror back would have brought: everything below it is on the source. */
+  readonly brought: bigint | 'unknown';
+  /** Where the log ended on the target when it was last swept; `unknown`: it never was. */
+  readonly end: bigint | 'unknown';
+}
+/** Offsets of the target known to be missing on the source, markers included; nothing says what was written after the last sweep. */
+export const missingOf = (p: PartitionAccount): bigint | 'unknown' => (p.brought === 'unknown' || p.end === 'unknown' ? 'unknown' : p.end > p.brought ? p.end - p.brought : 0n);
+
+export interface PlaceAccount {
+  readonly group: string;
+  readonly end: LogEnds;
+  readonly offset: bigint;
+  /** `swept`: translated from the target. `left`: where the group was on the source when it left it. `log-start`: nothing is known. */
+  readonly by: 'swept' | 'left' | 'log-start';
+  /** When that was so; `null`: when the group left the source, or never. */
+  readonly sinceMs: number | null;
+  readonly metadata: string;
+}
+/** What lies behind the place: no more than that can be read again. */
+export const againOf = (p: PlaceAccount): bigint => (p.end.lso > p.offset ? p.end.lso - p.offset : 0n);
+
+/** Cut sets whose authority the source's ledger shows on the target, each with its cut. */
+export async function openedSets(ports: Ports, x: Ask, sets: readonly CutSet[]): Promise<readonly { readonly set: CutSet; readonly mark: Mark }[]> {
+  const book = sourceBook(ports);
+  const all = await Promise.all(sets.map(async (set) => ({ set, mark: await standingMark(book, { ...x, set }) })));
+  return all.flatMap(({ set, mark }) => (mark?.to === 'target' ? [{ set, mark }] : []));
+}
+
+const broughtKey = (x: Ask, set: CutSet): string => `${x.c.run}/without-target/brought/${set.name}`;
+type KeptBrought = Readonly<Record<string, string>>;
+export const broughtEntry = (x: Ask, set: CutSet, next: ReadonlyMap<string, bigint>): { key: string; value: string } =>
+  ({ key: broughtKey(x, set), value: JSON.stringify(Object.fromEntries([...next].map(([key, n]) => [key, String(n)])) satisfies KeptBrought) });
+
+/** From the mirror's own stored offsets, which its Connect worker keeps on the source; once it was silenced, what was read then. */
+async function broughtOf(ports: Ports, x: Ask, o: { readonly set: CutSet; readonly mark: Mark }): Promise<(key: string) => bigint | 'unknown'> {
+  const kept = (await ports.ledger.read(x.m.source, broughtKey(x, o.set))).get(broughtKey(x, o.set));
+  const atCut = (key: string): bigint | 'unknown' => { const end = o.mark.ends.target[key]; return end ? BigInt(end.hw) : 'unknown'; };
+  if (kept !== undefined) { const all = JSON.parse(kept) as KeptBrought; return (key) => (all[key] === undefined ? atCut(key) : BigInt(all[key])); }
+  const [spec] = await findMirrors(ports, { ...x, set: o.set, toward: 'source' });
+  if (!spec) return atCut; // the mirror was never made: nothing came back
+  const next = await ports.mirrors.progress(spec);
+  return (key) => next.get(key) ?? atCut(key);
+}
+
+export async function partitionsOf(ports: Ports, x: Ask, opened: Awaited<ReturnType<typeof openedSets>>): Promise<readonly PartitionAccount[]> {
+  const [book, ...sets] = await Promise.all([sweptOf(ports, x), ...opened.map(async (o) => ({ ...o, brought: await broughtOf(ports, x, o).catch(() => (): 'unknown' => 'unknown') }))]);
+  return sets.flatMap(({ mark, brought }) => Object.keys(mark.ends.target).sort().map((key): PartitionAccount => ({ key, brought: brought(key), end: book.ends.get(key)?.[1] ?? 'unknown' })));
+}
+
+/** Groups all of whose applications go back. */
+export const groupsWith = (m: Migration, applications: readonly string[]): readonly string[] => {
+  const left = m.applications.filter((a) => !applications.includes(a.name)).flatMap(groupsOf);
+  return unique(applicationsOf(m, applications).flatMap(groupsOf).filter((g) => !left.includes(g)));
+};
+
+/** Both what was swept and what the group left behind say how far it had read at least: the further one counts. Always inside the log. */
+export async function placesOf(ports: Ports, x: Ask, groups: readonly string[]): Promise<readonly PlaceAccount[]> {
+  if (groups.length === 0) return [];
+  const source = clusterOf(ports, x.m, 'source');
+  const [book, committed, ends] = await Promise.all([sweptOf(ports, x), source.committed(groups), source.ends(unique(groups.flatMap((g) => topicsOf(x.m, g))))]);
+  const logs = byKey(ends);
+  return groups.flatMap((group) => {
+    const left = new Map((committed.get(group) ?? []).map((p) => [tpKey(p), p]));
+    return [...logs.values()].filter((e) => topicsOf(x.m, group).includes(e.topic)).map((end) => placeOf(group, { end, left: left.get(tpKey(end)), book }));
+  });
+}
+function placeOf(group: string, o: { readonly end: LogEnds; readonly left: Position | undefined; readonly book: Book }): PlaceAccount {
+  const { end, left, book } = o;
+  const key = tpKey(end);
+  const kept = book.groups.get(group);
+  const swept = kept?.at[key];
+  const inside = (offset: bigint): bigint => (offset < end.logStart ? end.logStart : offset > end.lso ? end.lso : offset);
+  const metadata = left?.metadata ?? '';
+  if (swept && book.head && kept && (!left || BigInt(swept[1]) >= left.offset)) return { group, end, offset: inside(BigInt(swept[1])), by: 'swept', sinceMs: knownSinceMs(book.head, kept, key), metadata };
+  if (left) return { group, end, offset: inside(left.offset), by: 'left', sinceMs: null, metadata };
+  return { group, end, offset: end.logStart, by: 'log-start', sinceMs: null, metadata };
+}
+
+/** Sets that these applications write, or whose topics they read. */
+export const setsAround = (m: Migration, applications: readonly string[]): readonly CutSet[] =>
+  setsOf(m, unique(applicationsOf(m, applications).flatMap((a) => [...a.writes, ...a.reads.flatMap((r) => r.topics)])));
+export const writersIn = (m: Migration, sets: readonly CutSet[]): readonly string[] => unique(sets.flatMap((set) => writersOf(m, set).map((a) => a.name)));

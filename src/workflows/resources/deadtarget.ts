@@ -1,0 +1,47 @@
+/** The target is dead: the steps that ask nothing of it. None of them is undone, there being no way to where it would lead. */
+import type { CutSet } from '../../domain/cutsets.ts';
+import type { Effect } from '../../domain/authority.ts';
+import type { Application } from '../../domain/migration.ts';
+import { change, type Change, type Done, type Context } from '../../domain/scheme.ts';
+import { mirrorOf } from './mirrors.ts';
+import type { Bound } from './use.ts';
+
+const undo = 'leave: the target is dead, there is no way back to it';
+
+export const deadTarget = (b: Bound) => {
+  const named = (applications: readonly Application[]): readonly string[] => applications.map((a) => a.name);
+  const step = (name: string, x: { readonly proves?: false; readonly effects?: readonly Effect[]; apply(c: Context): Promise<Done> }): Change =>
+    change(name, { proves: x.proves ?? true, ...(x.effects ? { effects: x.effects } : {}), capture: async () => null, apply: (_before, c) => x.apply(c), undo });
+  return {
+    /** From here whoever ran there counts as gone, by the word of who approved it. */
+    stop: (applications: readonly Application[]): Change => step(`tell ${named(applications).join(', ')} to stop`, {
+      proves: false,
+      effects: [{ do: 'give-up', on: 'target', applications: named(applications) }],
+      apply: (c) => b.work.stopWithoutTarget({ m: b.m, c, applications: named(applications) }),
+    }),
+    silence: (sets: readonly CutSet[]): Change => step('silence the mirrors back', {
+      effects: sets.flatMap((s) => (['source', 'target'] as const).map((toward) => ({ do: 'mirror', mirror: mirrorOf(s, toward), topics: s.topics, toward, state: 'silent' }) as const)),
+      apply: (c) => b.work.silenceWithoutTarget({ m: b.m, c, sets }),
+    }),
+    mark: (set: CutSet): Change => step(`mark the cut of ${set.name} without the target`, {
+      effects: [{ do: 'cut', set: set.name, topics: set.topics, to: 'source' }],
+      apply: (c) => b.work.markWithoutTarget({ m: b.m, c, set }),
+    }),
+    positions: (applications: readonly Application[]): Change => step('set positions on the source from its ledger', {
+      effects: applications.flatMap((a) => a.reads.map((r) => ({ do: 'position', group: r.group, topics: r.topics, on: 'source', from: 'translated' }) as const)),
+      apply: (c) => b.work.setWithoutTarget({ m: b.m, c, applications: named(applications) }),
+    }),
+    lift: (applications: readonly Application[], sets: readonly CutSet[]): Change => step('lift the fences on the source', {
+      effects: sets.map((s) => ({ do: 'fence', topics: s.topics, on: 'source', state: 'down' }) as const),
+      apply: (c) => b.work.liftWithoutTarget({ m: b.m, c, applications: named(applications), sets }),
+    }),
+    start: (applications: readonly Application[]): Change => step(`start ${named(applications).join(', ')} on the source`, {
+      effects: applications.map((a) => ({ do: 'run', application: a.name, on: 'source' }) as const),
+      apply: (c) => b.work.startFleet({ m: b.m, c, applications: named(applications), on: 'source' }),
+    }),
+    leave: (sets: readonly CutSet[]): Change => step('name what is left behind', {
+      effects: sets.flatMap((s) => (['source', 'target'] as const).map((toward) => ({ do: 'mirror', mirror: mirrorOf(s, toward), topics: s.topics, toward, state: 'gone' }) as const)),
+      apply: (c) => b.work.leaveTarget({ m: b.m, c, sets }),
+    }),
+  };
+};

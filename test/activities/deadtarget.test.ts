@@ -1,0 +1,127 @@
+/** The target is dead: what is known is told from the source alone, and going back asks nothing of the target. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Evidence } from '../../src/domain/scheme.ts';
+import { cutSets } from '../../src/domain/cutsets.ts';
+import { application, migration } from '../fakes/migrations.ts';
+import { context, FakeMirror, FakeWorld, looking, run } from './fake-ports.ts';
+
+const m = migration('m', [application('shop', { writes: ['orders'] }), application('billing', { reads: { billing: ['orders'] } })], { connectBack: 'connect-back' });
+const sets = cutSets(m);
+const [set] = sets;
+assert.ok(set);
+const applications = ['billing', 'shop'];
+const inventory = { clusterIds: { source: 'id-old', target: 'id-new' }, topics: [], groups: ['billing'], authorizer: { source: 'none', target: 'none' } } as const;
+const x = (key: string) => ({ m, c: context(key) });
+
+/** Opened with 8 records on the source and 5 on the target; 6 more on the target, of which `back` came back. Billing goes on there at `reads`. */
+async function opened(back: number, o: { readonly swept?: false; readonly reads?: bigint } = {}): Promise<{ readonly w: FakeWorld; readonly mirror: FakeMirror }> {
+  const w = new FakeWorld();
+  for (const c of [w.source, w.target]) c.topic('orders', 2);
+  for (let i = 0; i < 8; i++) w.source.write('orders', 0, `old${i}`);
+  for (let i = 0; i < 5; i++) w.target.write('orders', 0, `old${i + 3}`);
+  w.source.place('billing', 'orders', 0, 7n);
+  w.source.place('billing', 'orders', 1, 0n);
+  const cut = { ...x('cut'), set: set!, to: 'target' as const };
+  const work = w.work();
+  await work.markCut({ ...cut, before: await work.captureCut(cut) });
+  const mirror = new FakeMirror({ connect: 'connect-back', name: `cutover-orders-back-${run.slice(0, 8)}-1`, from: 'new', to: 'old', topics: ['orders'], seed: [{ topic: 'orders', partition: 0, offset: 5n, metadata: '' }, { topic: 'orders', partition: 1, offset: 0n, metadata: '' }] });
+  w.connectors.set(mirror.spec.name, mirror);
+  w.source.entries.set(`mirrors/${mirror.spec.name}`, '{}');
+  w.target.place('billing', 'orders', 0, o.reads ?? 7n);
+  w.target.place('billing', 'orders', 1, 0n);
+  for (const app of applications) w.fleets.set(app, { source: 0, target: 1 });
+  for (let i = 0; i < 6; i++) w.target.write('orders', 0, `new${i}`);
+  w.copy(back);
+  if (o.swept !== false) await work.lookSwept({ m, c: looking('sweep'), groups: ['billing'], topics: ['orders'] });
+  w.target.before = () => { throw new Error('connection refused'); };
+  return { w, mirror };
+}
+const evidence = (w: FakeWorld): Promise<Evidence> => w.work().evidence({ ...x('hold'), inventory, about: { kind: 'without-target', applications, sets } });
+async function goBack(w: FakeWorld): Promise<Readonly<Record<string, string>>> {
+  const work = w.work();
+  return {
+    stop: (await work.stopWithoutTarget({ ...x('stop'), applications })).say,
+    silence: (await work.silenceWithoutTarget({ ...x('silence'), sets })).say,
+    mark: (await work.markWithoutTarget({ ...x('mark'), set: set! })).say,
+    positions: (await work.setWithoutTarget({ ...x('set'), applications })).say,
+    lift: (await work.liftWithoutTarget({ ...x('lift'), applications, sets })).say,
+    leave: (await work.leaveTarget({ ...x('leave'), sets })).say,
+  };
+}
+
+test('the hold says what has not come back, where groups go on, how old that is, and how much is read again at most', async () => {
+  const { w } = await opened(4);
+  const { claims, figures } = await evidence(w);
+  assert.deepEqual(claims.filter((c) => !c.holds), []);
+  assert.match(claims.map((c) => c.text).join('\n'), /orders: as of \S+Z at most 2 records on new had not come back; what was written there after that and did not come back is unknown/);
+  assert.match(claims.map((c) => c.text).join('\n'), /billing goes on on old where it was known to be at \S+Z: at most 3 records are read again/);
+  assert.match(figures.join('\n'), /orders\/0: came back up to offset 9 of new, which ended at 11 as of \S+Z: at most 2 records missing/);
+  assert.match(figures.join('\n'), /new: connection refused/);
+});
+
+test('nothing was ever swept: unknown is said as unknown, and groups go on where they left the source', async () => {
+  const { w } = await opened(4, { swept: false });
+  const text = (await evidence(w)).claims.map((c) => c.text).join('\n');
+  assert.match(text, /orders: nothing is known of where it ended on new; what was written there since the cut and did not come back is unknown/);
+  assert.match(text, /billing goes on on old on 2 partitions where it was when it left/);
+  await goBack(w);
+  assert.deepEqual(w.source.placed('billing'), { 'orders/0': 7, 'orders/1': 0 });
+});
+
+test('the target answers after all: the approval is refused, because the ordinary rollback loses nothing', async () => {
+  const { w } = await opened(4);
+  w.target.before = () => undefined;
+  const { claims, figures } = await evidence(w);
+  assert.deepEqual(claims.filter((c) => !c.holds).map((c) => c.text), ['cluster new does not answer.']);
+  assert.match(figures.join('\n'), /roll back with it; nothing is lost that way/);
+});
+
+test('all the way back: the mirror is silent, the cut stands in the ledger of the source, positions are set and read back, and the target was asked for nothing', async () => {
+  const { w, mirror } = await opened(4);
+  w.target.calls.length = 0;
+  const said = await goBack(w);
+  assert.equal(mirror.state, 'STOPPED');
+  assert.match(said['mark'] ?? '', /cut 2 of orders is in the ledger of old: 2 partitions/);
+  assert.match(said['positions'] ?? '', /2 positions of billing set on the source, read back; billing reads at most 3 again/);
+  // New0 and new1 were read on the target; the marker behind the other two makes it three offsets.
+  const at = BigInt(w.source.placed('billing')['orders/0'] ?? -1);
+  assert.equal(w.source.log({ topic: 'orders', partition: 0 }).records.filter((r) => r.offset >= at).map((r) => r.fingerprint).join(), 'new2,new3');
+  assert.equal(w.connectors.size, 0);
+  assert.match(said['leave'] ?? '', /left behind: on new: topics orders with what never came back/);
+  assert.deepEqual(w.target.calls, []);
+  // Each of them again changes nothing.
+  const { mark } = await goBack(w);
+  assert.match(mark ?? '', /was marked already/);
+  assert.equal(BigInt(w.source.placed('billing')['orders/0'] ?? -1), at);
+});
+
+test('a group that had read more than came back goes on at the end of the source: nothing of that is read again', async () => {
+  const { w } = await opened(2, { reads: 9n });
+  await goBack(w);
+  const at = BigInt(w.source.placed('billing')['orders/0'] ?? -1);
+  assert.equal(w.source.log({ topic: 'orders', partition: 0 }).records.filter((r) => r.offset >= at).length, 0);
+});
+
+test('a fleet that cannot answer is named; one that says that a process still runs is asked about', async () => {
+  const { w } = await opened(4);
+  w.fleetCall = (call) => { if (call.endsWith(' shop')) throw new Error('the agent does not answer'); };
+  assert.match((await evidence(w)).figures.join('\n'), /shop: nobody can say whether it still runs on new \(the agent does not answer\)/);
+  assert.match((await w.work().stopWithoutTarget({ ...x('stop'), applications })).say, /billing stopped; nobody can say whether shop still runs \(the agent does not answer\): what it writes on new when that returns is found by reconcile only/);
+  w.fleetCall = (call) => { if (call === 'stop shop') throw new Error('the process ignores us'); };
+  await assert.rejects(w.work().stopWithoutTarget({ ...x('stop'), applications }), /shop was told to stop, and still runs, says the fleet \(the process ignores us\)/);
+});
+
+test('somebody is in a group on the source: its position is not set', async () => {
+  const { w } = await opened(4);
+  w.source.join('billing', 'forgotten');
+  assert.deepEqual((await evidence(w)).claims.filter((c) => !c.holds).map((c) => c.text), ['groups billing are empty on old.']);
+  await assert.rejects(w.work().setWithoutTarget({ ...x('set'), applications }), /Group billing is Stable with 1 member \(forgotten/);
+});
+
+test('a mirror that never wrote is taken away instead of silenced', async () => {
+  const { w, mirror } = await opened(0);
+  mirror.producerId = null as unknown as bigint;
+  assert.match((await w.work().silenceWithoutTarget({ ...x('silence'), sets })).say, /never wrote, removed/);
+  assert.equal(w.connectors.size, 0);
+});

@@ -1,0 +1,91 @@
+/** A target that dies, and the sweep of the world: where groups on the target have got to, kept beside the source's ledger for as long as the target answers. */
+import type { Ask, Work } from '../../src/activities/work.ts';
+import type { Side } from '../../src/domain/authority.ts';
+import { Failure } from '../../src/domain/failures.ts';
+import { groupsOf } from '../../src/domain/migration.ts';
+import { topicOf, translate } from './world-logs.ts';
+import type { Activities } from './world-work.ts';
+import type { World } from './world.ts';
+
+/** A sweep says nothing new for so long. */
+const turnMs = 6_000;
+const sweepMs = 800;
+
+export function sweeping(a: Activities): Pick<Work, 'lookSwept'> {
+  const { w } = a;
+  const once = (groups: readonly string[], topics: readonly string[]): void => {
+    const { source, target } = w.clusters;
+    for (const group of groups) for (const [key, position] of target.committed.get(group) ?? []) {
+      const logs = { source: source.log(key), target: target.log(key) };
+      const at = translate({ key, position, from: 'target', logs }, w.copiers(topicOf(key)), w.cutsOf(topicOf(key)));
+      // Ahead of what has come back: everything that has was read.
+      const ahead = w.cutsOf(topicOf(key)).at(-1)?.to === 'target' ? logs.source.end : null;
+      const place = at ?? ahead;
+      if (place !== null) w.swept.places.set(`${group} ${key}`, place);
+    }
+    for (const key of target.partitionsOf(topics)) w.swept.ends.set(key, target.log(key).end);
+  };
+  return {
+    lookSwept: async ({ c, groups, topics }) => {
+      await a.enter('lookSwept');
+      const fromMs = w.nowMs;
+      for (;;) {
+        await a.pass(sweepMs);
+        if (w.dead) return { fromMs, toMs: w.nowMs, done: false, say: 'the target does not answer', picture: 'failing', figures: { failing: true } };
+        once(groups, topics);
+        if (c.before === null || w.nowMs - fromMs > turnMs) return { fromMs, toMs: w.nowMs, done: false, say: 'swept', picture: 'swept' };
+      }
+    },
+  };
+}
+
+type Dying = 'stopWithoutTarget' | 'silenceWithoutTarget' | 'markWithoutTarget' | 'setWithoutTarget' | 'liftWithoutTarget' | 'leaveTarget';
+const step = (say: string, ...parts: readonly (() => void)[]): { readonly say: string; readonly parts: readonly (() => void)[] } => ({ say, parts });
+
+/** Everything on the source and its ledger: what the target would say is not asked. */
+export function dying(a: Activities): Pick<Work, Dying> {
+  const { w } = a;
+  const { source } = w.clusters;
+  const visible = (key: string, from: number): number => { let n = 0; for (let o = source.log(key).next(from); o !== null; o = source.log(key).next(o + 1)) n++; return n; };
+  return {
+    stopWithoutTarget: ({ c, applications }) => a.write('stopWithoutTarget', c, () => step('stopped', ...applications.map((n) => () => { w.client(n).stop(); }))),
+    silenceWithoutTarget: ({ c, sets }) => a.write('silenceWithoutTarget', c, () => step('silent', ...w.mirrors.filter((x) => x.toward === 'source' && x.state === 'running' && sets.some((s) => s.name === x.set)).map((x) => () => { x.state = 'silent'; }))),
+    markWithoutTarget: ({ c, set }) => a.write('markWithoutTarget', c, () => {
+      if (w.cuts.findLast((x) => x.set === set.name)?.to !== 'target') return step('nothing to cut');
+      const ends = (of: (key: string) => number): Record<string, number> => Object.fromEntries(source.partitionsOf(set.topics).map((key) => [key, of(key)]));
+      return step('marked', () => { w.cuts.push({ set: set.name, epoch: ++w.epoch, to: 'source', ends: { source: ends((key) => source.log(key).end), target: ends((key) => w.swept.ends.get(key) ?? 0) } }); });
+    }),
+    setWithoutTarget: ({ m, c, applications }) => a.write('setWithoutTarget', c, () => {
+      const moved = m.applications.filter((x) => applications.includes(x.name));
+      return step('set', ...moved.flatMap((x) => x.reads.map(({ group, topics }) => () => {
+        const keys = source.partitionsOf(topics);
+        for (const key of keys) source.commit(group, key, Math.max(w.swept.places.get(`${group} ${key}`) ?? 0, source.position(group, key) ?? source.log(key).start));
+        w.again.set(group, keys.reduce((n, key) => n + visible(key, source.position(group, key) ?? 0), 0));
+      })));
+    }),
+    liftWithoutTarget: ({ m, c, applications, sets }) => a.write('liftWithoutTarget', c, () => {
+      const groups = m.applications.filter((x) => applications.includes(x.name)).flatMap(groupsOf);
+      return step('lifted', () => { for (const rule of [...source.denied]) if (sets.some((s) => s.topics.some((t) => rule.endsWith(`|${t}`))) || groups.some((g) => rule.endsWith(`|group ${g}`))) source.denied.delete(rule); });
+    }),
+    leaveTarget: ({ c, sets }) => a.write('leaveTarget', c, () => step('left', ...w.mirrors.filter((x) => sets.some((s) => s.name === x.set)).map((x) => () => { x.state = 'gone'; }))),
+  };
+}
+
+/** What asks something of a target that is dead fails, as often as it is tried. */
+export const mortal = (work: Work, w: World): Work => new Proxy(work, {
+  get: (target, name) => async (x: Partial<Ask> & { readonly on?: Side; readonly toward?: Side; readonly need?: string; readonly about?: { readonly kind: string } }) => {
+    const call = Reflect.get(target, name) as (x: unknown) => Promise<unknown>;
+    if (!w.dead || needsNothing(String(name), x)) return call(x);
+    await w.clock.sleep(40);
+    const untilMs = x.c?.untilMs ?? null;
+    if (untilMs !== null && w.nowMs >= untilMs) throw new Failure('BudgetExceeded', `${String(name)}: the time has passed, and the target does not answer.`);
+    throw new Failure('Unreachable', `${String(name)}: the target does not answer.`);
+  },
+});
+const always = /WithoutTarget$|^(leaveTarget|lookSwept|whereabouts|recall|acquireLock|releaseLock|startFleet|stopFleet|captureFleet)$/;
+function needsNothing(name: string, x: { readonly on?: Side; readonly toward?: Side; readonly need?: string; readonly about?: { readonly kind: string } }): boolean {
+  if (always.test(name)) return true;
+  if (name === 'remember') return x.need !== 'both';
+  if (name === 'evidence') return x.about?.kind === 'without-target';
+  return /Fence|^look(Running|Quiet)$/.test(name) && x.on === 'source';
+}
