@@ -221,7 +221,7 @@ class Series {
     const killed = this.#killed().slice(s.killedBefore);
     this.#left.delete(rowName(s.row));
     this.#told++;
-    await this.#x.ended({
+    await this.#tellOf({
       row: s.row, why: '',
       played: {
         struck: s.strike?.who() ?? noFault, unit: plain(this.#cast, s.place?.unit ?? noStep), leadMs: s.strike ? chanceOf(s.row, this.#x.seed).leadMs : null,
@@ -230,6 +230,11 @@ class Series {
         retried: s.retried, forced: killed, misplaced: this.#misplaced(q), tookMs: Date.now() - fromMs,
       },
     });
+  }
+
+  /** What fails there is no matter of the migration, and no second look mends it. */
+  async #tellOf(e: Ended): Promise<void> {
+    await this.#x.ended(e).catch((error: Error) => { throw new Stuck(`The row could not be told: ${error.message}`); });
   }
 
   #killed(): readonly string[] {
