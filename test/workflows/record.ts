@@ -1,6 +1,6 @@
 /**
  * Records the histories and journals that `replay.test.ts` reads: `node test/workflows/record.ts [scheme…]`; all schemes when
- * none is named. Run it when a change of the workflows is meant to change them and no migration of the release before is
+ * none is named, and of `scheme/situation` only the situations whose names begin so. Run it when a change of the workflows is meant to change them and no migration of the release before is
  * still under way.
  */
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
@@ -14,7 +14,9 @@ import { startServer, type Server } from './server.ts';
 
 const histories = new URL('../histories/', import.meta.url);
 const journals = new URL('../journals/', import.meta.url);
-const schemeNames = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(schemes);
+const asked = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(schemes);
+const schemeNames = [...new Set(asked.map((a) => a.split('/')[0] ?? ''))];
+const isAsked = (scheme: string, situation: string): boolean => asked.some((a) => a === scheme || (a.startsWith(`${scheme}/`) && situation.startsWith(a.slice(scheme.length + 1))));
 
 interface Situation {
   /** Schemes that know it; all unless said. */
@@ -23,7 +25,7 @@ interface Situation {
   readonly status: 'COMPLETED' | 'FAILED' | 'CANCELED';
   readonly before?: (script: Script) => void;
   /** What the operator does when asked; approves and retries where this says nothing. */
-  readonly says?: (q: Question, n: number) => { readonly kind: Answer | 'cancel'; readonly to?: string } | null;
+  readonly says?: (q: Question, n: number) => { readonly kind: Answer | 'cancel'; readonly to?: string; readonly withoutTarget?: true } | null;
 }
 /** Of the one set there is, or of everything together. */
 const lastHoldBeforeTheCut = /^cut (orders|everything)\/approve the cut$/;
@@ -47,6 +49,12 @@ const situations: Readonly<Record<string, Situation>> = {
     status: 'COMPLETED', more: withWayBack,
     says: (q, n) => (q.name.endsWith('approve the cut back') ? { kind: 'reject' } : q.name === lastHold && n < 5 ? { kind: 'rollback' } : null),
   },
+  'rolled-back-without-target': { status: 'FAILED', more: withWayBack, says: (q) => (q.name === lastHold ? { kind: 'rollback', withoutTarget: true } : null) },
+  'rolled-back-without-target-continued-as-new': { status: 'FAILED', more: { ...withWayBack, ...often }, says: (q) => (q.name === lastHold ? { kind: 'rollback', withoutTarget: true } : null) },
+  'without-target-refused': {
+    status: 'COMPLETED', more: withWayBack,
+    says: (q, n) => (q.name.startsWith('without the target/') ? { kind: 'reject' } : q.name === lastHold && n < 6 ? { kind: 'rollback', withoutTarget: true } : null),
+  },
   'without-data': { only: copiesEither, status: 'COMPLETED', more: { connect: null } },
   'without-data-rolled-back-after-opening': { only: copiesEither, status: 'FAILED', more: { connect: null, ...withWayBack }, says: turningBack },
   'continued-as-new-back': { status: 'FAILED', more: often, says: (q) => (lastHoldBeforeTheCut.test(q.name) ? { kind: 'rollback' } : null) },
@@ -66,7 +74,7 @@ async function play(server: Server, id: string, s: Situation): Promise<void> {
     answered = q;
     const said = answer.kind === 'cancel'
       ? await server.temporal('workflow', 'cancel', '--workflow-id', id)
-      : await server.signal(id, answer.kind, { by: 'ana', ...(q.hash === null ? {} : { hash: q.hash }), reason: 'recorded', ...('to' in answer ? { to: answer.to } : {}) });
+      : await server.signal(id, answer.kind, { by: 'ana', ...(q.hash === null ? {} : { hash: q.hash }), reason: 'recorded', ...('to' in answer ? { to: answer.to } : {}), ...('withoutTarget' in answer ? { withoutTarget: true } : {}) });
     if (said.code !== 0) throw new Error(`${id}: ${said.err}`);
   }
 }
@@ -100,8 +108,8 @@ async function clear(scheme: string): Promise<void> {
 const world = scripted();
 await using server = await startServer(world.work);
 await Promise.all(schemeNames.map(async (scheme) => {
-  await clear(scheme);
-  for (const [situation, s] of Object.entries(situations).filter(([, x]) => x.only?.includes(scheme) ?? true)) {
+  if (asked.includes(scheme)) await clear(scheme);
+  for (const [situation, s] of Object.entries(situations).filter(([name, x]) => (x.only?.includes(scheme) ?? true) && isAsked(scheme, name))) {
     const name = `${scheme.toLowerCase()}-${situation}`;
     const script = world.of(name);
     s.before?.(script);

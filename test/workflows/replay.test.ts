@@ -60,7 +60,7 @@ test('every recorded journal is read, and the present schemes know each change t
     assert.ok(isSchemeName(journal.scheme), name);
     const { migration, inventory } = journal;
     const plan = schemes[journal.scheme](migration, (id) => journal.has[id] ?? false, bind({ work: {} as Work, m: migration, inventory, owner: 'cutover/east/west/recorded' }));
-    const known = units(plan.forward).flatMap((u) => stepsOf(u).map((s) => stepId(u, s)));
+    const known = [...units(plan.forward), ...units(plan.withoutTarget?.(journal.reverse?.without?.applications ?? []) ?? [])].flatMap((u) => stepsOf(u).map((s) => stepId(u, s)));
     assert.deepEqual(journal.undos.map((u) => u.step).filter((s) => !known.includes(s)), [], name);
   }
 });
