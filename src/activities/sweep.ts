@@ -3,11 +3,14 @@
  * should the target die, this is all that is known of them. Reads both clusters, writes to the source's ledger only.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Side } from '../domain/authority.ts';
+import { Failure } from '../domain/failures.ts';
 import { tpKey, type LogEnds, type Ports, type Position } from '../domain/ports.ts';
 import type { At } from './boundary.ts';
 import { entry, valueOf, type Entry, type LedgerBook } from './ledger.ts';
 import type { Glance } from './looking.ts';
-import { byKey, byName, clusterOf, count, list, topicsOf, unique } from './outside.ts';
+import { isEmpty } from './moved.ts';
+import { both, byKey, byName, clusterOf, count, list, topicsOf, unique } from './outside.ts';
 import { describe, lookAt, type Look, type Spot } from './translating.ts';
 import type { Ask, LookAsk } from './work.ts';
 
@@ -15,6 +18,8 @@ import type { Ask, LookAsk } from './work.ts';
 const patienceMs = 10_000;
 /** Rest after a sweep, at least so many times as long as it took: a large migration is swept less often, not all the time. */
 const restFactor = 2;
+/** Brokers forget the positions of a group that stays empty, after seven days unless told otherwise: at least daily, so twice a day. */
+const keepEveryMs = 12 * 3_600_000;
 
 /** `from`: its place on the target; null: never committed there. `to`: the next record on the source. Stored data: change it only by adding. */
 type KeptPlace = readonly [from: string | null, to: string, repeats: number | 'unknown'];
@@ -23,7 +28,7 @@ export interface KeptGroup { readonly atMs: number; readonly at: Readonly<Record
 /** Where the log of a topic ended on the target, by partition. */
 export interface KeptEnds { readonly ends: Readonly<Record<string, readonly [lso: string, hw: string]>> }
 /** Everything under it was right at that time, unless it says otherwise. */
-export interface KeptHead { readonly atMs: number; readonly groups: readonly string[]; readonly topics: readonly string[] }
+export interface KeptHead { readonly atMs: number; /** When the positions of empty groups were committed again. */ readonly keptMs?: number; readonly groups: readonly string[]; readonly topics: readonly string[] }
 
 type OfSweep = LookAsk & { readonly groups: readonly string[]; readonly topics: readonly string[] };
 const prefixOf = (x: Ask): string => `${x.c.run}/sweep/`;
@@ -101,7 +106,9 @@ async function once(ports: Ports, record: LedgerBook, x: OfSweep, { at, notes }:
   const moved = x.groups.filter((group) => isMoved(book.groups.get(group), ofGroup(x, group, committed)));
   const look = moved.length === 0 ? null : await lookAt(ports, record, { ...x, groups: moved, from: 'target' }, Promise.resolve(committed));
   const kept = new Map(x.groups.map((group) => [group, (look && moved.includes(group) ? keptOf(look, { group, before, atMs, book }) : book.groups.get(group)) ?? { atMs, at: {}, older: {} }] as const));
-  const head: KeptHead = { atMs, groups: [...x.groups].sort(byName), topics: [...x.topics].sort(byName) };
+  const due = atMs - (book.head?.keptMs ?? atMs) >= keepEveryMs;
+  if (due) for (const side of both) await keepAlive(ports, x, { side, at });
+  const head: KeptHead = { atMs, keptMs: due ? atMs : book.head?.keptMs ?? atMs, groups: [...x.groups].sort(byName), topics: [...x.topics].sort(byName) };
   const entries = [
     ...[...kept].map(([group, of]) => entry(groupKey(x, group), of)),
     ...x.topics.map((topic) => entry(topicKey(x, topic), { ends: endsOf(ends.filter((e) => e.topic === topic)) } satisfies KeptEnds)),
@@ -115,6 +122,24 @@ async function once(ports: Ports, record: LedgerBook, x: OfSweep, { at, notes }:
     atMs, positions: [...kept.values()].reduce((n, of) => n + Object.keys(of.at).length, 0),
     open: [...kept].flatMap(([group, of]) => Object.keys(of.older).map((key) => describe(spots.find((p) => p.group === group && tpKey(p.end) === key), look?.answers ?? new Map()))),
   };
+}
+
+/** On the target whoever was stopped for long, on the source all that moved: the same positions again, so that no reset ever decides. */
+async function keepAlive(ports: Ports, x: OfSweep, { side, at }: { readonly side: Side; readonly at: At }): Promise<void> {
+  const cluster = clusterOf(ports, x.m, side);
+  const empty = (await cluster.groups(x.groups)).filter((g) => g.type !== 'none' && isEmpty(g)).map((g) => g.group);
+  const committed = await cluster.committed(empty);
+  for (const group of empty) {
+    const positions = ofGroup(x, group, committed);
+    if (positions.length === 0) continue;
+    try {
+      at.until.check();
+      await cluster.commit(new Map([[group, positions]]), at.until);
+    } catch (error) {
+      // Somebody joined it meanwhile: its positions do not expire.
+      if (!(error instanceof Failure) || error.type !== 'GroupActive') throw error;
+    }
+  }
 }
 
 const ofGroup = (x: Ask, group: string, committed: ReadonlyMap<string, readonly Position[]>): readonly Position[] => { const reads = topicsOf(x.m, group); return (committed.get(group) ?? []).filter((p) => reads.includes(p.topic)); };

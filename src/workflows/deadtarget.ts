@@ -26,6 +26,8 @@ function goneOver(run: Run): readonly string[] {
   const steps = [
     ...j.undos.flatMap((u) => { const unit = run.find(u.unit); return unit ? stepsOf(unit).filter((s) => u.opening === true || stepId(unit, s) === u.step) : []; }),
     ...(j.reverse ? run.units.flatMap(stepsOf) : []),
+    // Of what a terminated workflow had begun nothing is on the list yet.
+    ...(j.recovering ? run.units.filter((u) => u.name === run.at).flatMap(stepsOf) : []),
   ];
   return [...new Set(steps.flatMap((s) => (s.kind === 'hold' ? [] : s.effects ?? [])).flatMap((e) => (e.do === 'run' ? [e.application] : [])))].sort();
 }

@@ -77,7 +77,8 @@ export class Sweeping {
     if (j.reverse ? j.reverse.without !== undefined || j.reverse.refused !== null || j.reverse.opened : j.direction === 'back') return null;
     const kind = run.units.find((u) => u.name === run.at)?.step.kind;
     if (kind === 'outage' || kind === 'irreversible') return null;
-    const steps = j.undos.flatMap((u): readonly Step[] => { const unit = run.find(u.unit); return unit ? stepsOf(unit).filter((s) => u.opening === true || stepId(unit, s) === u.step) : []; });
+    // What is being set at this very moment is left alone.
+    const steps = j.undos.filter((u) => u.opening === true || u.unit !== run.at).flatMap((u): readonly Step[] => { const unit = run.find(u.unit); return unit ? stepsOf(unit).filter((s) => u.opening === true || stepId(unit, s) === u.step) : []; });
     const effects = steps.flatMap((s) => (s.kind === 'hold' ? [] : s.effects ?? []));
     return {
       groups: [...new Set(effects.flatMap((e) => (e.do === 'position' && e.on === 'target' && e.from !== 'none' ? [e.group] : [])))].sort(),

@@ -85,3 +85,21 @@ test('nothing moved: the next sweep asks for positions and ends, translates noth
   await work.lookSwept({ m, c: { ...looking('sweep'), before: first.picture ?? null }, groups: ['billing'], topics: ['orders'] });
   assert.deepEqual([...new Set(w.target.calls)].sort(), ['committed', 'ends']);
 });
+
+test('every half day the positions of groups without members are committed again on both sides, the same ones', async () => {
+  const { w } = await opened();
+  w.source.place('billing', 'orders', 0, 7n, 'kept');
+  await sweep(w);
+  for (const c of [w.source, w.target]) c.calls.length = 0;
+  await sweep(w);
+  assert.ok(!w.source.calls.includes('commit') && !w.target.calls.includes('commit'), 'not yet');
+  const key = `${run}/sweep/head`;
+  const head = JSON.parse(w.source.entries.get(key) ?? '') as { readonly keptMs: number };
+  w.source.entries.set(key, JSON.stringify({ ...head, keptMs: head.keptMs - 13 * 3_600_000 }));
+  w.target.join('billing', 'alive');
+  await sweep(w);
+  assert.ok(w.source.calls.includes('commit'), 'the source has nobody in the group');
+  assert.ok(!w.target.calls.includes('commit'), 'the target has');
+  assert.deepEqual(w.source.placed('billing'), { 'orders/0': 7 });
+  assert.equal(w.source.positions.get('billing')?.get('orders/0')?.metadata, 'kept');
+});

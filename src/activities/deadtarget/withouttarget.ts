@@ -15,7 +15,7 @@ import { fence } from '../fence.ts';
 import { groupFence } from '../groupfence.ts';
 import { entry } from '../ledger.ts';
 import { isEmpty, membersOf } from '../moved.ts';
-import { applicationsOf, both, clusterOf, count, grouped, list, unique, type Said } from '../outside.ts';
+import { applicationsOf, both, byName, clusterOf, count, grouped, list, unique, type Said } from '../outside.ts';
 import { writeThrough } from '../positions.ts';
 import { sweptOf } from '../sweep.ts';
 import type { Placed } from '../translating.ts';
@@ -27,6 +27,8 @@ type OfSets = Ask & { readonly sets: readonly CutSet[] };
 
 /** A fleet on the side that died may never answer. */
 const fleetMs = 20_000;
+/** Stopping a connector whose cluster is dead takes Connect its time. */
+const removeMs = 60_000;
 /** Aborting what a silenced mirror left open takes its coordinator some moments. */
 const settleMs = 10_000;
 
@@ -128,15 +130,18 @@ export const withoutTarget = (ports: Ports) => {
     async leaveTarget(x: OfSets, at: At): Promise<Said> {
       const cleared: string[] = [];
       const left: string[] = [];
-      for (const toward of both) if ((toward === 'target' ? x.m.connect : x.m.connectBack) !== null) for (const set of x.sets) {
+      const ways = both.filter((toward) => (toward === 'target' ? x.m.connect : x.m.connectBack) !== null);
+      // Side by side: a Connect worker that died with the target keeps nobody waiting for the other.
+      await Promise.all(ways.flatMap((toward) => x.sets.map(async (set) => {
         const failed = await answered(async () => {
           for (const spec of await findMirrors(ports, { ...x, set, toward })) { at.until.check(); await ports.mirrors.remove(spec, at.until); cleared.push(spec.name); }
-        }, fleetMs * 2);
+        }, removeMs);
         if (failed !== null) left.push(`mirrors of ${set.name} from ${x.m[otherSide(toward)]} to ${x.m[toward]} on Connect worker ${connectOf(x.m, toward)} (${failed})`);
-      }
+      })));
+      at.until.check();
       left.push(`on ${x.m.target}: topics ${list(x.m.topics)} with what never came back, positions of groups, fences and retention settings of ours`);
       await book.write(x.m, [entry(`${x.c.run}/without-target/left`, { atMs: at.now(), left, cleared })], 'one', at);
-      return { say: `left behind: ${left.join('; ')}. ${cleared.length > 0 ? `Removed: ${list(cleared)}. ` : ''}When ${x.m.target} is back: cutover reconcile.` };
+      return { say: `left behind: ${[...left].sort(byName).join('; ')}. ${cleared.length > 0 ? `Removed: ${list([...cleared].sort(byName))}. ` : ''}When ${x.m.target} is back: cutover reconcile.` };
     },
   };
 };
