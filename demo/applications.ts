@@ -40,11 +40,11 @@ export function fleets(supervisor: string, tokenFile: string): Readonly<Record<s
 }
 
 /** The workflow input; limits stay at their defaults. `principals`: only where the clusters have an authorizer, and so can fence. */
-export function migration(x: { readonly copies: boolean; readonly principals: boolean; readonly budgetMs: number }): Omit<Migration, 'limits'> {
+export function migration(x: { readonly copies: boolean; readonly principals: boolean; readonly budgetMs: number; /** Consent of every group; absent: none. */ readonly mayLose?: number }): Omit<Migration, 'limits'> {
   const application = (name: string, a: Pick<Application, 'writes' | 'reads'> & { readonly transactionalIds?: readonly string[] }): Application => ({
     name, fleet: name, transactionalIds: [], principals: x.principals && a.writes.length > 0 ? [`User:${name}`] : [], ...a,
   });
-  const reading = (group: string, of: readonly string[]): Application['reads'][number] => ({ group, topics: of, isolation: 'read_committed' });
+  const reading = (group: string, of: readonly string[]): Application['reads'][number] => ({ group, topics: of, isolation: 'read_committed', ...(x.mayLose === undefined ? {} : { mayLose: x.mayLose }) });
   return {
     name: 'demo', source: 'old', target: 'new', connect: x.copies ? 'forward' : null, connectBack: 'back',
     topics: ['orders', 'enriched'],

@@ -8,7 +8,7 @@ const [steps] = await Promise.all([staticSteps(), ensureTools({ temporal: true, 
 const fast = await runFiles(await files('fast'), { concurrency: 2, timeoutMs: 120_000 });
 const stack = await files('stack');
 /** Whole migrations under load have the machine to themselves; the others wait half of their time and go in pairs. */
-const alone = (file: string): boolean => /^test\/(demo|scenarios|guarantees)\//.test(file);
+const alone = (file: string): boolean => /^test\/(demo|scenarios)\//.test(file);
 const pairs = await runFiles(stack.filter((f) => !alone(f)), { concurrency: 2, timeoutMs: 900_000 });
 const whole = await runFiles(stack.filter(alone), { concurrency: 1, timeoutMs: 900_000 });
 const failed = fast.failed + pairs.failed + whole.failed + steps.filter((s) => !s.ok).length;

@@ -9,6 +9,7 @@ import { commitsShown, emptyShown, fleetsShown, inventoryShown, lagsShown, lefto
 import { fenceTold, forecastShown, readFenceTold } from './evidence/forecast.ts';
 import { closedTargetShown, cutStands, foreignShown } from './evidence/logs.ts';
 import { backTold, mirrorsGone, mirrorsShown, wayBackShown } from './evidence/mirrors.ts';
+import { beginningShown } from './evidence/beginnings.ts';
 import { provableShown } from './evidence/provable.ts';
 import type { About, EvidenceAsk, Reach, Shown } from './evidence/shown.ts';
 import { withoutTargetShown } from './evidence/withouttarget.ts';
@@ -79,8 +80,9 @@ async function cut(reach: Reach, x: About<'cut'>): Promise<Looks> {
     closedShown(reach, x, about),
     fleetsShown(reach, x, of),
     ...(reading.length > 0 ? [positionsShown(reach, x, { ...of, applications: reading }), emptyShown(reach, x, { applications: reading, on: 'target' })] : []),
+    ...(about.begins ?? []).map((b) => beginningShown(reach, x, b)),
     // Groups that read to the end first need no translation.
-    ...(reading.length > 0 && about.copies && about.waits === undefined ? provableShown(reach, x, { ...of, applications: reading }) : []),
+    ...(reading.length > 0 && about.copies && about.waits === undefined ? provableShown(reach, x, { ...of, applications: reading.filter((n) => applicationsOf(x.m, [n]).some((a) => a.reads.some((r) => !about.begins?.some((b) => b.group === r.group && b.how === 'latest')))) }) : []),
     ...(x.m.connectBack === null ? [] : [wayBackShown(reach, x, about.set)]),
     forecastShown(reach, x),
     leftoversTold(reach, x, of),

@@ -6,15 +6,15 @@ import type { At } from './boundary.ts';
 import { entry, valueOf, type LedgerBook } from './ledger.ts';
 import { keepPlaces } from './known.ts';
 import { isEmpty, membersOf } from './moved.ts';
-import { kept, whole } from './preimage.ts';
 import { byKey, clusterOf, count, list, topicsOf, unique, type Said } from './outside.ts';
 import { lookByTimestamp } from './timestamping.ts';
 import { describe, lookAt, provenPlaces, repeatsOf, settled, translateGroups, type Look, type Placed, type Places } from './translating.ts';
-import type { Ask, Consent, PositionForecast, PositionHow, PositionsBefore } from './work.ts';
+import { earliest, latest } from './beginning.ts';
+import type { Ask, Consent, LossConsent, PositionForecast, PositionHow, PositionsBefore } from './work.ts';
 
 interface OfGroups extends Ask { readonly groups: readonly string[]; readonly to: Side }
 /** What was set, as the ledger has it: `topic/partition` → where it came from, where it went, and why that is the same place. */
-type Kept = Readonly<Record<string, { readonly from: string | null; readonly to: string; readonly by: string; readonly matched: number; readonly repeats?: number }>>;
+type Kept = Readonly<Record<string, { readonly from: string | null; readonly to: string; readonly by: string; readonly matched: number; readonly repeats?: number; readonly lost?: number }>>;
 
 const setKey = (x: Ask, group: string): string => `${x.c.key}/set/${group}`;
 /** A group that read on the target what is only there: its place is kept for the next way forward. */
@@ -24,14 +24,13 @@ export const positions = (ports: Ports, record: LedgerBook) => ({
   /** A partition that is missing had no position: keeps the pre-image small. */
   capturePositions: (x: OfGroups, at: At): Promise<PositionsBefore> => record.capture(x, at, async () => {
     const committed = await clusterOf(ports, x.m, x.to).committed(x.groups);
-    const before = Object.fromEntries(x.groups.map((group) => {
-      const reads = new Set(topicsOf(x.m, group));
-      return [group, Object.fromEntries((committed.get(group) ?? []).filter((p) => reads.has(p.topic)).map((p) => [tpKey(p), Number(p.offset)]))];
+    return Object.fromEntries(x.groups.map((group) => {
+      const reads = topicsOf(x.m, group);
+      return [group, Object.fromEntries((committed.get(group) ?? []).filter((p) => reads.includes(p.topic)).map((p) => [tpKey(p), Number(p.offset)]))];
     }));
-    return kept(record, x, { before, at });
   }),
 
-  async setPositions(x: OfGroups & { readonly how: PositionHow; readonly before: PositionsBefore; readonly consents?: readonly Consent[] }, at: At): Promise<Said> {
+  async setPositions(x: OfGroups & { readonly how: PositionHow; readonly before: PositionsBefore; readonly consents?: readonly Consent[]; readonly losses?: readonly LossConsent[] }, at: At): Promise<Said> {
     const [here, there] = [clusterOf(ports, x.m, otherSide(x.to)), clusterOf(ports, x.m, x.to)];
     await Promise.all([requireEmpty(here, x.groups), requireEmpty(there, x.groups)]);
     // Asked before the places are known: the group is empty, so what stands there does not change meanwhile.
@@ -46,8 +45,7 @@ export const positions = (ports: Ports, record: LedgerBook) => ({
     return { say: `${describePlaces(places)} on the ${x.to}, read back.`, figures: { positions: [...places.values()].flat().length, groups: places.size } };
   },
 
-  async returnPositions(asked: OfGroups & { readonly how: PositionHow; readonly before: PositionsBefore }, at: At): Promise<Said> {
-    const x = { ...asked, before: await whole(record, asked) };
+  async returnPositions(x: OfGroups & { readonly how: PositionHow; readonly before: PositionsBefore }, at: At): Promise<Said> {
     const [here, back] = [clusterOf(ports, x.m, x.to), clusterOf(ports, x.m, otherSide(x.to))];
     // Where nothing was set there is nothing to take back, and whoever is in the group does not matter.
     const set = [...await here.committed(x.groups)].filter(([group, of]) => of.some((p) => topicsOf(x.m, group).includes(p.topic))).map(([group]) => group);
@@ -91,7 +89,9 @@ function forecast(look: Look, group: string): PositionForecast {
   return { group, kind, repeats: repeatsOf(spots, look.answers) ?? 'unknown', partitions: spots.length, why: worst ? describe(worst, look.answers) : '' };
 }
 
-function placesFor(ports: Ports, record: LedgerBook, x: OfGroups & { readonly how: PositionHow; readonly consents?: readonly Consent[] }, at: At): Promise<Places> {
+function placesFor(ports: Ports, record: LedgerBook, x: OfGroups & { readonly how: PositionHow; readonly consents?: readonly Consent[]; readonly losses?: readonly LossConsent[] }, at: At): Promise<Places> {
+  if (x.how === 'earliest') return earliest(ports, x, { at, translated: () => translateGroups(ports, record, { ...x, from: otherSide(x.to) }, at) });
+  if (x.how === 'latest') return latest(ports, x);
   if (x.how === 'log-start') return logStarts(ports, record, x);
   const wanted = { ...x, from: otherSide(x.to) };
   if (x.how === 'timestamp') return settled(ports, wanted, at, (committed) => lookByTimestamp(ports, wanted, committed));
@@ -163,7 +163,7 @@ async function logStarts(ports: Ports, record: LedgerBook, x: OfGroups): Promise
   })));
 }
 
-const keep = (of: readonly Placed[]): Kept => Object.fromEntries(of.map((p) => [tpKey(p), { from: p.from === null ? null : String(p.from), to: String(p.offset), by: p.by, matched: p.matched, ...(p.repeats !== undefined && { repeats: p.repeats }) }]));
+const keep = (of: readonly Placed[]): Kept => Object.fromEntries(of.map((p) => [tpKey(p), { from: p.from === null ? null : String(p.from), to: String(p.offset), by: p.by, matched: p.matched, ...(p.repeats !== undefined && { repeats: p.repeats }), ...(p.lost !== undefined && { lost: p.lost }) }]));
 
 /** Whether the group read on `to` after we set it there. What we did not write down counts as moved: translating back is always right. */
 async function movedOn(record: LedgerBook, x: OfGroups, of: { readonly group: string; readonly now: readonly Position[] }): Promise<boolean> {
@@ -200,10 +200,16 @@ async function restore(cluster: Cluster, x: OfGroups & { readonly before: Positi
 
 const partitionOf = (key: string): TopicPartition => ({ topic: key.slice(0, key.lastIndexOf('/')), partition: Number(key.slice(key.lastIndexOf('/') + 1)) });
 
+/** By group: what is given up, or read again from the beginning. */
+function given(what: 'lost' | 'repeats', places: Places, by: Placed['by'] = 'latest'): string {
+  const of = [...places].filter(([, all]) => all.some((p) => p.by === by)).map(([group, all]) => `${group} ${count(all.reduce((n, p) => n + (p[what] ?? 0), 0), 'record')}`);
+  return of.length === 0 ? '' : `; ${what === 'lost' ? 'given up unread' : 'from the beginning again'}: ${of.join(', ')}`;
+}
+
 function describePlaces(places: Places): string {
   const all = [...places.values()].flat();
   const matched = all.reduce((n, p) => n + p.matched, 0);
-  const repeats = all.reduce((n, p) => n + (p.repeats ?? 0), 0);
+  const repeats = all.reduce((n, p) => n + (p.by === 'earliest' ? 0 : (p.repeats ?? 0)), 0);
   const never = unique([...places].filter(([, of]) => of.some((p) => p.by === 'never-committed')).map(([group]) => group));
-  return `${count(all.length, 'position')} of ${list([...places.keys()])} set${matched > 0 ? `, ${count(matched, 'record')} matched one by one` : ''}${never.length > 0 ? ` (${list(never)} never committed: from the log start)` : ''}${repeats > 0 ? `; with consent ${count(repeats, 'record')} will be read again` : ''}`;
+  return `${count(all.length, 'position')} of ${list([...places.keys()])} set${matched > 0 ? `, ${count(matched, 'record')} matched one by one` : ''}${never.length > 0 ? ` (${list(never)} never committed: from the log start)` : ''}${repeats > 0 ? `; with consent ${count(repeats, 'record')} will be read again` : ''}${given('lost', places)}${given('repeats', places, 'earliest')}`;
 }

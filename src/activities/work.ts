@@ -42,13 +42,17 @@ export interface MirrorBefore { readonly name: string }
 export interface SilenceBefore { readonly name: string; readonly writers: readonly { readonly transactionalId: string; readonly producerId: string | null }[] }
 /** Per application where its processes ran. */
 export type FleetBefore = Readonly<Record<string, Side | 'stopped' | 'unknown'>>;
-/** Group → `topic/partition` → offset (null: none committed) on the side that is about to be written. Large ones stay in the ledger (`preimage.ts`). */
+/** Group → `topic/partition` → offset (null: none committed) on the side that is about to be written. */
 export type PositionsBefore = Readonly<Record<string, Readonly<Record<string, number | null>>>>;
-/** `cut`: where that side's log was cut last; only for groups proven to have drained the other side. `log-start`: kept for plans of old. `timestamp`: by the smallest timestamp of what is unread, with repeats that need consent. */
-export type PositionHow = 'translated' | 'cut' | 'log-start' | 'timestamp';
+/** `cut`: where that side's log was cut last; only for groups proven to have drained the other side. `log-start`: kept for plans of old. `timestamp`: by the smallest timestamp of what is unread, with repeats that need consent. `earliest`: where that side's log begins, with all that was read before as repeats. `latest`: at its end, with all that is unread as loss, within `losses`. */
+export type PositionHow = 'translated' | 'cut' | 'log-start' | 'timestamp' | 'earliest' | 'latest';
 export interface CutBefore { readonly epoch: number }
 /** What an operator accepted by name: this group may read up to so many records again, over all its partitions. */
 export interface Consent { readonly group: string; readonly repeats: number }
+/** As `Consent`: this group may leave up to so many records unread for ever. */
+export interface LossConsent { readonly group: string; readonly records: number }
+/** Where a group begins that does not go on where it was, and how many records it may repeat or lose by that. */
+export interface Beginning { readonly group: string; readonly how: 'earliest' | 'latest'; readonly most: number }
 /** What setting a group's positions would say now. `behind` heals when the mirror moves on; `refused` does not. */
 export interface PositionForecast {
   readonly group: string;
@@ -161,7 +165,7 @@ export interface Work {
   /** Positions of these groups on `to`, as they are now. */
   capturePositions(x: Ask & { readonly groups: readonly string[]; readonly to: Side }): Promise<PositionsBefore>;
   /** One explicit position per partition each group reads: translated with proof (else `NotExact`), or the log start. Read back. */
-  setPositions(x: Ask & { readonly groups: readonly string[]; readonly to: Side; readonly how: PositionHow; readonly before: PositionsBefore; readonly consents?: readonly Consent[] }): Promise<Done>;
+  setPositions(x: Ask & { readonly groups: readonly string[]; readonly to: Side; readonly how: PositionHow; readonly before: PositionsBefore; readonly consents?: readonly Consent[]; readonly losses?: readonly LossConsent[] }): Promise<Done>;
   /** The undo: where the groups are on `to` now is translated back to the other side and set there; then `before` is restored on `to`. */
   returnPositions(x: Ask & { readonly groups: readonly string[]; readonly to: Side; readonly how: PositionHow; readonly before: PositionsBefore }): Promise<Done>;
   /** What `setPositions` would find for each group now. Reads only; waits for nothing. */
@@ -206,7 +210,7 @@ export interface Work {
 export interface Waiting { readonly groups: readonly string[]; readonly topics: readonly string[]; /** Silence that is waited for, ms. */ readonly quietMs: number }
 export type EvidenceAbout =
   | { readonly kind: 'move'; readonly applications: readonly string[]; readonly sets: readonly CutSet[]; readonly copies: boolean }
-  | { readonly kind: 'cut'; readonly set: CutSet; readonly applications: readonly string[]; readonly copies: boolean; readonly budgetMs: number; readonly undoReserveMs: number; readonly waits?: readonly Waiting[] }
+  | { readonly kind: 'cut'; readonly set: CutSet; readonly applications: readonly string[]; readonly copies: boolean; readonly budgetMs: number; readonly undoReserveMs: number; readonly waits?: readonly Waiting[]; readonly begins?: readonly Beginning[] }
   | { readonly kind: 'reverse'; readonly set: CutSet; readonly applications: readonly string[]; readonly budgetMs: number; readonly undoReserveMs: number }
   /** The target is dead: what is given up, and how old what is known is. */
   | { readonly kind: 'without-target'; readonly applications: readonly string[]; readonly sets: readonly CutSet[] }

@@ -30,6 +30,7 @@ function applied(s: State, e: Effect, way: Way): readonly Found[] {
     case 'prove-mirror-drained': return drained(s, e);
     case 'prove-group-drained': return groupDrained(s, e);
     case 'prove-dry': return ranDry(s, e);
+    case 'forgo': return forgo(s, e);
     case 'cut': return cut(s, e);
   }
 }
@@ -171,7 +172,7 @@ function position(s: State, e: Of<'position'>, topic: string, way: Way): readonl
   }
   // A group that still runs, or whose processes were not proven gone, reads on: what is written now may be outdated at once.
   const settled = members.every((a) => s.place(a.name) === 'stopped' && (way === 'undo' || s.quiet(a.name)));
-  return [...missing, ...(e.from === 'cut' ? atTheCut : translated)(s, e, topic, { application, settled })];
+  return [...missing, ...(e.from === 'cut' ? atTheCut : e.from === 'start' ? atTheStart : translated)(s, e, topic, { application, settled })];
 }
 
 interface Reader { readonly application: string | null; readonly settled: boolean }
@@ -196,6 +197,23 @@ function atTheCut(s: State, e: Of<'position'>, topic: string, reader: Reader): r
     return [breach('positions-first', reader.application, `Group ${e.group} is set to where ${topic} is cut on ${e.on} before it was proven to have read everything on ${other}.`)];
   s.setPosition(e.group, topic, e.on, 'cut');
   return [];
+}
+
+/** All that was copied is read again: nothing is skipped, and only a consent makes it right. */
+function atTheStart(s: State, e: Of<'position'>, topic: string, reader: Reader): readonly Found[] {
+  s.setPosition(e.group, topic, e.on, 'cut');
+  return [
+    ...(s.copied(topic) ? [] : [breach('positions-first', reader.application, `Group ${e.group} is to begin where ${topic} begins on ${e.on}, and nothing was copied there.`)]),
+    ...(consented(s, e.group, 'mayRepeat') ? [] : [breach('positions-first', reader.application, `Group ${e.group} is to read ${topic} again on ${e.on} from its beginning, and the migration allows no repeats ("mayRepeat").`)]),
+  ];
+}
+const consented = (s: State, group: string, what: 'mayRepeat' | 'mayLose'): boolean => s.ground.ofGroup(group).some((a) => a.reads.some((r) => r.group === group && r[what] !== undefined));
+
+/** Counts only once nothing more can come: what is given up has a number then. */
+function forgo(s: State, e: Of<'forgo'>): readonly Found[] {
+  const left = e.topics.filter((t) => !s.hasRead(e.group, t, e.on) && (s.authority(t) !== e.on || s.ground.writersOf([t]).every((a) => s.quiet(a.name))));
+  for (const t of left) s.setHasRead(e.group, t, e.on, true);
+  return left.length === 0 || consented(s, e.group, 'mayLose') ? [] : [breach('reads-what-comes', s.ground.ofGroup(e.group)[0]?.name ?? null, `Group ${e.group} gives up what it has not read of ${left.join(', ')} on ${e.on}, and the migration allows no loss ("mayLose").`)];
 }
 
 /** A position may only go when another one says how far the group has got, or where there was nothing to read yet. */

@@ -18,9 +18,10 @@ export type Effect =
   | { readonly do: 'run'; readonly application: string; readonly on: Side | 'both' | 'stopped' }
   /**
    * Every partition of these topics has an explicit position for the group on that side; `none` takes them away. `cut`: where
-   * that side's log was cut last (or is about to be), for a group that has read everything on the other side.
+   * that side's log was cut last (or is about to be), for a group that has read everything on the other side. `start`: where
+   * that side's log begins, for a group that may read again what was copied there.
    */
-  | { readonly do: 'position'; readonly group: string; readonly topics: readonly string[]; readonly on: Side; readonly from: 'translated' | 'cut' | 'none' }
+  | { readonly do: 'position'; readonly group: string; readonly topics: readonly string[]; readonly on: Side; readonly from: 'translated' | 'cut' | 'start' | 'none' }
   | { readonly do: 'fence'; readonly topics: readonly string[]; readonly on: Side; readonly state: 'up' | 'down' }
   /** A proof that held when the step was done. `quiet`: fleet and brokers agree that these applications are gone. */
   | { readonly do: 'prove-quiet'; readonly applications: readonly string[] }
@@ -28,6 +29,8 @@ export type Effect =
   | { readonly do: 'give-up'; readonly on: Side; readonly applications: readonly string[] }
   | { readonly do: 'prove-mirror-drained'; readonly mirror: string }
   | { readonly do: 'prove-group-drained'; readonly group: string; readonly topics: readonly string[]; readonly on: Side }
+  /** Given up by consent, counted: whatever of these topics the group has not read on that side is never read. */
+  | { readonly do: 'forgo'; readonly group: string; readonly topics: readonly string[]; readonly on: Side }
   /** What these applications write and read themselves has run dry: nothing of it is unread, and nothing new came for a declared time. */
   | { readonly do: 'prove-dry'; readonly applications: readonly string[]; readonly topics: readonly string[] }
   /** Authority over these topics changes; `set` is the cut set's name. */

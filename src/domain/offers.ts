@@ -63,6 +63,7 @@ function processing(a: Application, t: Tolerances, o: Offer): readonly string[] 
     ...(o.loss === 'counted' && !t.loss ? ['tolerates no loss, and what it has not read at the stop would be lost'] : []),
     ...(o.repeats === 'counted' && !t.repeats ? ['tolerates no repeats, and every record of the overlap would be processed twice'] : []),
     ...(o.order === 'measured' && !t.disorder ? ['tolerates no disorder, and records of one key may come out of order across the switch'] : []),
+    ...(t.loss ? [] : a.reads.flatMap((r) => ((r.mayLose ?? 0) > 0 ? [`tolerates no loss, and "mayLose" lets group ${r.group} lose ${r.mayLose}`] : []))),
     ...(t.repeats ? [] : consentsOf([a]).map((c) => `tolerates no repeats, and "mayRepeat" lets group ${c.group} read ${c.repeats} again`)),
   ];
 }

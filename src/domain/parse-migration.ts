@@ -86,6 +86,7 @@ function readMigration(f: Fields, scheme: string): Migration {
     limits: readLimits(f('limits')),
   };
   checkAcross(migration, f);
+  checkStarts(migration, f, scheme);
   return migration;
 }
 
@@ -150,14 +151,17 @@ export function readTolerances(x: At): Pick<Application, 'tolerates'> {
 }
 
 function readReading(x: At): Reading {
-  const f = fields(x, { noun: 'a reading', known: ['group', 'topics', 'isolation', 'mayRepeat'], secrets });
+  const f = fields(x, { noun: 'a reading', known: ['group', 'topics', 'isolation', 'mayRepeat', 'start', 'mayLose'], secrets });
   if (!f) return { group: '', topics: [], isolation: 'read_uncommitted' };
   const mayRepeat = f('mayRepeat').value === undefined ? null : whole(f('mayRepeat'), { least: 1, most: 1_000_000_000, unit: 'records' });
+  const mayLose = f('mayLose').value === undefined ? null : whole(f('mayLose'), { least: 0, most: 1_000_000_000, unit: 'records' });
   return {
     group: text(f('group'), { noun: 'a consumer group', most: longestName, form: printable, secrets }),
     topics: readTopics(f('topics'), { noun: 'topics or patterns', least: 1, most: 2_000 }),
     isolation: choice(f('isolation'), ['read_committed', 'read_uncommitted'], 'read_uncommitted'),
     ...(mayRepeat === null ? {} : { mayRepeat }),
+    ...(f('start').value === undefined ? {} : { start: choice(f('start'), ['translated', 'earliest', 'latest']) }),
+    ...(mayLose === null ? {} : { mayLose }),
   };
 }
 
@@ -245,6 +249,22 @@ function checkBatches(m: Migration, x: At): void {
     if (!found) at.faults.add(at.path, `no application is called ${show(name)}.`);
     else if (found.writes.length > 0) at.faults.add(at.path, `${show(name)} writes as well: it moves with the cut of what it writes, not in a batch. Take it out here.`);
   }
+}
+
+/** Where groups begin is asked of one scheme only; what that means for loss and repeats must be consented to. */
+function checkStarts(m: Migration, f: Fields, scheme: string): void {
+  const { faults } = f('applications');
+  const fault = (i: number, j: number, key: string, sentence: string): void => { faults.add(`applications[${i}].reads[${j}].${key}`, sentence); };
+  m.applications.forEach((a, i) => { a.reads.forEach((r, j) => {
+    if (scheme !== 'restartAllAtOnce') {
+      for (const key of ['start', 'mayLose'] as const) if (r[key] !== undefined) fault(i, j, key, `is for restartAllAtOnce only; ${scheme} moves every group to where it was. Leave it out.`);
+      return;
+    }
+    if (r.start === 'earliest' && m.connect === null) fault(i, j, 'start', 'is "earliest", and without a copy ("connect") nothing is on the target to be read again. Leave it out.');
+    else if (r.start === 'earliest' && r.mayRepeat === undefined) fault(i, j, 'mayRepeat', 'is missing; a group that begins at the earliest reads again what was copied: say how many records at most.');
+    if (r.start === 'latest' && r.mayLose === undefined) fault(i, j, 'mayLose', 'is missing; a group that begins at the latest never reads what it had not read at the stop: say how many records at most.');
+    else if (m.connect === null && r.mayLose === undefined) fault(i, j, 'mayLose', 'is missing; without a copy ("connect") what the group has not read at the stop is lost: say how many records at most, or choose stopWaitRestart, which waits until everything is read.');
+  }); });
 }
 
 /** The silence that a loop needs is part of the outage. */

@@ -10,3 +10,4 @@ export const stopRestartRepeat = (migration: unknown, journal?: unknown): Promis
 export const producerFirst = (migration: unknown, journal?: unknown): Promise<Result> => migrate('producerFirst', migration, journal);
 export const consumerFirst = (migration: unknown, journal?: unknown): Promise<Result> => migrate('consumerFirst', migration, journal);
 export const stopWaitRestart = (migration: unknown, journal?: unknown): Promise<Result> => migrate('stopWaitRestart', migration, journal);
+export const restartAllAtOnce = (migration: unknown, journal?: unknown): Promise<Result> => migrate('restartAllAtOnce', migration, journal);

@@ -1,7 +1,7 @@
 /** What the demo says at the end, and when it says that it failed. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { addedWriteMs, reportOf, summary, table, type Findings } from '../../demo/report.ts';
+import { addedWriteMs, reportOf, saidLost, summary, table, type Findings } from '../../demo/report.ts';
 import type { FleetEvent } from '../../demo/supervisor.ts';
 
 const event = (application: string, what: FleetEvent['what'], atMs: number): FleetEvent => ({ application, what, side: 'source', atMs });
@@ -30,6 +30,16 @@ test('report: the added write outage is from the last writer stopped to the firs
   assert.equal(addedWriteMs(moved, ['audit']), null);
 });
 
+test('report: a loss that was consented to is no fault as long as it is the one that was counted', () => {
+  const losing: Findings = {
+    ...good, mayLose: 1_000, count: { ...good.count, duties: [{ group: 'billing', topic: 'orders', expected: 5_000, lost: 12, duplicated: 0, reordered: 0 }, { group: 'audit', topic: 'orders', expected: 5_000, lost: 1_000, duplicated: 0, reordered: 0 }] },
+    ended: { ...good.ended, proven: ['cut everything/outage/begin audit, billing at the latest on the target: 12 positions of audit, billing set; given up unread: audit 1,000 records, billing 12 records on the target, read back.'] },
+  };
+  assert.deepEqual([...saidLost(losing.ended.proven)], [['audit', 1_000], ['billing', 12]]);
+  assert.deepEqual(reportOf(losing).faults, []);
+  assert.deepEqual(reportOf({ ...losing, mayLose: 500 }).faults, ['Group audit, topic orders: 1000 lost of 5000.']);
+  assert.deepEqual(reportOf({ ...losing, ended: good.ended }).faults, ['Group billing lost 12 records; Cutover had counted none.', 'Group audit lost 1000 records; Cutover had counted none.']);
+});
 test('report: a good run, as one JSON object', () => {
   const r = reportOf(good);
   assert.deepEqual(r.faults, []);

@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { apps, migration } from '../../demo/applications.ts';
 import { Supervisor } from '../../demo/supervisor.ts';
 import { cutsOf } from '../../src/domain/migration.ts';
-import { copies, schemes, type SchemeName } from '../../src/workflows/schemes/schemes.ts';
+import { copies, copiesEither, schemes, type SchemeName } from '../../src/workflows/schemes/schemes.ts';
 import { parseMigration } from '../../src/domain/parse-migration.ts';
 import { eventually } from '../adapters/fleet/until.ts';
 
@@ -45,7 +45,11 @@ test('demo supervisor: an application that dies is started again where it was, o
 
 for (const scheme of Object.keys(schemes) as SchemeName[])
   test(`demo migration: is accepted by ${scheme} as it is`, () => {
-    const m = migration({ copies: copies[scheme], principals: true, budgetMs: 10_000 });
+    const m = migration({ copies: copies[scheme] || copiesEither.includes(scheme), principals: true, budgetMs: 10_000 });
     const { limits: _defaults, ...parsed } = parseMigration(JSON.parse(JSON.stringify(m)), scheme);
     assert.deepEqual(parsed, { ...m, ...cutsOf(scheme) });
   });
+test('demo migration: restartAllAtOnce without data consents to a loss', () => {
+  const m = migration({ copies: false, principals: true, budgetMs: 30_000, mayLose: 20_000 });
+  assert.equal(parseMigration(m, 'restartAllAtOnce').connect, null);
+});

@@ -44,7 +44,7 @@ const refused: readonly (readonly [string, unknown, ...string[]])[] = [
     'outage: is missing; it must say the longest write outage you accept, such as {"budgetMs": 10000}.'],
   ['an unknown field, mistyped', { ...good, topcis: [] }, `topcis: is not a field of a migration (${allFields}). Did you mean "topics"?`],
   ['an unknown field deep inside', withApplication({ name: 'a', fleet: 'f', reads: [{ group: 'g', topics: ['orders'], isolationLevel: 'x' }] }),
-    'applications[0].reads[0].isolationLevel: is not a field of a reading (group, topics, isolation, mayRepeat). Did you mean "isolation"?'],
+    'applications[0].reads[0].isolationLevel: is not a field of a reading (group, topics, isolation, mayRepeat, start, mayLose). Did you mean "isolation"?'],
   ['a field called __proto__', JSON.parse(`{"__proto__": {}, ${JSON.stringify(good).slice(1)}`), `__proto__: is not a field of a migration (${allFields}).`],
   ['a name with capitals', { ...good, name: 'Shop' }, 'name: must be the name of the migration (lower-case letters, digits and inner dashes); it is "Shop".'],
   ['a name with a slash', { ...good, name: 'a/b' }, 'name: must be the name of the migration (lower-case letters, digits and inner dashes); it is "a/b".'],
@@ -190,6 +190,21 @@ test('migration accepted: a scheme with one outage for all cuts everything toget
   assert.deepEqual([m.cuts, m.connect, m.quiet], ['together', null, { 'shop.orders': 500 }]);
   assert.deepEqual(parseMigration(m, 'stopWaitRestart'), m);
   assert.equal('cuts' in parseMigration(good, 'stopRestartRepeat'), false);
+});
+test('migration accepted: where groups begin, with consent, by restartAllAtOnce', () => {
+  const [a, ...rest] = good.applications;
+  const reads = (more: object): object => ({ ...good, applications: [a, ...rest.map((x) => ({ ...x, reads: (x as unknown as { readonly reads: readonly object[] }).reads.map((r) => ({ ...r, ...more })) }))] });
+  const m = parseMigration(reads({ start: 'latest', mayLose: 0 }), 'restartAllAtOnce');
+  assert.deepEqual(m.applications.flatMap((x) => x.reads.map((r) => [r.start, r.mayLose])), [['latest', 0]]);
+  assert.deepEqual(parseMigration(m, 'restartAllAtOnce'), m);
+  for (const [more, connect, scheme, fault] of [
+    [{ start: 'latest' }, 'c', 'restartAllAtOnce', /mayLose: is missing; a group that begins at the latest never reads/],
+    [{ start: 'earliest' }, 'c', 'restartAllAtOnce', /mayRepeat: is missing; a group that begins at the earliest reads again/],
+    [{ start: 'earliest', mayRepeat: 5, mayLose: 5 }, null, 'restartAllAtOnce', /start: is "earliest", and without a copy/],
+    [{}, null, 'restartAllAtOnce', /mayLose: is missing; without a copy .* choose stopWaitRestart/],
+    [{ mayLose: 5 }, 'c', 'stopRestartRepeat', /mayLose: is for restartAllAtOnce only/],
+    [{ start: 'soon' }, 'c', 'restartAllAtOnce', /start: must be one of "translated", "earliest", "latest"/],
+  ] as const) assert.throws(() => parseMigration({ ...reads(more), connect }, scheme), fault);
 });
 const loops: readonly (readonly [string, object, RegExp])[] = [
   ['cuts for a scheme that has its own', { cuts: 'together' }, /cuts: is not for stopRestartRepeat/],

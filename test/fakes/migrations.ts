@@ -71,6 +71,14 @@ export const fixtures: readonly Migration[] = [demo, unfenced, twoWriters, chain
 
 /** Nothing is copied. */
 export const bare = (m: Migration): Migration => ({ ...m, name: `${m.name}-bare`, connect: null });
+/** Every group may lose so many records, and nothing is copied. */
+export const losing = (m: Migration, mayLose = 10_000): Migration => ({ ...bare(m), name: `${m.name}-losing`, applications: m.applications.map((a) => ({ ...a, reads: a.reads.map((r) => ({ ...r, mayLose })) })) });
+/** One group begins again, one behind everything, the others where they were. */
+export const starts: Migration = {
+  ...demo, name: 'starts', applications: demo.applications.map((a) => ({ ...a, reads: a.reads.map((r) => ({
+    ...r, ...(r.group === 'billing' ? { start: 'earliest' as const, mayRepeat: 10_000 } : r.group === 'audit' ? { start: 'latest' as const, mayLose: 10_000 } : {}),
+  })) })),
+};
 /** Loops that say when they have run dry. */
 export const quietLoop: Migration = { ...loop, name: 'quiet-loop', quiet: { ping: 400, pong: 400 } };
 export const quietRetries: Migration = { ...ownReader, name: 'quiet-retries', quiet: { retries: 400 } };

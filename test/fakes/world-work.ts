@@ -7,7 +7,7 @@ import { groupsOf, type Migration } from '../../src/domain/migration.ts';
 import type { Context, Done, Look } from '../../src/domain/scheme.ts';
 import type { World } from './world.ts';
 import { dying, sweeping } from './world-sweep.ts';
-import { MirrorFake, topicOf, translate, type ClusterFake } from './world-logs.ts';
+import { MirrorFake, topicOf, translate, type ClusterFake, type Log } from './world-logs.ts';
 
 /**
  * `hang`: never answers before its time is up. `late`: as `hang`, and its request takes effect all the same, after that time.
@@ -320,10 +320,19 @@ function positions(a: Activities): Part<'lookGroupsDrained' | 'capturePositions'
       }
     })),
     preparePositions: ({ c }) => a.write('preparePositions', c, () => step('prepared')),
-    setPositions: ({ m, c, groups, to, how }) => a.write('setPositions', c, () => {
+    setPositions: ({ m, c, groups, to, how, consents, losses }) => a.write('setPositions', c, () => {
       idle(m, groups, to);
       const cluster = w.clusters[to];
-      const wanted = groups.flatMap((g) => read(m, g, cluster).map((key) => ({ g, key, at: how === 'translated' ? there(g, key, to) : atTheCut(g, key, to) })));
+      const here = w.clusters[otherSide(to)];
+      const visible = (log: Log, from: number, until: number): number => { let n = 0; for (let o = log.next(from); o !== null && o < until; o = log.next(o + 1)) n++; return n; };
+      for (const g of groups) {
+        const keys = read(m, g, cluster);
+        const gone = keys.reduce((n, key) => n + visible(here.log(key), here.position(g, key) ?? 0, Infinity), 0);
+        const again = how === 'earliest' ? keys.reduce((n, key) => n + visible(cluster.log(key), 0, there(g, key, to)), 0) : 0;
+        if (how === 'latest' && gone > (losses?.find((l) => l.group === g)?.records ?? 0)) throw new Failure('NotExact', `${g} would lose ${gone}.`);
+        if (again > (consents?.find((l) => l.group === g)?.repeats ?? 0)) throw new Failure('NotExact', `${g} would read ${again} again.`);
+      }
+      const wanted = groups.flatMap((g) => read(m, g, cluster).map((key) => ({ g, key, at: how === 'translated' ? there(g, key, to) : how === 'earliest' ? cluster.log(key).start : how === 'latest' ? cluster.log(key).end : atTheCut(g, key, to) })));
       return step('set', ...wanted.map(({ g, key, at }) => () => { cluster.commit(g, key, at); setAt.set(`${c.key} ${g} ${key}`, at); }));
     }),
     returnPositions: ({ m, c, groups, to, how, before }) => a.write('returnPositions', c, () => {

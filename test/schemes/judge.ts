@@ -2,18 +2,27 @@
 import assert from 'node:assert/strict';
 import { Failure } from '../../src/domain/failures.ts';
 import { trial, type Trial, type TrialOptions } from '../fakes/runtime.ts';
-import { flawless } from '../fakes/world.ts';
+import type { Reading } from '../../src/domain/migration.ts';
+import { flawless, type Verdict } from '../fakes/world.ts';
 import type { Fault } from '../fakes/world-work.ts';
 
 export const lagging = { slow: { audit: 4, show: 3 } };
 
 export function ended(t: Trial, situation: string): void {
   const told = `${situation}\n${t.journal.audit.slice(-25).join('\n')}\n${t.questions.join('\n')}\ncalls: ${t.activities.calls.slice(-20).join(' ')}`;
-  assert.ok(flawless(t.verdict), `${JSON.stringify(t.verdict)}\n${told}`);
+  assert.ok(flawless(beyondConsent(t)), `${JSON.stringify(t.verdict)}\n${told}`);
   for (const o of t.journal.outages) if (o.outcome === 'undone') assert.ok(o.endedMs - o.startedMs < t.journal.migration.outage.budgetMs, `an undone outage took ${o.endedMs - o.startedMs} ms\n${told}`);
   if (t.outcome === 'rolled-back') { assert.deepEqual(t.end, t.start, told); return; }
   for (const [name, sides] of Object.entries(t.end.runs)) assert.deepEqual(sides, ['target'], `${name}: ${told}`);
   assert.deepEqual({ mirrors: t.end.mirrors, locks: t.end.locks, denied: t.end.denied }, { mirrors: [], locks: [], denied: { source: [], target: [] } }, told);
+}
+/** What was lost or repeated beyond what the groups' readers consented to, for each time that the target was opened. */
+function beyondConsent(t: Trial): Verdict {
+  const readings = t.journal.migration.applications.flatMap((a) => a.reads);
+  const openings = t.journal.outages.filter((o) => o.outcome === 'opened' && !o.name.startsWith('back ')).length;
+  const over = (told: readonly string[], most: (r: Reading | undefined) => number): readonly string[] =>
+    told.filter((line) => { const [, group, n] = /^(.*)\|.*: (\d+)$/.exec(line) ?? []; return Number(n) > openings * most(readings.find((r) => r.group === group)); });
+  return { ...t.verdict, lost: over(t.verdict.lost, (r) => r?.mayLose ?? 0), duplicated: over(t.verdict.duplicated, (r) => r?.mayRepeat ?? 0) };
 }
 /** Runs one migration and judges it. */
 export async function go(situation: string, options: TrialOptions): Promise<Trial> {

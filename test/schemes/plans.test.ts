@@ -8,7 +8,7 @@ import type { Change, Outage, Plan, Step } from '../../src/domain/scheme.ts';
 import { endless } from '../../src/domain/stopping.ts';
 import { bind, unbound } from '../../src/workflows/resources/use.ts';
 import { schemes, type SchemeName } from '../../src/workflows/schemes/schemes.ts';
-import { bare, chain, demo, fixtures, loop, ownReader, quietLoop, quietRetries, sharedGroup } from '../fakes/migrations.ts';
+import { bare, chain, demo, losing, starts, fixtures, loop, ownReader, quietLoop, quietRetries, sharedGroup } from '../fakes/migrations.ts';
 
 const names = Object.keys(schemes) as SchemeName[];
 const planOf = (scheme: SchemeName, given: Migration): Plan => {
@@ -26,6 +26,7 @@ const refused: Readonly<Record<SchemeName, readonly Migration[]>> = {
   consumerFirst: [],
   // Nobody says how long a loop must be silent until it has run dry.
   stopWaitRestart: [loop, ownReader],
+  restartAllAtOnce: [],
 };
 
 for (const scheme of names) describe(scheme, () => {
@@ -42,8 +43,8 @@ test('a loop without a declared quiescence is refused with the reason, and anoth
 });
 
 describe('one outage for all', () => {
-  for (const scheme of ['stopWaitRestart'] as const) for (const connect of ['connect-new', null]) for (const connectBack of ['connect-old', null])
-    for (const shape of [...fixtures.filter((m) => !refused[scheme].includes(m)), quietLoop, quietRetries])
+  for (const scheme of ['stopWaitRestart', 'restartAllAtOnce'] as const) for (const connect of ['connect-new', null]) for (const connectBack of ['connect-old', null])
+    for (const shape of [...fixtures.filter((m) => !refused[scheme].includes(m)), quietLoop, quietRetries, starts].map((m) => (scheme === 'restartAllAtOnce' && connect === null ? losing(m) : m)))
       test(`${scheme} of ${shape.name}, ${connect === null ? 'nothing copied' : 'with a copy'}, ${connectBack === null ? 'no way back' : 'with a way back'}: keeps every rule`, () => {
         const m = { ...shape, connect, connectBack };
         assert.deepEqual(check(scheme, m), [], explainBreaches(check(scheme, m)));
@@ -122,6 +123,26 @@ describe('a mistake planted in stopWaitRestart is found', () => {
   ];
   for (const [situation, m, plant, wanted] of cases) test(situation, () => {
     const found = checkPlan(m, plant(planOf('stopWaitRestart', m)));
+    assert.ok(found.some((b) => Object.entries(wanted).every(([k, v]) => b[k as keyof Breach] === v)), `${JSON.stringify(wanted)} is not among:\n${explainBreaches(found)}`);
+  });
+});
+
+describe('a mistake planted in restartAllAtOnce is found', () => {
+  const cases: readonly (readonly [string, Migration, (p: Plan) => Plan, Partial<Breach>])[] = [
+    ['positions are not set', demo, dropping(/^set positions/), { rule: 'positions-first', application: 'billing' }],
+    ['positions are set before the stop is confirmed', demo, dropping(/^confirm that they are gone/), { rule: 'positions-first', application: 'audit' }],
+    ['the mirror is not drained', demo, dropping(/^drain the mirror/), { rule: 'cut-is-proven' }],
+    ['the mirror is not silenced', demo, dropping(/^silence/), { rule: 'cut-is-proven' }],
+    ['the opening is not approved', demo, dropping(/^approve the cut/), { rule: 'holds', step: 'cut everything/outage' }],
+    ['a group loses what nobody consented to', bare(demo), (p) => p, { rule: 'reads-what-comes', application: 'billing' }],
+    ['a group reads again what nobody consented to', { ...demo, applications: starts.applications.map((a) => ({ ...a, reads: a.reads.map(({ mayRepeat: _, ...r }) => r) })) }, (p) => p, { rule: 'positions-first', application: 'billing' }],
+    ['the loss is not counted', losing(demo), (p) => planted(p, (s) => [s.kind === 'change' && s.name.startsWith('begin') ? { ...s, effects: (s.effects ?? []).filter((e) => e.do !== 'forgo') } : s]), { rule: 'reads-what-comes', application: 'audit' }],
+    ['the loss is counted while producers still write', losing(demo), (p) => moved(p, /^begin/, /^stop shop/), { rule: 'reads-what-comes', application: 'audit' }],
+    ['the undo of the positions is missing', demo, (p) => planted(p, (s) => [s.kind === 'change' && s.name.startsWith('stop shop') ? { ...s, undoes: [] } : s]), { rule: 'undo-restores', application: 'shop' }],
+    ['on the way back readers are started without positions', { ...demo, connectBack: 'connect-old' }, (p) => inBack(p, (s) => !/^set positions of audit, billing/.test(s.name)), { rule: 'positions-first', application: 'audit' }],
+  ];
+  for (const [situation, m, plant, wanted] of cases) test(situation, () => {
+    const found = checkPlan(m, plant(planOf('restartAllAtOnce', m)));
     assert.ok(found.some((b) => Object.entries(wanted).every(([k, v]) => b[k as keyof Breach] === v)), `${JSON.stringify(wanted)} is not among:\n${explainBreaches(found)}`);
   });
 });

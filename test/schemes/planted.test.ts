@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Change, Context, Outage, Phase, Plan, Step, Unit } from '../../src/domain/scheme.ts';
 import { Run } from '../../src/workflows/engine.ts';
-import { demo } from '../fakes/migrations.ts';
+import { bare, demo, losing, quietRetries, starts } from '../fakes/migrations.ts';
 import { careful, say, trial, willing, type TrialOptions } from '../fakes/runtime.ts';
 import { ended, go, lagging, moments, once, refused, upTo } from './judge.ts';
 import { turningBackAt } from './properties.ts';
@@ -105,6 +105,22 @@ describe('a mistake in a scheme is found by running it', () => {
     ['the fence is not lowered by the undo', noUndo(/^fence enriched/)],
     ['the mirror is not removed by the undo', noUndo(/^mirror orders/)],
   ] as const) test(mistake, async (t) => { t.diagnostic(await found({ plan })); });
+});
+
+describe('a mistake in a scheme with one outage for all is found by running it', () => {
+  const slowReaders = { slow: { audit: 9, billing: 5, enricher: 5 } };
+  const cases: readonly (readonly [string, Partial<TrialOptions>])[] = [
+    ['an application stops although it has not read everything', { scheme: 'stopWaitRestart', world: slowReaders, plan: without(/^drain enricher/) }],
+    ['readers stop although they have not read everything, and nothing is copied', { scheme: 'stopWaitRestart', m: bare(demo), world: slowReaders, plan: without(/^drain audit/) }],
+    ['readers start on the target without positions', { scheme: 'stopWaitRestart', plan: without(/^set positions/) }],
+    ['everybody stops, and a loop still had records', { scheme: 'stopWaitRestart', m: quietRetries, world: { slow: { work: 6 } }, plan: without(/^(wait until retries|confirm that nothing is left)/) }],
+    ['the fence is not lowered by the undo', { scheme: 'stopWaitRestart', plan: noUndo(/^fence orders/) }],
+    ['everybody starts without positions', { scheme: 'restartAllAtOnce', plan: without(/^set positions/) }],
+    ['the undo of the stop is missing', { scheme: 'restartAllAtOnce', plan: noUndo(/^stop shop/) }],
+    ['nobody counts what is lost', { scheme: 'restartAllAtOnce', m: losing(demo, 1), world: slowReaders, spoil: (work) => ({ ...work, setPositions: (x) => work.setPositions({ ...x, losses: x.groups.map((group) => ({ group, records: 1_000_000 })) }) }) }],
+    ['nobody counts what is read again', { scheme: 'restartAllAtOnce', m: starts, spoil: (work) => ({ ...work, setPositions: (x) => work.setPositions({ ...x, how: x.how === 'translated' ? 'earliest' : x.how, consents: x.groups.map((group) => ({ group, repeats: 1_000_000 })) }) }) }],
+  ];
+  for (const [mistake, planted] of cases) test(mistake, async (t) => { t.diagnostic(await found(planted)); });
 });
 
 describe('a mistake in an activity is found', () => {

@@ -8,7 +8,7 @@ export const small = (name: string, more: { readonly scheme?: string; readonly [
     name, source: 'east', target: 'west', ...(isSchemeName(scheme ?? '') && !copies[scheme as SchemeName] ? {} : { connect: 'west-connect' }), topics: ['orders'],
     applications: [
       { name: 'shop', fleet: 'shop', writes: ['orders'], principals: ['User:shop'] },
-      { name: 'billing', fleet: 'billing', reads: [{ group: 'billing', topics: ['orders'] }] },
+      { name: 'billing', fleet: 'billing', reads: [{ group: 'billing', topics: ['orders'], ...(scheme === 'restartAllAtOnce' && fields['connect'] === null ? { mayLose: 1_000 } : {}) }] },
     ],
     outage: { budgetMs: 10_000, undoReserveMs: 2_000 },
     ...fields,

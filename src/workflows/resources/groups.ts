@@ -2,7 +2,7 @@
 import type { PositionsBefore } from '../../activities/work.ts';
 import { otherSide, type Effect, type Side } from '../../domain/authority.ts';
 import type { Json } from '../../domain/json.ts';
-import { consentsOf, groupsOf, type Application } from '../../domain/migration.ts';
+import { consentsOf, groupsOf, type Application, type Reading, type Start } from '../../domain/migration.ts';
 import { change, observe, type Change, type Observe } from '../../domain/scheme.ts';
 import type { Bound } from './use.ts';
 
@@ -26,6 +26,28 @@ export const groups = (b: Bound) => ({
       apply: (before, c) => b.work.setPositions({ m: b.m, c, groups: names(applications), to, how, before, ...(consents.length === 0 ? {} : { consents }) }),
       // Where nothing is copied, nothing can be translated back: a group that has read on `to` keeps its place there.
       undo: (before, c) => b.work.returnPositions({ m: b.m, c, groups: names(applications), to, how: undo === 'kept' ? 'cut' : 'translated', before }),
+    });
+  },
+  /**
+   * As `move`, by group. `earliest`: where the log of `to` begins; `latest`: behind it. What that repeats or loses is counted
+   * when everybody has stopped, and nothing is set where it is more than the migration allows.
+   */
+  begin: (readings: readonly Reading[], to: Side, how: Start): Change => {
+    const groups = [...new Set(readings.map((r) => r.group))].sort();
+    const [consents, losses] = [readings.flatMap((r) => (r.mayRepeat === undefined ? [] : [{ group: r.group, repeats: r.mayRepeat }])), readings.flatMap((r) => (r.mayLose === undefined ? [] : [{ group: r.group, records: r.mayLose }]))];
+    const says = (on: Side, from: 'translated' | 'cut' | 'start' | 'none'): readonly Effect[] => readings.map((r) => ({ do: 'position', group: r.group, topics: r.topics, on, from }) as const);
+    return change<PositionsBefore & Json>(how === 'translated' ? `set positions of ${groups.join(', ')} on the ${to}` : `begin ${groups.join(', ')} at the ${how} on the ${to}`, {
+      proves: true,
+      detail: { groups, to, how, ...(how === 'latest' ? { mayLose: Object.fromEntries(losses.map((l) => [l.group, l.records])) } : consents.length === 0 ? {} : { mayRepeat: Object.fromEntries(consents.map((c) => [c.group, c.repeats])) }) },
+      effects: [
+        ...(how === 'latest' ? readings.map((r) => ({ do: 'forgo', group: r.group, topics: r.topics, on: otherSide(to) }) as const) : []),
+        ...says(to, how === 'translated' ? 'translated' : how === 'earliest' ? 'start' : 'cut'),
+      ],
+      // Only who goes on where he was can be brought back from there; what the others left on the other side still says how far they got.
+      undoes: how === 'translated' ? [...says(otherSide(to), 'translated'), ...says(to, 'none')] : says(to, 'none'),
+      capture: async (c) => ({ ...(await b.work.capturePositions({ m: b.m, c, groups, to })) }),
+      apply: (before, c) => b.work.setPositions({ m: b.m, c, groups, to, how, before, ...(consents.length === 0 ? {} : { consents }), ...(losses.length === 0 ? {} : { losses }) }),
+      undo: (before, c) => b.work.returnPositions({ m: b.m, c, groups, to, how: how === 'translated' ? 'translated' : 'cut', before }),
     });
   },
   /** What can be translated before an outage is, and kept: inside it only what moved is counted. */

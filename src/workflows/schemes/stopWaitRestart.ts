@@ -25,12 +25,14 @@ export const stopWaitRestart: Scheme<Use> = (m, _has, use) => {
   const stop = (s: Stage): readonly (Change | Observe)[] => {
     const names = s.applications.map((a) => a.name);
     const those = s.applications.filter((a) => a.reads.length > 0);
+    // Whoever wrote the same topics and stopped before is looked at with them: only together do they say that nothing comes any more.
+    const gone = m.applications.filter((a) => s.applications.includes(a) || s.closes?.writers.includes(a.name) === true);
     return [
       ...(s.loops.length > 0 ? [use.groups.dry(those, s, 'source')] : those.length > 0 ? [use.groups.drained(those, s.inputs, 'source', 'before the stop')] : []),
       use.fleets.stop(names, 'source'),
-      ...use.guards.leftovers(s.applications, 'source', 'named'),
-      use.fleets.quiet(names, 'source', 'named'),
-      ...use.guards.transactions(s.applications, 'source', 'named'),
+      ...use.guards.leftovers(gone, 'source', 'named'),
+      use.fleets.quiet(gone.map((a) => a.name), 'source', 'named'),
+      ...use.guards.transactions(gone, 'source', 'named'),
       ...(s.closes !== null && fenced(s.closes) ? [use.cuts.fence(s.closes, 'source')] : []),
       ...use.guards.readFence(those, 'source'),
       ...(s.loops.length > 0 ? [use.groups.drained(those, s.loops, 'source', 'after the stop')] : []),
