@@ -19,7 +19,7 @@ describe('what a group may lose or repeat', () => {
     const { verdict, outcome } = await trial({ scheme, m: starts, world: lagging });
     assert.equal(outcome, 'completed');
     assert.match(verdict.lost.join(), /^audit\|orders: \d+$/);
-    assert.deepEqual(verdict.duplicated.map((d) => d.split(':')[0]).sort(), ['billing|enriched', 'billing|orders']);
+    assert.deepEqual([...new Set(verdict.duplicated.map((d) => d.split('|')[0]))], ['billing']);
     assert.deepEqual([verdict.reordered, verdict.doubled, verdict.guessed], [[], [], []]);
   });
   for (const [what, m] of [['lose', losing(demo, 0)], ['lose although it asked for it', { ...starts, applications: starts.applications.map((a) => ({ ...a, reads: a.reads.map((r) => ({ ...r, ...(r.mayLose === undefined ? {} : { mayLose: 0 }) })) })) }],
