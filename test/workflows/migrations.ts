@@ -1,11 +1,11 @@
 /** Migrations as an operator types them: one application that writes, one that reads what it writes. */
-import { copies, isSchemeName, type SchemeName } from '../../src/workflows/schemes/schemes.ts';
+import { copies, copiesEither, isSchemeName, type SchemeName } from '../../src/workflows/schemes/schemes.ts';
 
 export interface Typed { readonly name: string; readonly source: string; readonly target: string; readonly [field: string]: unknown }
 export const small = (name: string, more: { readonly scheme?: string; readonly [field: string]: unknown } = {}): Typed => {
   const { scheme, ...fields } = more;
   return {
-    name, source: 'east', target: 'west', ...(isSchemeName(scheme ?? '') && !copies[scheme as SchemeName] ? {} : { connect: 'west-connect' }), topics: ['orders'],
+    name, source: 'east', target: 'west', ...(isSchemeName(scheme ?? '') && !copies[scheme as SchemeName] && !copiesEither.includes(scheme as SchemeName) ? {} : { connect: 'west-connect' }), topics: ['orders'],
     applications: [
       { name: 'shop', fleet: 'shop', writes: ['orders'], principals: ['User:shop'] },
       { name: 'billing', fleet: 'billing', reads: [{ group: 'billing', topics: ['orders'], ...(scheme === 'restartAllAtOnce' && fields['connect'] === null ? { mayLose: 1_000 } : {}) }] },
