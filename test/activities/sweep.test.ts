@@ -103,3 +103,18 @@ test('every half day the positions of groups without members are committed again
   assert.deepEqual(w.source.placed('billing'), { 'orders/0': 7 });
   assert.equal(w.source.positions.get('billing')?.get('orders/0')?.metadata, 'kept');
 });
+
+test('a sweep asks the clusters as often for forty groups as for one', async () => {
+  const asked = async (n: number): Promise<Readonly<Record<string, number>>> => {
+    const { w } = await opened();
+    const names = Array.from({ length: n }, (_, i) => `g${i}`);
+    const many = { ...m, applications: [...m.applications, ...names.map((g) => application(`app-${g}`, { reads: { [g]: ['orders'] } }))] };
+    write(w, 6, 0);
+    w.copy();
+    for (const g of names) { w.target.place(g, 'orders', 0, 9n); w.target.place(g, 'orders', 1, 0n); }
+    for (const c of [w.source, w.target]) c.calls.length = 0;
+    await w.work().lookSwept({ m: many, c: looking('sweep'), groups: names, topics: ['orders'] });
+    return Object.fromEntries([w.source, w.target].flatMap((c) => [...Map.groupBy(c.calls, (call) => call)].map(([call, all]) => [`${c.name} ${call}`, all.length])));
+  };
+  assert.deepEqual(await asked(40), await asked(1));
+});
