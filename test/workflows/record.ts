@@ -50,7 +50,7 @@ const situations: Readonly<Record<string, Situation>> = {
     says: (q, n) => (q.name.endsWith('approve the cut back') ? { kind: 'reject' } : q.name === lastHold && n < 5 ? { kind: 'rollback' } : null),
   },
   'rolled-back-without-target': { status: 'FAILED', more: withWayBack, says: (q) => (q.name === lastHold ? { kind: 'rollback', withoutTarget: true } : null) },
-  'rolled-back-without-target-continued-as-new': { status: 'FAILED', more: { ...withWayBack, ...often }, says: (q) => (q.name === lastHold ? { kind: 'rollback', withoutTarget: true } : null) },
+  'rolled-back-without-target-continued-as-new': { only: ['stopRestartRepeat'], status: 'FAILED', more: { ...withWayBack, ...often }, says: (q) => (q.name === lastHold ? { kind: 'rollback', withoutTarget: true } : null) },
   'without-target-refused': {
     status: 'COMPLETED', more: withWayBack,
     says: (q, n) => (q.name.startsWith('without the target/') ? { kind: 'reject' } : q.name === lastHold && n < 6 ? { kind: 'rollback', withoutTarget: true } : null),
