@@ -78,7 +78,7 @@ async function bury(situation: string, x: { readonly scheme: SchemeName; readonl
   return judged(t, death, situation);
 }
 
-for (const scheme of ['stopRestartRepeat', 'producerFirst', 'consumerFirst', 'stopWaitRestart'] as const) describe(`${scheme}, the target dies`, () => {
+for (const scheme of ['stopRestartRepeat', 'producerFirst', 'consumerFirst', 'stopWaitRestart', 'restartAllAtOnce'] as const) describe(`${scheme}, the target dies`, () => {
   const m = withWayBack(demo);
   const calls = async (turnBack: boolean): Promise<number> => (await trial({ scheme, m, world: lagging, operator: burying({ dead: false }, turnBack) })).activities.calls.length;
 

@@ -9,6 +9,7 @@ import { phase, outage, type Phase, type Scheme } from '../../domain/scheme.ts';
 import { promised } from '../../domain/promises.ts';
 import type { Use } from '../resources/use.ts';
 import { wayBack, wayBackPromise, withoutFence } from './wayback.ts';
+import { ifTargetDies } from './withouttarget.ts';
 
 export const restartAllAtOnce: Scheme<Use> = (m, _has, use) => {
   const names = m.applications.map((a) => a.name);
@@ -80,5 +81,6 @@ export const restartAllAtOnce: Scheme<Use> = (m, _has, use) => {
         ...(back ? [use.mirrors.giveUpTheWayBack(sets)] : []),
         use.topics.releaseRetention(), use.cuts.unfence(sets, 'source'), ...use.guards.liftReadFence(m.applications, 'source'), use.clusters.unlock()),
     ],
+    ...ifTargetDies(m, use),
   };
 };
