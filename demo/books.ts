@@ -119,7 +119,8 @@ function pauses(entries: readonly Entry[], nameOf: (e: Entry) => string | null, 
   return [...Map.groupBy(named, (e) => nameOf(e) ?? '')].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, runs]) => {
     const gaps = runs.slice(1).map((run, i) => {
       const before = runs[i];
-      return { name, ms: (facts(run)[0]?.atMs ?? 0) - (before ? facts(before).at(-1)?.atMs ?? 0 : 0), from: before?.run?.side ?? null, to: run.run?.side ?? null };
+      // Two runs at once leave no pause between them.
+      return { name, ms: Math.max(0, (facts(run)[0]?.atMs ?? 0) - (before ? facts(before).at(-1)?.atMs ?? 0 : 0)), from: before?.run?.side ?? null, to: run.run?.side ?? null };
     });
     return gaps.sort((a, b) => b.ms - a.ms)[0] ?? { name, ms: null, from: null, to: null };
   });

@@ -1,11 +1,11 @@
 /**
- * The program of the demo's command fleets: `fleet-command.ts <supervisor url> <file with its token> stop|start|ask`. What a
+ * The program of the demo's command fleets: `fleet-command.ts <supervisor url> <file with its token> stop|start|ask [beside]`. What a
  * real one would do with systemd, ssh or a deployment tool, this one does by calling the demo's supervisor.
  */
 import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
 
-const [url = '', tokenFile = '', verb = ''] = process.argv.slice(2);
+const [url = '', tokenFile = '', verb = '', how = ''] = process.argv.slice(2);
 const { CUTOVER_APPLICATION: application = '', CUTOVER_SIDE: on = '', CUTOVER_UNTIL_MS: until = '' } = process.env;
 const asking = verb === 'ask';
 
@@ -24,4 +24,4 @@ call.on('error', (e) => {
   process.stderr.write(`The demo's supervisor does not answer: ${e.message}\n`);
   process.exitCode = 1;
 });
-call.end(asking ? undefined : JSON.stringify({ application, ...(on === '' ? {} : { on }), ...(until === '' ? {} : { untilMs: Number(until) }) }));
+call.end(asking ? undefined : JSON.stringify({ application, ...(on === '' ? {} : { on }), ...(how === 'beside' ? { beside: true } : {}), ...(until === '' ? {} : { untilMs: Number(until) }) }));

@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import type { WorkflowHandle } from '@temporalio/client';
 import type { Migration } from '../src/domain/migration.ts';
 import { cutsOf, workflowIdOf } from '../src/domain/migration.ts';
+import { offerOf } from '../src/domain/offers.ts';
 import { copies, copiesEither, isSchemeName, schemes, type SchemeName } from '../src/workflows/schemes/schemes.ts';
 import { derived, duties, migration, writers } from './applications.ts';
 import { ending, settle, until } from './ending.ts';
@@ -89,7 +90,7 @@ async function run(c: Choices, resources: AsyncDisposableStack): Promise<Report>
   say(out, `  the migration has ended (${ended.outcome}); traffic runs on, then everything is drained and counted`);
   await settle(stage, ended.outcome === 'failed' ? 0 : c.records + before);
   const findings = {
-    mayLose: losing ? mayLose : 0, scheme: c.scheme, wanted: c.rollback === 'no' ? 'completed' as const : 'rolled-back' as const, ended, count: books.count(duties, derived), duringMigration, running,
+    mayLose: losing ? mayLose : 0, scheme: c.scheme, ordered: offerOf(c.scheme, input)?.order !== 'measured', wanted: c.rollback === 'no' ? 'completed' as const : 'rolled-back' as const, ended, count: books.count(duties, derived), duringMigration, running,
     events: stage.supervisor.events, temporal: { workflowId: id, address: stage.stack.temporal.address, ui: link },
   };
   const report = reportOf(findings);

@@ -52,8 +52,8 @@ export class Supervisor implements AsyncDisposable {
   readonly #running = new Map<string, Running[]>();
   /** One call at a time per application: a repeated call must see what the first one did. */
   readonly #turns = new Map<string, Promise<unknown>>();
-  /** Where each application is meant to run; absent: nowhere. */
-  readonly #wanted = new Map<string, Side>();
+  /** Where each application is meant to run; empty: nowhere. */
+  readonly #wanted = new Map<string, ReadonlySet<Side>>();
   #server: Server | null = null;
 
   constructor(choices: SupervisorChoices) {
@@ -83,40 +83,43 @@ export class Supervisor implements AsyncDisposable {
     return (this.#running.get(application) ?? []).flatMap((r) => r.child.pid ?? []);
   }
 
-  /** Starts what is missing on that side; returns once the processes exist. */
-  start(application: string, side: Side, untilMs: number | null = null): Promise<void> {
+  /** Starts what is missing on that side; returns once the processes exist. `beside`: a set on the other side goes on. */
+  start(application: string, side: Side, untilMs: number | null = null, how: 'alone' | 'beside' = 'alone'): Promise<void> {
     return this.#inTurn(application, async () => {
       refuseLate(untilMs);
       const spec = this.#spec(application);
       const now = this.count(application);
-      if (now[side === 'source' ? 'target' : 'source'] > 0) throw new Refused(409, `${application} still runs on the other side; stop it first.`);
+      if (how === 'alone' && now[side === 'source' ? 'target' : 'source'] > 0) throw new Refused(409, `${application} still runs on the other side; stop it first.`);
       if (now[side] === spec.instances) return;
       this.#note(application, 'told to start', side);
-      this.#wanted.set(application, side);
-      const missing = Array.from({ length: spec.instances }, (_, i) => i).filter((i) => !this.#has(application, i));
+      this.#wanted.set(application, new Set([...(this.#wanted.get(application) ?? []), side]));
+      const missing = Array.from({ length: spec.instances }, (_, i) => i).filter((i) => !this.#has(application, i, side));
       await Promise.all(missing.map((i) => this.#spawn(spec, i, side)));
     });
   }
 
-  /** SIGTERM to all, and waits until they are gone. */
-  stop(application: string, untilMs: number | null = null): Promise<void> {
+  /** SIGTERM to all, or to those on one side, and waits until they are gone. */
+  stop(application: string, untilMs: number | null = null, only: Side | null = null): Promise<void> {
     return this.#inTurn(application, async () => {
       refuseLate(untilMs);
       this.#spec(application);
-      this.#wanted.delete(application);
-      const all = [...(this.#running.get(application) ?? [])];
-      const side = all[0]?.side;
-      if (side === undefined) return;
-      this.#note(application, 'told to stop', side);
-      const late = setTimeout(() => {
-        this.#note(application, 'killed', side);
-        for (const r of all) r.child.kill('SIGKILL');
-      }, stopWithinMs);
-      for (const r of all) r.child.kill('SIGTERM');
-      await Promise.all(all.map((r) => r.gone));
-      clearTimeout(late);
-      this.#note(application, 'stopped', side);
+      for (const side of only === null ? (['source', 'target'] as const) : [only]) await this.#stop(application, side);
     });
+  }
+
+  async #stop(application: string, side: Side): Promise<void> {
+    this.#wanted.set(application, new Set([...(this.#wanted.get(application) ?? [])].filter((s) => s !== side)));
+    const all = (this.#running.get(application) ?? []).filter((r) => r.side === side);
+    if (all.length === 0) return;
+    this.#note(application, 'told to stop', side);
+    const late = setTimeout(() => {
+      this.#note(application, 'killed', side);
+      for (const r of all) r.child.kill('SIGKILL');
+    }, stopWithinMs);
+    for (const r of all) r.child.kill('SIGTERM');
+    await Promise.all(all.map((r) => r.gone));
+    clearTimeout(late);
+    this.#note(application, 'stopped', side);
   }
 
   /** Until every process of the application is connected and at work. */
@@ -149,8 +152,8 @@ export class Supervisor implements AsyncDisposable {
   }
 
   readonly #instanceOf = new WeakMap<ChildProcess, number>();
-  #has(application: string, instance: number): boolean {
-    return (this.#running.get(application) ?? []).some((r) => this.#instanceOf.get(r.child) === instance);
+  #has(application: string, instance: number, side: Side): boolean {
+    return (this.#running.get(application) ?? []).some((r) => r.side === side && this.#instanceOf.get(r.child) === instance);
   }
 
   async #spawn(spec: AppSpec, instance: number, side: Side): Promise<void> {
@@ -178,7 +181,7 @@ export class Supervisor implements AsyncDisposable {
     void gone.then(() => {
       this.#running.set(spec.application, (this.#running.get(spec.application) ?? []).filter((r) => r !== running));
       if (child.exitCode !== 0) this.#note(spec.application, 'died', side);
-      if (this.#wanted.get(spec.application) === side) setTimeout(() => void this.#again(spec, instance, side), restartAfterMs);
+      if (this.#wanted.get(spec.application)?.has(side)) setTimeout(() => void this.#again(spec, instance, side), restartAfterMs);
     });
     await new Promise<void>((resolve, reject) => { child.once('spawn', resolve); child.once('error', reject); });
   }
@@ -186,7 +189,7 @@ export class Supervisor implements AsyncDisposable {
   /** As a service manager would: what ended by itself is started again, unless it was stopped meanwhile. */
   async #again(spec: AppSpec, instance: number, side: Side): Promise<void> {
     await this.#inTurn(spec.application, async () => {
-      if (this.#wanted.get(spec.application) === side && !this.#has(spec.application, instance)) await this.#spawn(spec, instance, side);
+      if (this.#wanted.get(spec.application)?.has(side) && !this.#has(spec.application, instance, side)) await this.#spawn(spec, instance, side);
     });
   }
 
@@ -203,13 +206,14 @@ export class Supervisor implements AsyncDisposable {
     }
   }
 
-  async #act(path: string, x: { readonly application: string; readonly on: string | null; readonly untilMs: number | null }): Promise<object> {
+  async #act(path: string, x: { readonly application: string; readonly on: string | null; readonly beside: boolean; readonly untilMs: number | null }): Promise<object> {
     if (path === '/stop') {
-      await this.stop(x.application, x.untilMs);
+      if (x.on !== null && x.on !== 'source' && x.on !== 'target') throw new Refused(400, `"on" is ${x.on}; wanted source, target, or nothing for both.`);
+      await this.stop(x.application, x.untilMs, x.on);
       await this.#choices.stopped?.(x.application);
     } else if (path === '/start') {
       if (x.on !== 'source' && x.on !== 'target') throw new Refused(400, `"on" is ${x.on ?? 'missing'}; wanted source or target.`);
-      await this.start(x.application, x.on, x.untilMs);
+      await this.start(x.application, x.on, x.untilMs, x.beside ? 'beside' : 'alone');
     } else throw new Refused(404, `No such call: POST ${path}.`);
     return this.#state(x.application);
   }
@@ -224,14 +228,14 @@ function refuseLate(untilMs: number | null): void {
   if (untilMs !== null && Date.now() >= untilMs) throw new Refused(409, `Too late by ${Date.now() - untilMs} ms: the time of this call has passed.`);
 }
 
-function parseBody(body: string): { readonly application: string; readonly on: string | null; readonly untilMs: number | null } {
+function parseBody(body: string): { readonly application: string; readonly on: string | null; readonly beside: boolean; readonly untilMs: number | null } {
   let x: unknown;
   try {
     x = JSON.parse(body);
   } catch {
     throw new Refused(400, 'The body is not JSON.');
   }
-  const { application, on, untilMs } = (x ?? {}) as Readonly<Record<string, unknown>>;
+  const { application, on, beside, untilMs } = (x ?? {}) as Readonly<Record<string, unknown>>;
   if (typeof application !== 'string') throw new Refused(400, '"application" is missing.');
-  return { application, on: typeof on === 'string' ? on : null, untilMs: typeof untilMs === 'number' ? untilMs : null };
+  return { application, on: typeof on === 'string' ? on : null, beside: beside === true, untilMs: typeof untilMs === 'number' ? untilMs : null };
 }

@@ -16,6 +16,7 @@ import { createRecord, ledger } from './ledger.ts';
 import { leftovers } from './leftovers.ts';
 import { lookUntil, type Glance, type LookingOptions } from './looking.ts';
 import { mirrors } from './mirrors.ts';
+import { listening } from './listening.ts';
 import { moved } from './moved.ts';
 import type { Said } from './outside.ts';
 import { createPace } from './pace.ts';
@@ -72,7 +73,7 @@ export function createWork(ports: Ports, options: WorkOptions): Work {
   const pace = createPace();
   const all: Looks & Writes & Reads = {
     ...clusters(ports, options), ...ledger(ports, record), ...ready(ports), ...topics(ports, record), ...retention(ports, record), ...mirrors(ports, record), ...caughtUp(ports, record), ...wayBack(ports),
-    ...fleets(ports, record, pace), ...moved(ports), ...fence(ports, record), ...groupFence(ports, record), ...leftovers(ports), ...foreign(ports, record), ...stragglers(ports, record), ...drained(ports, record), ...whereabouts(ports, record), ...positions(ports, record), ...sweep(ports, record, options.redact), ...withoutTarget(ports), ...cut(ports, record), ...evidence(ports, record, pace), ...sameness(ports, record, options.comparer),
+    ...fleets(ports, record, pace), ...moved(ports), ...listening(ports), ...fence(ports, record), ...groupFence(ports, record), ...leftovers(ports), ...foreign(ports, record), ...stragglers(ports, record), ...drained(ports, record), ...whereabouts(ports, record), ...positions(ports, record), ...sweep(ports, record, options.redact), ...withoutTarget(ports), ...cut(ports, record), ...evidence(ports, record, pace), ...sameness(ports, record, options.comparer),
   };
   const [looks, writes, reads]: readonly [Looks, Writes, Reads] = [all, all, all];
   const look = <K extends LookName>(name: K) => (x: X<K>): Promise<Look> =>
@@ -111,6 +112,7 @@ export function createWork(ports: Ports, options: WorkOptions): Work {
     stopFleet: write('stopFleet'),
     startFleet: write('startFleet'),
     lookRunning: look('lookRunning'),
+    lookListening: look('lookListening'),
     lookQuiet: look('lookQuiet'),
     captureFence: read('captureFence'),
     raiseFence: write('raiseFence'),

@@ -5,7 +5,7 @@ import type { Ports } from '../domain/ports.ts';
 import type { Evidence } from '../domain/scheme.ts';
 import type { At } from './boundary.ts';
 import { standingMark } from './cut.ts';
-import { commitsShown, emptyShown, fleetsShown, inventoryShown, lagsShown, leftoversTold, positionsShown, strangersTold } from './evidence/clients.ts';
+import { commitsShown, earsShown, emptyShown, fleetsShown, inventoryShown, lagsShown, leftoversTold, positionsShown, remainderShown, strangersTold } from './evidence/clients.ts';
 import { fenceTold, forecastShown, readFenceTold } from './evidence/forecast.ts';
 import { closedTargetShown, cutStands, foreignShown } from './evidence/logs.ts';
 import { backTold, mirrorsGone, mirrorsShown, wayBackShown } from './evidence/mirrors.ts';
@@ -83,6 +83,7 @@ async function cut(reach: Reach, x: About<'cut'>): Promise<Looks> {
     ...(about.begins ?? []).map((b) => beginningShown(reach, x, b)),
     // Groups that read to the end first need no translation.
     ...(reading.length > 0 && about.copies && about.waits === undefined ? provableShown(reach, x, { ...of, applications: reading.filter((n) => applicationsOf(x.m, [n]).some((a) => a.reads.some((r) => !about.begins?.some((b) => b.group === r.group && b.how === 'latest')))) }) : []),
+    ...(about.beside ? [earsShown(reach, x, { applications: about.beside, on: 'target', topics: about.set.topics })] : []),
     ...(x.m.connectBack === null ? [] : [wayBackShown(reach, x, about.set)]),
     forecastShown(reach, x),
     leftoversTold(reach, x, of),
@@ -95,11 +96,13 @@ async function reverse(reach: Reach, x: About<'reverse'>): Promise<Looks> {
   const of = { applications: about.applications, on: 'target' } as const;
   const reading = applicationsOf(x.m, about.applications).filter((a) => a.reads.length > 0).map((a) => a.name);
   return [
-    mirrorsShown(reach, x, { sets: [about.set], toward: 'source' }),
+    // Beside a set that still reads there, nothing may be carried back before the hold.
+    about.beside ? wayBackShown(reach, x, about.set) : mirrorsShown(reach, x, { sets: [about.set], toward: 'source' }),
+    ...(about.beside ? [remainderShown(reach, x, { applications: about.beside, topics: about.set.topics })] : []),
     foreignShown(reach, x, { set: about.set, on: 'source', aborted: 'told' }),
     fleetsShown(reach, x, of),
     ...(reading.length > 0 ? [positionsShown(reach, x, { ...of, applications: reading }), emptyShown(reach, x, { applications: reading, on: 'source' })] : []),
-    ...(reading.length > 0 ? provableShown(reach, x, { ...of, applications: reading }) : []),
+    ...(reading.length > 0 && about.beside === undefined ? provableShown(reach, x, { ...of, applications: reading }) : []),
     forecastShown(reach, x),
     leftoversTold(reach, x, of),
     fenceTold(reach, x, { set: about.set, on: 'target' }),

@@ -49,7 +49,7 @@ async function snapshot(cluster: Cluster, topics: readonly string[], groups: rea
 const grown = (a: Snapshot, b: Snapshot): readonly string[] => [...b.ends].filter(([key, e]) => e.hw !== a.ends.get(key)?.hw).map(([key]) => key);
 
 export const moved = (ports: Ports) => ({
-  lookQuiet(x: OfApplications, at: At): () => Promise<Glance> {
+  lookQuiet(x: OfApplications & { readonly only?: true }, at: At): () => Promise<Glance> {
     const applications = applicationsOf(x.m, x.applications);
     const cluster = clusterOf(ports, x.m, x.on);
     const [groups, topics] = [groupsAmong(x.m, applications), writtenBy(x.m, applications)];
@@ -58,7 +58,7 @@ export const moved = (ports: Ports) => ({
       const [fleets, facts, one] = await Promise.all([askAll(ports, x.m, x.applications, at), groups.own.length === 0 ? [] : cluster.groups(groups.own), snapshot(cluster, topics.own, groups.own)]);
       await at.pause(stillMs);
       const two = await snapshot(cluster, topics.own, groups.own);
-      const alive = fleets.filter((f) => f.state.source !== 0 || f.state.target !== 0).filter((f) => f.state.source !== 'unknown' && f.state.target !== 'unknown');
+      const alive = fleets.filter((f) => (x.only ? f.state[x.on] !== 0 : f.state.source !== 0 || f.state.target !== 0)).filter((f) => f.state.source !== 'unknown' && f.state.target !== 'unknown');
       const full = facts.filter((g) => !isEmpty(g));
       const growing = grown(one, two);
       const open = [...two.ends].filter(([, e]) => e.hw !== e.lso).map(([key]) => key);

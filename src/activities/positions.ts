@@ -7,6 +7,7 @@ import { entry, valueOf, type LedgerBook } from './ledger.ts';
 import { keepPlaces } from './known.ts';
 import { isEmpty, membersOf } from './moved.ts';
 import { byKey, clusterOf, count, list, topicsOf, unique, type Said } from './outside.ts';
+import { behindAll } from './behind.ts';
 import { lookByTimestamp } from './timestamping.ts';
 import { describe, lookAt, provenPlaces, repeatsOf, settled, translateGroups, type Look, type Placed, type Places } from './translating.ts';
 import { earliest, latest } from './beginning.ts';
@@ -30,9 +31,10 @@ export const positions = (ports: Ports, record: LedgerBook) => ({
     }));
   }),
 
-  async setPositions(x: OfGroups & { readonly how: PositionHow; readonly before: PositionsBefore; readonly consents?: readonly Consent[]; readonly losses?: readonly LossConsent[] }, at: At): Promise<Said> {
+  async setPositions(x: OfGroups & { readonly how: PositionHow; readonly before: PositionsBefore; readonly topics?: readonly string[]; readonly consents?: readonly Consent[]; readonly losses?: readonly LossConsent[] }, at: At): Promise<Said> {
     const [here, there] = [clusterOf(ports, x.m, otherSide(x.to)), clusterOf(ports, x.m, x.to)];
-    await Promise.all([requireEmpty(here, x.groups), requireEmpty(there, x.groups)]);
+    // Behind all there is, it does not matter how far somebody has got elsewhere.
+    await Promise.all([x.how === 'behind' ? null : requireEmpty(here, x.groups), requireEmpty(there, x.groups)]);
     // Asked before the places are known: the group is empty, so what stands there does not change meanwhile.
     const present = there.committed(x.groups);
     present.catch(() => undefined); // heard where it is used
@@ -53,6 +55,10 @@ export const positions = (ports: Ports, record: LedgerBook) => ({
     const now = await here.committed(x.groups);
     const moved: string[] = [];
     for (const group of x.groups) if (await movedOn(record, x, { group, now: now.get(group) ?? [] })) moved.push(group);
+    if (x.how === 'behind') {
+      await restore(here, x, { groups: x.groups, now, at });
+      return { say: `positions of ${list(x.groups)} on the ${x.to} are as before; those on the ${otherSide(x.to)} were never touched.` };
+    }
     if (x.how === 'cut' || x.how === 'log-start') return leaveAdvanced(record, x, { here, now, moved, at });
     await requireEmpty(back, moved);
     const places = moved.length === 0 ? new Map<string, readonly Placed[]>() : await translateGroups(ports, record, { ...x, groups: moved, from: x.to }, at);
@@ -89,9 +95,10 @@ function forecast(look: Look, group: string): PositionForecast {
   return { group, kind, repeats: repeatsOf(spots, look.answers) ?? 'unknown', partitions: spots.length, why: worst ? describe(worst, look.answers) : '' };
 }
 
-function placesFor(ports: Ports, record: LedgerBook, x: OfGroups & { readonly how: PositionHow; readonly consents?: readonly Consent[]; readonly losses?: readonly LossConsent[] }, at: At): Promise<Places> {
+function placesFor(ports: Ports, record: LedgerBook, x: OfGroups & { readonly how: PositionHow; readonly topics?: readonly string[]; readonly consents?: readonly Consent[]; readonly losses?: readonly LossConsent[] }, at: At): Promise<Places> {
   if (x.how === 'earliest') return earliest(ports, x, { at, translated: () => translateGroups(ports, record, { ...x, from: otherSide(x.to) }, at) });
   if (x.how === 'latest') return latest(ports, x);
+  if (x.how === 'behind') return behindAll(ports, record, x);
   if (x.how === 'log-start') return logStarts(ports, record, x);
   const wanted = { ...x, from: otherSide(x.to) };
   if (x.how === 'timestamp') return settled(ports, wanted, at, (committed) => lookByTimestamp(ports, wanted, committed));

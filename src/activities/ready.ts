@@ -6,7 +6,7 @@ import { groupsOf, type Migration } from '../domain/migration.ts';
 import { tpKey, type ClusterFacts, type MirrorSpec, type Ports, type TopicFacts } from '../domain/ports.ts';
 import type { At } from './boundary.ts';
 import { gaps, rulesOf } from './fence.ts';
-import { askAll } from './fleets.ts';
+import { askAll, lacksBeside } from './fleets.ts';
 import { unguarded } from './groupfence.ts';
 import { ledgerTopic } from './ledger.ts';
 import type { Glance } from './looking.ts';
@@ -20,13 +20,16 @@ const fault = (type: Fault['type'], text: string): Fault => ({ type, text });
 const skipped = (what: string): Checked => ({ faults: [], say: [`skipped: ${what}`] });
 const next = 'Nothing was moved. Mend these, then retry.';
 
+/** Schemes in which a second set of consumers starts beside the first. */
+const inTwoSets: readonly string[] = ['dualConsume'];
+
 export const ready = (ports: Ports) => ({
   lookReady(x: LookAsk & { readonly scheme: string }, at: At): () => Promise<Glance> {
     return async () => {
       const facts = await reach(ports, x.m);
       const checks = await Promise.all([
         guarded(async () => releases(x.m, facts)), guarded(() => topicsFit(ports, x.m, facts.target)), guarded(() => ledgers(ports, x.m, at)),
-        guarded(() => connect(ports, x, facts.target)), guarded(() => fleetsAnswer(ports, x.m, at)), guarded(() => fences(ports, x.m, facts)),
+        guarded(() => connect(ports, x, facts.target)), guarded(() => fleetsAnswer(ports, x, at)), guarded(() => fences(ports, x.m, facts)),
       ]);
       refuse('The preflight', checks.flatMap((c) => c.faults), next);
       return { done: true, state: 'ready', say: `${[...checks.flatMap((c) => c.say), 'skipped: rights to write, which show only when something is written'].join('; ')}.` };
@@ -140,7 +143,8 @@ async function connectTopics(ports: Ports, m: Migration): Promise<readonly strin
   return like.length === 0 ? ["skipped: replication of Connect's own topics (none found by name)"] : [`what look like Connect's own topics: ${list(like.map((t) => `${t.name} ${count(t.replicationFactor, 'replica')}`), 3)}`];
 }
 
-async function fleetsAnswer(ports: Ports, m: Migration, at: At): Promise<Checked> {
+async function fleetsAnswer(ports: Ports, { m, scheme }: { readonly m: Migration; readonly scheme: string }, at: At): Promise<Checked> {
+  const lacking = inTwoSets.includes(scheme) ? lacksBeside(ports, m.applications.filter((a) => a.writes.length === 0)) : [];
   const each = await Promise.all(m.applications.map((a) => guarded(async () => {
     const [asked] = await askAll(ports, m, [a.name], at);
     if (!asked) return { faults: [], say: [] };
@@ -148,7 +152,7 @@ async function fleetsAnswer(ports: Ports, m: Migration, at: At): Promise<Checked
     const wrong = state.target !== 'unknown' && state.target > 0 ? [fault('ClientNotMoved', `application ${a.name} already runs on cluster ${m.target}: ${state.say}; wanted nothing there before the migration.`)] : [];
     return { faults: wrong, say: [state.source === 'unknown' ? `${a.name}: unknown, ${state.say}` : `${a.name}: ${state.source} on the source`] };
   })));
-  return { faults: each.flatMap((c) => c.faults), say: each.flatMap((c) => c.say) };
+  return { faults: [...lacking, ...each.flatMap((c) => c.faults)], say: each.flatMap((c) => c.say) };
 }
 
 /** On the target until its opening, on the source behind its cut, and behind moved groups: what no rule will stop is said before anything moves. */

@@ -20,7 +20,7 @@ const pollMs = { outage: 10, plain: 250 };
 /** Offset syncs trail the records they speak of; longer than this they will not come. */
 const anchorsMs = 5_000;
 
-export interface Placed extends Position { readonly from: bigint | null; readonly by: Proof['by'] | 'log-start' | 'never-committed' | 'consent' | 'timestamp' | 'earliest' | 'latest'; readonly matched: number; readonly repeats?: number; /** Never read by the group. */ readonly lost?: number }
+export interface Placed extends Position { readonly from: bigint | null; readonly by: Proof['by'] | 'log-start' | 'behind' | 'never-committed' | 'consent' | 'timestamp' | 'earliest' | 'latest'; readonly matched: number; readonly repeats?: number; /** Never read by the group. */ readonly lost?: number }
 export type Committed = ReadonlyMap<string, readonly Position[]>;
 /** Group → its places on the other side. */
 export type Places = ReadonlyMap<string, readonly Placed[]>;

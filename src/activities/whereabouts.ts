@@ -26,7 +26,7 @@ export const whereabouts = (ports: Ports, record: LedgerBook) => ({
     ...x.m.applications.map((a) => told(a.name, async () => {
       const [asked] = await askAll(ports, x.m, [a.name], at);
       const place = asked ? placeOf(asked.state) : 'unknown';
-      return place === 'stopped' ? 'stopped' : place === 'unknown' ? `unknown, ${asked?.state.say ?? 'its fleet gave no answer'}` : `runs on ${nameOf(x.m, place)}`;
+      return place === 'stopped' ? 'stopped' : place === 'unknown' ? `unknown, ${asked?.state.say ?? 'its fleet gave no answer'}` : `runs on ${place === 'both' ? both.map((side) => nameOf(x.m, side)).join(' and ') : nameOf(x.m, place)}`;
     })),
     ...cutSets(x.m).map((set) => told(`topics ${list(set.topics)}`, async () => {
       const [mark] = await standingMarks(record, { ...x, set });

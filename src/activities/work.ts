@@ -41,11 +41,11 @@ export interface Stragglers {
 export interface MirrorBefore { readonly name: string }
 export interface SilenceBefore { readonly name: string; readonly writers: readonly { readonly transactionalId: string; readonly producerId: string | null }[] }
 /** Per application where its processes ran. */
-export type FleetBefore = Readonly<Record<string, Side | 'stopped' | 'unknown'>>;
+export type FleetBefore = Readonly<Record<string, Side | 'both' | 'stopped' | 'unknown'>>;
 /** Group → `topic/partition` → offset (null: none committed) on the side that is about to be written. */
 export type PositionsBefore = Readonly<Record<string, Readonly<Record<string, number | null>>>>;
-/** `cut`: where that side's log was cut last; only for groups proven to have drained the other side. `log-start`: kept for plans of old. `timestamp`: by the smallest timestamp of what is unread, with repeats that need consent. `earliest`: where that side's log begins, with all that was read before as repeats. `latest`: at its end, with all that is unread as loss, within `losses`. */
-export type PositionHow = 'translated' | 'cut' | 'log-start' | 'timestamp' | 'earliest' | 'latest';
+/** `cut`: where that side's log was cut last; only for groups proven to have drained the other side. `behind`: behind all that is there, which is read or is a copy of what is read on the other side. `log-start`: kept for plans of old. `timestamp`: by the smallest timestamp of what is unread, with repeats that need consent. `earliest`: where that side's log begins, with all that was read before as repeats. `latest`: at its end, with all that is unread as loss, within `losses`. */
+export type PositionHow = 'translated' | 'cut' | 'behind' | 'log-start' | 'timestamp' | 'earliest' | 'latest';
 export interface CutBefore { readonly epoch: number }
 /** What an operator accepted by name: this group may read up to so many records again, over all its partitions. */
 export interface Consent { readonly group: string; readonly repeats: number }
@@ -123,12 +123,15 @@ export interface Work {
 
   captureFleet(x: Ask & { readonly applications: readonly string[] }): Promise<FleetBefore>;
   /** All fleets side by side; returns when each fleet says its processes are gone. */
-  stopFleet(x: Ask & { readonly applications: readonly string[] }): Promise<Done>;
-  startFleet(x: Ask & { readonly applications: readonly string[]; readonly on: Side }): Promise<Done>;
+  stopFleet(x: Ask & { readonly applications: readonly string[]; readonly only?: Side }): Promise<Done>;
+  /** `beside`: the set on the other side goes on. */
+  startFleet(x: Ask & { readonly applications: readonly string[]; readonly on: Side; readonly beside?: true }): Promise<Done>;
+  /** Their second sets on `on`: every partition they read is assigned to a member; `reading`: and they commit what is written there. */
+  lookListening(x: LookAsk & { readonly applications: readonly string[]; readonly on: Side; readonly topics: readonly string[]; readonly wanted: 'assigned' | 'reading' }): Promise<Look>;
   /** Fleet and brokers agree that these run on `on`: members in their groups, batches of a new producer; else `unknown (idle)`, said as such. */
   lookRunning(x: LookAsk & { readonly applications: readonly string[]; readonly on: Side }): Promise<Look>;
   /** Fleet shows no process; their groups are EMPTY and positions stable; what they write is stable, no open transaction of theirs. */
-  lookQuiet(x: LookAsk & { readonly applications: readonly string[]; readonly on: Side }): Promise<Look>;
+  lookQuiet(x: LookAsk & { readonly applications: readonly string[]; readonly on: Side; readonly only?: true }): Promise<Look>;
 
   captureFence(x: Ask & { readonly set: CutSet; readonly on: Side }): Promise<FenceBefore>;
   raiseFence(x: Ask & { readonly set: CutSet; readonly on: Side; readonly before: FenceBefore }): Promise<Done>;
@@ -165,7 +168,7 @@ export interface Work {
   /** Positions of these groups on `to`, as they are now. */
   capturePositions(x: Ask & { readonly groups: readonly string[]; readonly to: Side }): Promise<PositionsBefore>;
   /** One explicit position per partition each group reads: translated with proof (else `NotExact`), or the log start. Read back. */
-  setPositions(x: Ask & { readonly groups: readonly string[]; readonly to: Side; readonly how: PositionHow; readonly before: PositionsBefore; readonly consents?: readonly Consent[]; readonly losses?: readonly LossConsent[] }): Promise<Done>;
+  setPositions(x: Ask & { readonly groups: readonly string[]; readonly to: Side; readonly how: PositionHow; readonly before: PositionsBefore; readonly topics?: readonly string[]; readonly consents?: readonly Consent[]; readonly losses?: readonly LossConsent[] }): Promise<Done>;
   /** The undo: where the groups are on `to` now is translated back to the other side and set there; then `before` is restored on `to`. */
   returnPositions(x: Ask & { readonly groups: readonly string[]; readonly to: Side; readonly how: PositionHow; readonly before: PositionsBefore }): Promise<Done>;
   /** What `setPositions` would find for each group now. Reads only; waits for nothing. */
@@ -210,8 +213,8 @@ export interface Work {
 export interface Waiting { readonly groups: readonly string[]; readonly topics: readonly string[]; /** Silence that is waited for, ms. */ readonly quietMs: number }
 export type EvidenceAbout =
   | { readonly kind: 'move'; readonly applications: readonly string[]; readonly sets: readonly CutSet[]; readonly copies: boolean }
-  | { readonly kind: 'cut'; readonly set: CutSet; readonly applications: readonly string[]; readonly copies: boolean; readonly budgetMs: number; readonly undoReserveMs: number; readonly waits?: readonly Waiting[]; readonly begins?: readonly Beginning[] }
-  | { readonly kind: 'reverse'; readonly set: CutSet; readonly applications: readonly string[]; readonly budgetMs: number; readonly undoReserveMs: number }
+  | { readonly kind: 'cut'; readonly set: CutSet; readonly applications: readonly string[]; readonly copies: boolean; readonly beside?: readonly string[]; readonly budgetMs: number; readonly undoReserveMs: number; readonly waits?: readonly Waiting[]; readonly begins?: readonly Beginning[] }
+  | { readonly kind: 'reverse'; readonly set: CutSet; readonly applications: readonly string[]; readonly beside?: readonly string[]; readonly budgetMs: number; readonly undoReserveMs: number }
   /** The target is dead: what is given up, and how old what is known is. */
   | { readonly kind: 'without-target'; readonly applications: readonly string[]; readonly sets: readonly CutSet[] }
   /** Moot where nothing reached the closed side after the cut. */

@@ -97,7 +97,9 @@ class Walk {
   #hold(id: string): void {
     this.#held = true;
     const waiting = this.state.ground.applications.filter((a) => this.state.place(a.name) === 'stopped');
-    this.#note(waiting.map((a) => ({ rule: 'holds' as const, application: a.name, why: `A person is asked while ${a.name} is ${spoken('stopped')}.` })), id);
+    const resting = this.state.ground.applications.filter((a) => this.state.resting(a.name));
+    this.#note([...waiting.map((a) => ({ rule: 'holds' as const, application: a.name, why: `A person is asked while ${a.name} is ${spoken('stopped')}.` })),
+      ...resting.map((a) => ({ rule: 'holds' as const, application: a.name, why: `A person is asked while one of the two sets of ${a.name} rests, and records wait for it.` }))], id);
   }
 
   #outage(unit: Unit, outage: Outage): void {

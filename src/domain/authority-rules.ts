@@ -2,7 +2,7 @@
 import type { Effect, Rule, Side } from './authority.ts';
 import { otherSide } from './authority.ts';
 import type { State } from './authority-state.ts';
-import { isOn, sidesOf, spoken } from './authority-state.ts';
+import { isOn, sidesOf, spoken, type Place } from './authority-state.ts';
 import type { Application } from './migration.ts';
 
 export interface Found { readonly rule: Rule; readonly application: string | null; readonly why: string }
@@ -52,8 +52,8 @@ function standing(s: State, a: Application): readonly Found[] {
 /** Whether what the group must read next is, or will be, in the log of `topic` on that side. */
 function reading(s: State, a: Application, group: string, topic: string, on: Side): readonly Found[] {
   const both = s.place(a.name) === 'both';
-  if (both && s.copied(topic)) return [breach('reads-what-comes', a.name, `${a.name} runs on both sides and reads ${topic}, which is mirrored: group ${group} would read every record twice.`)];
-  if (both) return [];
+  if (both && s.mirrorsOf(topic).some((x) => s.mirror(x.name) === 'running')) return [breach('reads-what-comes', a.name, `${a.name} runs on both sides and reads ${topic}, which is mirrored: group ${group} would read every record twice.`)];
+  if (both || s.resting(a.name)) return [];
   if (s.authority(topic) === on) {
     if (!s.closed(otherSide(on), topic) || !s.alone(otherSide(on), topic) || s.hasRead(group, topic, otherSide(on))) return [];
     return [breach('reads-what-comes', a.name, `Group ${group} reads ${topic} on ${on} before it was proven to have drained what is left of it on ${otherSide(on)}.`)];
@@ -103,7 +103,14 @@ function mirror(s: State, e: Of<'mirror'>): readonly Found[] {
   // A log that is fed again is no closed remainder, unless part of it is nowhere else.
   for (const t of e.topics) if (!s.alone(e.toward, t)) s.setClosed(e.toward, t, false);
   for (const t of e.topics) if (!s.copied(t)) linked(s, t);
+  for (const t of e.topics) outdated(s, t, e.toward);
   return found;
+}
+
+/** Copies arrive of what a group reads on the other side only: where it has been before, they are ahead of its position. */
+function outdated(s: State, topic: string, toward: Side): void {
+  for (const a of s.ground.usersOf([topic])) if (s.place(a.name) === otherSide(toward))
+    for (const r of a.reads) if (r.topics.includes(topic) && s.position(r.group, topic, toward) !== 'none') s.setPosition(r.group, topic, toward, 'stale');
 }
 
 /** From now on a group that reads on one side leaves its position on the other behind. */
@@ -121,9 +128,10 @@ function run(s: State, e: Of<'run'>): readonly Found[] {
   const starts = sidesOf(e.on).filter((on) => !isOn(was, on));
   const found = starts.flatMap((on) => startsOn(s, a, on));
   s.setPlace(a.name, e.on);
+  s.setResting(a.name, e.resting === true);
   if (e.on === 'stopped') return found;
   s.setQuiet(a.name, false);
-  for (const on of sidesOf(e.on)) went(s, a, on);
+  for (const on of sidesOf(e.on)) went(s, a, on, was);
   return found;
 }
 
@@ -143,11 +151,11 @@ function startsOn(s: State, a: Application, on: Side): readonly Found[] {
 }
 
 /** What running makes true: positions move on here and go stale there, proofs about what it writes are void. */
-function went(s: State, a: Application, on: Side): void {
+function went(s: State, a: Application, on: Side, was: Place): void {
   for (const r of a.reads)
     for (const t of r.topics) {
       s.setPosition(r.group, t, on, 'fresh');
-      if (s.copied(t) && s.position(r.group, t, otherSide(on)) !== 'none') s.setPosition(r.group, t, otherSide(on), 'stale');
+      if (s.copied(t) && was !== 'both' && !standsStill(s, a, r.group, t, on) && s.position(r.group, t, otherSide(on)) !== 'none') s.setPosition(r.group, t, otherSide(on), 'stale');
     }
   for (const t of a.writes) {
     for (const b of s.ground.usersOf([t])) for (const r of b.reads) s.setHasRead(r.group, t, on, false);
@@ -159,6 +167,10 @@ function went(s: State, a: Application, on: Side): void {
     s.setDry(t, false);
   }
 }
+
+/** Nothing that the group has not read comes there: the other side's position still says how far it has got. */
+const standsStill = (s: State, a: Application, group: string, topic: string, on: Side): boolean =>
+  s.place(a.name) === 'both' || (s.authority(topic) !== on && !s.fed(topic, on) && s.hasRead(group, topic, on));
 
 function position(s: State, e: Of<'position'>, topic: string, way: Way): readonly Found[] {
   const members = s.ground.ofGroup(e.group).filter((a) => a.reads.some((r) => r.group === e.group && r.topics.includes(topic)));
@@ -172,7 +184,7 @@ function position(s: State, e: Of<'position'>, topic: string, way: Way): readonl
   }
   // A group that still runs, or whose processes were not proven gone, reads on: what is written now may be outdated at once.
   const settled = members.every((a) => s.place(a.name) === 'stopped' && (way === 'undo' || s.quiet(a.name)));
-  return [...missing, ...(e.from === 'cut' ? atTheCut : e.from === 'start' ? atTheStart : translated)(s, e, topic, { application, settled })];
+  return [...missing, ...{ cut: atTheCut, start: atTheStart, behind: behindAll, translated }[e.from](s, e, topic, { application, settled })];
 }
 
 interface Reader { readonly application: string | null; readonly settled: boolean }
@@ -195,6 +207,20 @@ function atTheCut(s: State, e: Of<'position'>, topic: string, reader: Reader): r
   if (s.position(e.group, topic, e.on) === 'fresh') return [];
   if (s.copied(topic) && !s.hasRead(e.group, topic, other))
     return [breach('positions-first', reader.application, `Group ${e.group} is set to where ${topic} is cut on ${e.on} before it was proven to have read everything on ${other}.`)];
+  s.setPosition(e.group, topic, e.on, 'cut');
+  return [];
+}
+
+/** Where nobody writes and no mirror copies any more, all that is there has been read, here or as the original on the other side. */
+function behindAll(s: State, e: Of<'position'>, topic: string, reader: Reader): readonly Found[] {
+  const other = otherSide(e.on);
+  if (s.position(e.group, topic, e.on) === 'fresh') return [];
+  const alive = s.mirrorsOf(topic).find((x) => x.toward === e.on && s.mirror(x.name) === 'running');
+  const why = s.authority(topic) === e.on
+    ? (s.hasRead(e.group, topic, other) ? null : `before it was proven to have read everything on ${other}`)
+    : alive !== undefined ? `while mirror ${alive.name} copies ${topic} there`
+      : s.alone(e.on, topic) && s.closed(e.on, topic) && !s.hasRead(e.group, topic, e.on) ? 'before it was proven to have drained what is only there' : null;
+  if (why !== null) return [breach('positions-first', reader.application, `Group ${e.group} is set behind all of ${topic} on ${e.on} ${why}.`)];
   s.setPosition(e.group, topic, e.on, 'cut');
   return [];
 }

@@ -121,6 +121,9 @@ export class State {
 
   place(application: string): Place { return (this.#facts.get(`run/${application}`) ?? 'stopped') as Place; }
   setPlace(application: string, on: Place): void { this.#set(`run/${application}`, on); }
+  /** One of its two sets has stopped for a while: what comes on that side waits. */
+  resting(application: string): boolean { return this.#is(`resting/${application}`); }
+  setResting(application: string, yes: boolean): void { this.#mark(`resting/${application}`, yes); }
   quiet(application: string): boolean { return this.#is(`quiet/${application}`); }
   setQuiet(application: string, yes: boolean): void { this.#mark(`quiet/${application}`, yes); }
 

@@ -14,14 +14,18 @@ export type Effect =
    * one that was silenced goes on. `silent`: will never write again unless `running` is said again.
    */
   | { readonly do: 'mirror'; readonly mirror: string; readonly topics: readonly string[]; readonly toward: Side; readonly state: 'running' | 'silent' | 'gone'; readonly anew?: true }
-  /** Where the processes of an application run from now on. */
-  | { readonly do: 'run'; readonly application: string; readonly on: Side | 'both' | 'stopped' }
+  /**
+   * Where the processes of an application run from now on. `both`: two sets of them, which share no member. `resting`: one of
+   * the two has stopped for a while, and what comes on its side waits for it.
+   */
+  | { readonly do: 'run'; readonly application: string; readonly on: Side | 'both' | 'stopped'; readonly resting?: true }
   /**
    * Every partition of these topics has an explicit position for the group on that side; `none` takes them away. `cut`: where
    * that side's log was cut last (or is about to be), for a group that has read everything on the other side. `start`: where
-   * that side's log begins, for a group that may read again what was copied there.
+   * that side's log begins, for a group that may read again what was copied there. `behind`: behind all that is in that log,
+   * because the group has read it, or reads on the other side what it is a copy of.
    */
-  | { readonly do: 'position'; readonly group: string; readonly topics: readonly string[]; readonly on: Side; readonly from: 'translated' | 'cut' | 'start' | 'none' }
+  | { readonly do: 'position'; readonly group: string; readonly topics: readonly string[]; readonly on: Side; readonly from: 'translated' | 'cut' | 'start' | 'behind' | 'none' }
   | { readonly do: 'fence'; readonly topics: readonly string[]; readonly on: Side; readonly state: 'up' | 'down' }
   /** A proof that held when the step was done. `quiet`: fleet and brokers agree that these applications are gone. */
   | { readonly do: 'prove-quiet'; readonly applications: readonly string[] }

@@ -25,9 +25,11 @@ export interface ConnectConfig {
   readonly logins?: Readonly<Record<string, ClusterConfig['sasl'] & {}>>;
 }
 export type FleetConfig =
-  | { readonly kind: 'command'; readonly stop: Command; readonly start: { readonly source: Command; readonly target: Command }; readonly ask: Command; readonly timeoutMs: number }
-  | { readonly kind: 'webhook'; readonly url: string; readonly token?: SecretRef; readonly timeoutMs: number }
+  | { readonly kind: 'command'; readonly stop: Command; readonly start: { readonly source: Command; readonly target: Command }; readonly ask: Command; readonly beside?: Beside; readonly timeoutMs: number }
+  | { readonly kind: 'webhook'; readonly url: string; readonly token?: SecretRef; readonly beside?: true; readonly timeoutMs: number }
   | { readonly kind: 'manual'; readonly tell: string };
+/** How one set of processes is started beside another on the other side, and stopped without it. */
+export interface Beside { readonly start: Readonly<Record<'source' | 'target', Command>>; readonly stop: Readonly<Record<'source' | 'target', Command>> }
 /** Program and arguments; run without a shell. */
 export type Command = readonly [string, ...string[]];
 

@@ -37,9 +37,9 @@ const everything = (m: Pick<Migration, 'topics' | 'applications'>): CutSet => ({
  * The closure over common writers and shared groups of applications that write. Reading alone does not bind: a mirror feeds
  * the other side. Loops (A feeds B feeds A) are joined, because neither could be cut before the other.
  */
-export function closures(m: Pick<Migration, 'topics' | 'applications'>): readonly CutSet[] {
+export function closures(m: Pick<Migration, 'topics' | 'applications' | 'cuts'>): readonly CutSet[] {
   const together = new Together();
-  for (const a of m.applications) together.join(a.writes);
+  for (const a of m.applications) together.join(m.cuts === 'with-inputs' && a.writes.length > 0 ? [...a.writes, ...readsOf(a)] : a.writes);
   const writersByGroup = Map.groupBy(m.applications.filter((a) => a.writes.length > 0).flatMap((a) => a.reads.map((r) => ({ group: r.group, a }))), (x) => x.group);
   for (const members of writersByGroup.values()) together.join(members.flatMap((x) => x.a.writes));
   joinLoops(m, together);

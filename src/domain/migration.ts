@@ -84,8 +84,11 @@ export interface Migration {
   /** Names of applications that only read and are stopped and started together, in the order in which they move; whoever is not named moves alone, after them. Only for `consumerFirst`. */
   readonly batches?: readonly (readonly string[])[];
   readonly groups: Readonly<Record<string, GroupPolicy>>;
-  /** All topics are one cut set, with one outage for all: set by the schemes that know no other way (`cutsOf`). */
-  readonly cuts?: 'together';
+  /**
+   * `together`: all topics are one cut set, with one outage for all. `with-inputs`: an application that reads and writes takes the
+   * topics it reads into the cut of what it writes. Set by the schemes that know no other way (`cutsOf`).
+   */
+  readonly cuts?: 'together' | 'with-inputs';
   /** Topics of loops, such as retry topics: run dry when nothing new came for so many ms and everything is read. */
   readonly quiet?: Readonly<Record<string, number>>;
   readonly outage: {
@@ -98,7 +101,8 @@ export interface Migration {
 }
 
 const oneOutage: readonly string[] = ['stopWaitRestart', 'restartAllAtOnce'];
-export const cutsOf = (scheme: string): Pick<Migration, 'cuts'> => (oneOutage.includes(scheme) ? { cuts: 'together' } : {});
+const withInputs: readonly string[] = ['dualConsume'];
+export const cutsOf = (scheme: string): Pick<Migration, 'cuts'> => (oneOutage.includes(scheme) ? { cuts: 'together' } : withInputs.includes(scheme) ? { cuts: 'with-inputs' } : {});
 
 export const workflowIdOf = (m: Pick<Migration, 'source' | 'target' | 'name'>): string => `cutover/${m.source}/${m.target}/${m.name}`;
 export const groupsOf = (a: Application): readonly string[] => [...new Set(a.reads.map((r) => r.group))].sort();

@@ -1,7 +1,7 @@
 /** From what the worker's YAML file holds to a `Catalog`, or to one message that tells every fault in it. */
-import type { Catalog, ClusterConfig, Command, ConnectConfig, FleetConfig } from './catalog.ts';
+import type { Beside, Catalog, ClusterConfig, Command, ConnectConfig, FleetConfig } from './catalog.ts';
 import { Failure } from './failures.ts';
-import { choice, didYouMean, entries, Faults, fieldOf, fields, list, show, text, whole, type At } from './shape.ts';
+import { choice, didYouMean, entries, Faults, fieldOf, fields, list, show, text, whole, yes, type At } from './shape.ts';
 
 const longestName = 200;
 const longestText = 2_000;
@@ -138,24 +138,34 @@ function readFleet(x: At): FleetConfig {
   const kind = choice(given, kinds);
   if (kind !== given.value) return none;
   if (kind === 'command') return readCommandFleet(x) ?? none;
-  const known = kind === 'webhook' ? ['kind', 'url', 'token', 'timeoutMs'] : ['kind', 'tell'];
+  const known = kind === 'webhook' ? ['kind', 'url', 'token', 'beside', 'timeoutMs'] : ['kind', 'tell'];
   const f = fields(x, { noun: `a ${kind} fleet`, known, secrets });
   if (!f) return none;
   if (kind === 'manual') return { kind, tell: text(f('tell'), { noun: 'what to tell the person who moves the application', most: longestText, secrets }) };
   return {
     kind, url: readUrl(f('url')), timeoutMs: readTimeout(f('timeoutMs')),
+    ...(yes(f('beside')) ? { beside: true as const } : {}),
     ...(f('token').value === undefined ? {} : { token: readReference(f('token'), 'a token') }),
   };
 }
 
 function readCommandFleet(x: At): FleetConfig | null {
-  const f = fields(x, { noun: 'a command fleet', known: ['kind', 'stop', 'start', 'ask', 'timeoutMs'], secrets });
+  const f = fields(x, { noun: 'a command fleet', known: ['kind', 'stop', 'start', 'ask', 'beside', 'timeoutMs'], secrets });
   if (!f) return null;
   const start = f('start').value === undefined ? missingStart(f('start')) : fields(f('start'), { noun: 'two commands', known: ['source', 'target'], secrets });
   return {
-    kind: 'command', stop: readCommand(f('stop')), ask: readCommand(f('ask')), timeoutMs: readTimeout(f('timeoutMs')),
+    kind: 'command', stop: readCommand(f('stop')), ask: readCommand(f('ask')), ...readBeside(f('beside')), timeoutMs: readTimeout(f('timeoutMs')),
     start: start ? { source: readCommand(start('source')), target: readCommand(start('target')) } : { source: [''], target: [''] },
   };
+}
+function readBeside(x: At): { readonly beside?: Beside } {
+  if (x.value === undefined) return {};
+  const f = fields(x, { noun: 'how one set is started and stopped beside another', known: ['start', 'stop'], secrets });
+  const two = (key: 'start' | 'stop'): Beside['start'] => {
+    const of = f && fields(f(key), { noun: 'two commands', known: ['source', 'target'], secrets });
+    return of ? { source: readCommand(of('source')), target: readCommand(of('target')) } : { source: [''], target: [''] };
+  };
+  return { beside: { start: two('start'), stop: two('stop') } };
 }
 function missingStart(x: At): null {
   x.faults.add(x.path, 'is missing; it must hold the commands "source" and "target".');

@@ -13,7 +13,7 @@ const longestMigrationName = 100;
 /** The journal carries the whole migration from run to run and stays under 256 KB. */
 const longestMigration = 131_072;
 /** Schemes that copy nothing, or need not, and so need no Connect worker. */
-const copiesNothing: readonly string[] = ['producerFirst', 'stopWaitRestart', 'restartAllAtOnce'];
+const copiesNothing: readonly string[] = ['producerFirst', 'dualConsume', 'stopWaitRestart', 'restartAllAtOnce'];
 /** Schemes that take consumers in declared batches. */
 const inBatches: readonly string[] = ['consumerFirst'];
 /** What stop, fence, drain, silence and mark need at the very least, ms; a budget must leave it beside the undo reserve. */

@@ -261,8 +261,12 @@ export interface FleetState {
 /** The processes of one application. `stop` returns when the fleet says they are gone; belief also needs the brokers. */
 export interface Fleet {
   readonly kind: 'command' | 'webhook' | 'manual';
-  stop(application: string, until: Until): Promise<void>;
-  start(application: string, on: Side, until: Until): Promise<void>;
+  /** Whether a set of processes can run on one side beside the set on the other: then one set alone can be stopped and started. */
+  readonly beside: boolean;
+  /** `only`: the set on that side; without it all there is. */
+  stop(application: string, until: Until, only?: Side): Promise<void>;
+  /** `beside`: whatever runs on the other side goes on. */
+  start(application: string, on: Side, until: Until, how?: 'beside'): Promise<void>;
   ask(application: string, until: Until): Promise<FleetState>;
 }
 

@@ -11,3 +11,4 @@ export const producerFirst = (migration: unknown, journal?: unknown): Promise<Re
 export const consumerFirst = (migration: unknown, journal?: unknown): Promise<Result> => migrate('consumerFirst', migration, journal);
 export const stopWaitRestart = (migration: unknown, journal?: unknown): Promise<Result> => migrate('stopWaitRestart', migration, journal);
 export const restartAllAtOnce = (migration: unknown, journal?: unknown): Promise<Result> => migrate('restartAllAtOnce', migration, journal);
+export const dualConsume = (migration: unknown, journal?: unknown): Promise<Result> => migrate('dualConsume', migration, journal);

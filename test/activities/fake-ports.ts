@@ -209,6 +209,8 @@ export class FakeWorld {
   readonly connectors = new Map<string, FakeMirror>();
   /** Application → processes per side. */
   readonly fleets = new Map<string, { source: number | 'unknown'; target: number | 'unknown' }>();
+  /** Whether its fleets can run two sets. */
+  beside = true;
   fleetCall: (call: string) => Promise<void> | void = () => undefined;
   readonly locks = new Map<string, string>();
   heartbeats = 0;
@@ -227,8 +229,9 @@ export class FakeWorld {
   ports(): Ports {
     const fleet: Fleet = {
       kind: 'command',
-      stop: async (a, until) => { await this.fleetCall(`stop ${a}`); until.check(); this.fleets.set(a, { source: 0, target: 0 }); },
-      start: async (a, on, until) => { await this.fleetCall(`start ${a}`); until.check(); this.fleets.set(a, { source: 0, target: 0, [on]: 1 }); },
+      beside: this.beside,
+      stop: async (a, until, only) => { await this.fleetCall(`stop ${a}`); until.check(); this.fleets.set(a, only === undefined ? { source: 0, target: 0 } : { source: 0, target: 0, ...this.fleets.get(a), [only]: 0 }); },
+      start: async (a, on, until, how) => { await this.fleetCall(`start ${a}`); until.check(); this.fleets.set(a, { source: 0, target: 0, ...(how === 'beside' ? this.fleets.get(a) : {}), [on]: 1 }); },
       ask: async (a) => { await this.fleetCall(`ask ${a}`); const s = this.fleets.get(a) ?? { source: 0, target: 0 }; return { ...s, say: `${s.source} on source, ${s.target} on target` }; },
     };
     return {

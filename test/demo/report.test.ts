@@ -11,7 +11,7 @@ const moved: readonly FleetEvent[] = [
   event('enricher', 'stopped', 600), event('enricher', 'told to start', 700),
 ];
 const good: Findings = {
-  scheme: 'producerFirst', wanted: 'completed', ended: { outcome: 'completed', why: '', outages: [], proven: ['drained'] },
+  scheme: 'producerFirst', ordered: true, wanted: 'completed', ended: { outcome: 'completed', why: '', outages: [], proven: ['drained'] },
   count: {
     produced: { enriched: 10, orders: 10 }, uncertain: 0,
     duties: [{ group: 'billing', topic: 'orders', expected: 10, lost: 0, duplicated: 0, reordered: 0 }], derived: [{ from: 'orders', to: 'enriched', missing: 0, repeated: 0 }],
@@ -50,6 +50,14 @@ test('report: a good run, as one JSON object', () => {
   const text = table(r, good).join('\n');
   assert.match(text, /nothing lost/);
   assert.match(text, /shop +target +700 ms +450 ms/);
+});
+
+test('report: disorder is a failure only where the scheme promises the order, and told always', () => {
+  const disordered = { ...good, count: { ...good.count, duties: [{ group: 'billing', topic: 'orders', expected: 10, lost: 0, duplicated: 0, reordered: 3 }] } };
+  assert.match(reportOf(disordered).faults.join('\n'), /3 reordered of 10/);
+  const measured = { ...disordered, scheme: 'dualConsume', ordered: false };
+  assert.deepEqual(reportOf(measured).faults, []);
+  assert.match(table(reportOf(measured), measured).join('\n'), /out of order +3 +\(per key; measured, not promised\)/);
 });
 
 for (const { situation, change, fault } of [

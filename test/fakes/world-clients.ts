@@ -143,9 +143,9 @@ export class ClientFake {
   start(side: Side): void {
     if (!this.sides.includes(side)) this.#processes.push(new Process(this.application, side, this.#w, this.#slow));
   }
-  stop(): void {
-    for (const p of this.#processes) p.commit();
-    this.#processes = [];
+  stop(only?: Side): void {
+    for (const p of this.#processes) if (p.side === (only ?? p.side)) p.commit();
+    this.#processes = this.#processes.filter((p) => p.side !== (only ?? p.side));
   }
   tick(): void { for (const p of this.#processes) p.tick(); }
 }

@@ -247,16 +247,20 @@ function mirroring(a: Activities): Part<'captureMirror' | 'createMirror' | 'remo
   };
 }
 
-function fleets(a: Activities): Part<'captureFleet' | 'stopFleet' | 'startFleet' | 'lookRunning' | 'lookQuiet'> {
+function fleets(a: Activities): Part<'captureFleet' | 'stopFleet' | 'startFleet' | 'lookRunning' | 'lookListening' | 'lookQuiet'> {
   const { w } = a;
   const groups = (names: readonly string[]): readonly string[] => names.flatMap((n) => groupsOf(w.client(n).application));
   return {
     captureFleet: ({ applications }) => a.read('captureFleet', (): FleetBefore => Object.fromEntries(applications.map((n) => [n, w.client(n).sides[0] ?? 'stopped']))),
-    stopFleet: ({ c, applications }) => a.write('stopFleet', c, () => step('stopped', ...applications.map((n) => () => { w.client(n).stop(); }))),
+    stopFleet: ({ c, applications, only }) => a.write('stopFleet', c, () => step('stopped', ...applications.map((n) => () => { w.client(n).stop(only); }))),
     startFleet: ({ c, applications, on }) => a.write('startFleet', c, () => step(`started on ${on}`, ...applications.map((n) => () => { w.client(n).start(on); }))),
     lookRunning: ({ c, applications, on }) => a.look('lookRunning', c, () => {
       const absent = applications.filter((n) => !w.client(n).sides.includes(on));
       return absent.length === 0 ? null : `${absent.join(', ')} do not run on ${on}`;
+    }),
+    lookListening: ({ c, applications, on }) => a.look('lookListening', c, () => {
+      const absent = applications.filter((n) => !w.client(n).sides.includes(on));
+      return absent.length === 0 ? null : `${absent.join(', ')} do not listen on ${on}`;
     }),
     lookQuiet: ({ c, applications, on }) => a.look('lookQuiet', c, () => {
       const alive = applications.filter((n) => w.client(n).sides.includes(on));
@@ -291,6 +295,11 @@ function positions(a: Activities): Part<'lookGroupsDrained' | 'capturePositions'
   /** Behind the last cut, or where the group had got to behind it; where the log is about to be cut it is its end. */
   const atTheCut = (group: string, key: string, to: Side): number =>
     (w.cutsOf(topicOf(key)).at(-1)?.to === to ? Math.max(there(group, key, to), w.clusters[to].position(group, key) ?? 0) : w.clusters[to].log(key).end);
+  /** Where the log was cut to this side last, or else its end: nobody may write there then. */
+  const behind = (_group: string, key: string, to: Side): number => {
+    const cut = w.cutsOf(topicOf(key)).at(-1);
+    return cut?.to === to ? (cut.ends[to][key] ?? 0) : w.clusters[to].log(key).end;
+  };
   /** What is only in this log: all of it, or what was there when it was cut. */
   const endOf = (key: string, on: Side): number => {
     const cut = w.cutsOf(topicOf(key)).at(-1);
@@ -320,7 +329,7 @@ function positions(a: Activities): Part<'lookGroupsDrained' | 'capturePositions'
       }
     })),
     preparePositions: ({ c }) => a.write('preparePositions', c, () => step('prepared')),
-    setPositions: ({ m, c, groups, to, how, consents, losses }) => a.write('setPositions', c, () => {
+    setPositions: ({ m, c, groups, to, how, topics, consents, losses }) => a.write('setPositions', c, () => {
       idle(m, groups, to);
       const cluster = w.clusters[to];
       const here = w.clusters[otherSide(to)];
@@ -332,7 +341,7 @@ function positions(a: Activities): Part<'lookGroupsDrained' | 'capturePositions'
         if (how === 'latest' && gone > (losses?.find((l) => l.group === g)?.records ?? 0)) throw new Failure('NotExact', `${g} would lose ${gone}.`);
         if (again > (consents?.find((l) => l.group === g)?.repeats ?? 0)) throw new Failure('NotExact', `${g} would read ${again} again.`);
       }
-      const wanted = groups.flatMap((g) => read(m, g, cluster).map((key) => ({ g, key, at: how === 'translated' ? there(g, key, to) : how === 'earliest' ? cluster.log(key).start : how === 'latest' ? cluster.log(key).end : atTheCut(g, key, to) })));
+      const wanted = groups.flatMap((g) => read(m, g, cluster).filter((key) => topics?.includes(topicOf(key)) ?? true).map((key) => ({ g, key, at: how === 'behind' ? behind(g, key, to) : how === 'translated' ? there(g, key, to) : how === 'earliest' ? cluster.log(key).start : how === 'latest' ? cluster.log(key).end : atTheCut(g, key, to) })));
       return step('set', ...wanted.map(({ g, key, at }) => () => { cluster.commit(g, key, at); setAt.set(`${c.key} ${g} ${key}`, at); }));
     }),
     returnPositions: ({ m, c, groups, to, how, before }) => a.write('returnPositions', c, () => {
@@ -341,10 +350,10 @@ function positions(a: Activities): Part<'lookGroupsDrained' | 'capturePositions'
       const mine = groups.flatMap((g) => read(m, g, here).filter((key) => here.position(g, key) !== undefined && setAt.has(`${c.key} ${g} ${key}`)).map((key) => ({ g, key })));
       const set = [...new Set(mine.map(({ g }) => g))];
       idle(m, set, to);
-      idle(m, set, otherSide(to));
+      if (how !== 'behind') idle(m, set, otherSide(to));
       const back = how === 'translated' ? mine.map(({ g, key }) => ({ g, key, at: there(g, key, otherSide(to)) })) : [];
       // Where it was set nothing was read yet; further on, the position is the only record of what was, and stays.
-      const taken = mine.filter(({ g, key }) => how === 'translated' || here.position(g, key) === setAt.get(`${c.key} ${g} ${key}`));
+      const taken = mine.filter(({ g, key }) => how !== 'cut' || here.position(g, key) === setAt.get(`${c.key} ${g} ${key}`));
       return step('returned', ...back.map(({ g, key, at }) => () => { home.commit(g, key, at); }), ...taken.map(({ g, key }) => () => { here.commit(g, key, before[g]?.[key] ?? null); }));
     }),
   };

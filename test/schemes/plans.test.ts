@@ -27,12 +27,13 @@ const refused: Readonly<Record<SchemeName, readonly Migration[]>> = {
   // Nobody says how long a loop must be silent until it has run dry.
   stopWaitRestart: [loop, ownReader],
   restartAllAtOnce: [],
+  dualConsume: [sharedGroup, loop, ownReader],
 };
 
 for (const scheme of names) describe(scheme, () => {
   for (const m of fixtures) {
     if (refused[scheme].includes(m)) test(`${m.name}: refused`, () => { assert.ok(check(scheme, m).length > 0); });
-    else test(`${m.name}: keeps every rule, forward and back`, () => { assert.deepEqual(check(scheme, m), [], explainBreaches(check(scheme, m))); });
+    else for (const connectBack of [null, 'connect-old']) test(`${m.name}: keeps every rule, forward and back${connectBack === null ? '' : ', also over its openings'}`, () => { const found = check(scheme, { ...m, connectBack }); assert.deepEqual(found, [], explainBreaches(found)); });
   }
 });
 
@@ -143,6 +144,25 @@ describe('a mistake planted in restartAllAtOnce is found', () => {
   ];
   for (const [situation, m, plant, wanted] of cases) test(situation, () => {
     const found = checkPlan(m, plant(planOf('restartAllAtOnce', m)));
+    assert.ok(found.some((b) => Object.entries(wanted).every(([k, v]) => b[k as keyof Breach] === v)), `${JSON.stringify(wanted)} is not among:\n${explainBreaches(found)}`);
+  });
+});
+
+describe('a mistake planted in a scheme that moves consumers first, or twice, is found', () => {
+  const back = { ...demo, connectBack: 'connect-old' };
+  const cases: readonly (readonly [SchemeName, string, (p: Plan) => Plan, Partial<Breach>])[] = [
+    ['consumerFirst', 'a batch starts without positions', dropping(/^set positions of audit/), { rule: 'positions-first', application: 'audit' }],
+    ['consumerFirst', 'a batch is moved by its stop alone', dropping(/^start audit/), { rule: 'holds', application: 'audit' }],
+    ['consumerFirst', 'an application that writes moves in a batch', (p) => planted(p, (s) => [s.name === 'start audit on the target' ? { ...s, effects: [...((s as Change).effects ?? []), { do: 'run', application: 'enricher', on: 'target' }] } as Change : s]), { rule: 'writers-at-authority', application: 'enricher' }],
+    ['dualConsume', 'the second set starts without positions', dropping(/^set positions of billing, audit on the target|^set positions of audit, billing on the target/), { rule: 'positions-first', application: 'billing' }],
+    ['dualConsume', 'the first set stops before it has drained the source', dropping(/^(drain|confirm that nothing is left for) audit on the source/), { rule: 'reads-what-comes', application: 'audit' }],
+    ['dualConsume', 'a writer runs on both sides', (p) => planted(p, (s) => [s.name.startsWith('start a set of') ? { ...s, effects: [{ do: 'run', application: 'shop', on: 'both' }] } as Change : s]), { rule: 'writers-at-authority', application: 'shop' }],
+    ['dualConsume', 'records are carried back while both sets read', dropping(/^stop the set of/), { rule: 'reads-what-comes', application: 'billing' }],
+    ['dualConsume', 'the first set is started again by an undo that forgets the copies', (p) => planted(p, (s) => [s.name.startsWith('expect copies') ? { ...s, undoes: [] } as Change : s]), { rule: 'positions-first', application: 'billing' }],
+    ['dualConsume', 'an application that reads is stopped with what feeds it', dropping(/^(drain|confirm that nothing is left for) enricher on the source/), { rule: 'reads-what-comes', application: 'enricher' }],
+  ];
+  for (const [scheme, situation, plant, wanted] of cases) test(`${scheme}: ${situation}`, () => {
+    const found = checkPlan(back, plant(planOf(scheme, back)));
     assert.ok(found.some((b) => Object.entries(wanted).every(([k, v]) => b[k as keyof Breach] === v)), `${JSON.stringify(wanted)} is not among:\n${explainBreaches(found)}`);
   });
 });

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import type { Change, Context, Outage, Phase, Plan, Step, Unit } from '../../src/domain/scheme.ts';
 import { Run } from '../../src/workflows/engine.ts';
 import { bare, demo, losing, quietRetries, starts } from '../fakes/migrations.ts';
-import { careful, say, trial, willing, type TrialOptions } from '../fakes/runtime.ts';
+import { careful, say, trial, willing, type Operator, type TrialOptions } from '../fakes/runtime.ts';
 import { ended, go, lagging, moments, once, refused, upTo } from './judge.ts';
 import { turningBackAt } from './properties.ts';
 
@@ -121,6 +121,54 @@ describe('a mistake in a scheme with one outage for all is found by running it',
     ['nobody counts what is read again', { scheme: 'restartAllAtOnce', m: starts, spoil: (work) => ({ ...work, setPositions: (x) => work.setPositions({ ...x, how: x.how === 'translated' ? 'earliest' : x.how, consents: x.groups.map((group) => ({ group, repeats: 1_000_000 })) }) }) }],
   ];
   for (const [mistake, planted] of cases) test(mistake, async (t) => { t.diagnostic(await found(planted)); });
+});
+
+/** As `everyStep`, in the ways back of openings as well. */
+const everywhere = (plan: Plan, of: (s: Step | Outage) => readonly (Step | Outage)[]): Plan => {
+  const phases = (all: readonly Phase[]): readonly Phase[] => all.map((p) => ({ ...p, steps: p.steps.flatMap((s) => (s.kind === 'outage'
+    ? of({ ...s, until: s.until.flatMap((u) => of(u) as readonly Change[]), open: s.open.kind === 'opening' ? { ...s.open, back: phases(s.open.back) } : s.open }) : of(s))) }));
+  return { ...plan, forward: phases(plan.forward) };
+};
+const leavingOut = (name: RegExp) => (plan: Plan): Plan => everywhere(plan, (s) => (name.test(s.name) ? [] : [s]));
+
+describe('a mistake in a scheme with two sets of consumers is found by running it', () => {
+  const m = { ...demo, connectBack: 'connect-old' };
+  const turningAtTheEnd = (): Operator => {
+    let turned = false;
+    return (q) => {
+      if (q.kind === 'hold' && q.name === 'finish/approve the finish' && !turned) { turned = true; return { kind: 'rollback', to: 'prepare' }; }
+      return { kind: q.kind === 'hold' ? 'approve' : 'retry' };
+    };
+  };
+  /** There, back and there again; and cuts back that fail, are refused, and so leave the opening as it is. */
+  function* twice(plan: (p: Plan) => Plan): Generator<TrialOptions> {
+    for (const seed of upTo(3)) yield { scheme: 'dualConsume', m, plan, operator: willing, world: { seed, slow: { audit: 60, enricher: 25 } } };
+    for (const seed of upTo(6)) yield { scheme: 'dualConsume', m, plan, operator: turningAtTheEnd(), world: { ...lagging, seed, mirrorRate: 20 } };
+    for (const n of upTo(40)) {
+      let turned = false;
+      yield {
+        scheme: 'dualConsume', m, plan, world: lagging, faults: ({ run }) => ({ before: (name) => (name === 'markCut' && run()?.journal?.reverse && !run()?.journal?.outages.some((o) => o.outcome === 'undone') ? refused() : undefined) }),
+        operator: (q, j) => {
+          if (q.kind === 'hold' && q.name === 'finish/approve the finish' && !turned && n > 0) { turned = true; return { kind: 'rollback' }; }
+          return q.kind === 'hold' ? { kind: 'approve' } : { kind: j.reverse && q.answers.includes('reject') ? 'reject' : 'retry' };
+        },
+      };
+    }
+  }
+  const shown = async (plan: (p: Plan) => Plan): Promise<string> => {
+    for (const options of twice(plan)) try { ended(await trial(options), 'planted'); } catch (error) { return (error as Error).message.split('\n')[0] ?? ''; }
+    return assert.fail('no trial shows the mistake');
+  };
+  test('none is found where none was planted', async () => { for (const options of [...twice((p) => p)].slice(0, 8)) ended(await trial(options), 'nothing planted'); });
+  for (const [mistake, plan] of [
+    ['the second set starts without positions', leavingOut(/^set positions of audit, billing on the target/)],
+    ['the first set stops before it has drained the source', leavingOut(/^(drain|confirm that nothing is left for) audit on the source/)],
+    ['the producers move while a set is missing', leavingOut(/^start a set of .* on the target/)],
+    ['records are carried back to a log that is still read', leavingOut(/^stop the set of /)],
+    ['the first set comes back where it had stopped', leavingOut(/^set positions of audit, billing on the source/)],
+    ['a refused way back does not step over the copies', (p: Plan) => everywhere(p, (s) => [s.kind === 'change' && s.name.startsWith('expect copies') ? { ...s, undo: 'leave: planted' as const } : s])],
+    ['whoever reads and writes is stopped with what feeds it', leavingOut(/^(drain|confirm that nothing is left for) enricher on the source/)],
+  ] as const) test(mistake, async (t) => { t.diagnostic(await shown(plan)); });
 });
 
 describe('a mistake in an activity is found', () => {

@@ -4,8 +4,9 @@ import { groupsOf, readsOf } from '../../domain/migration.ts';
 import { tpKey } from '../../domain/ports.ts';
 import { differences, strangersOnTarget, unknownReaders } from '../clusters.ts';
 import { standingMark } from '../cut.ts';
-import { unreadOf } from '../drained.ts';
+import { cutEnds, unreadOf } from '../drained.ts';
 import { askAll, placeOf } from '../fleets.ts';
+import { earsOf } from '../listening.ts';
 import { forecastLeftovers } from '../leftovers.ts';
 import { isEmpty, membersOf } from '../moved.ts';
 import { applicationsOf, clusterOf, count, grouped, list, nameOf, setsOf, topicsOf, unique } from '../outside.ts';
@@ -89,5 +90,25 @@ export function lagsShown({ ports }: Reach, x: EvidenceAsk): Promise<Shown> {
   return shown(text, async () => {
     const unread = groups.length === 0 ? [] : await unreadOf(ports, { m: x.m, groups, topics: unique(x.m.applications.flatMap(readsOf)), on: 'target' });
     return claim(text, true, ...groups.map((g) => `${g}: at most ${count(unread.filter((u) => u.group === g).reduce((n, u) => n + u.atMost, 0n), 'record')} unread on the target`));
+  });
+}
+
+/** The second set of consumers, before producers move. That a member polls shows in its staying: its group puts it out when it does not. */
+export function earsShown({ ports, at }: Reach, x: EvidenceAsk, o: OfApplications & { readonly topics: readonly string[] }): Promise<Shown> {
+  const text = `Every partition of ${list(o.topics)} is assigned to a member of ${list(o.applications)} on the ${o.on}, and its group is stable.`;
+  return shown(text, async () => {
+    const ears = await earsOf(ports, { m: x.m, ...o }, at);
+    return claim(text, ears.faults.length === 0, ...ears.faults, ...(ears.faults.length === 0 ? [ears.say, 'a member that stops polling is put out of its group after its max.poll.interval.ms'] : []));
+  });
+}
+
+/** What the first set has not read of the source when all goes back. */
+export function remainderShown({ ports, record }: Reach, x: EvidenceAsk, o: { readonly applications: readonly string[]; readonly topics: readonly string[] }): Promise<Shown> {
+  const groups = unique(applicationsOf(x.m, o.applications).flatMap(groupsOf));
+  const text = `${list(groups)} read everything that was written to ${list(o.topics)} on the source before the cut.`;
+  return shown(text, async () => {
+    const unread = groups.length === 0 ? [] : await unreadOf(ports, { m: x.m, groups, topics: o.topics, on: 'source', until: await cutEnds(record, { ...x, topics: o.topics, on: 'source' }) });
+    const left = unread.filter((u) => u.atMost > 0n);
+    return claim(text, left.length === 0, ...left.map((u) => `${u.group} ${u.key}: at most ${count(u.atMost, 'record')} unread`));
   });
 }

@@ -61,7 +61,8 @@ export function forecastShown({ ports, pace, at }: Reach, x: OfOutage): Promise<
   const allowed = about.budgetMs - about.undoReserveMs;
   const text = `The forecast of the outage fits the budget of ${grouped(about.budgetMs)} ms less ${grouped(about.undoReserveMs)} ms kept for the undo.`;
   return shown(text, async () => {
-    const lag = copies ? (await viewMirror(ports, { ...x, set: about.set, toward })).at.reduce((n, s) => n + s.lag, 0n) : 0n;
+    // Beside a set that still reads there the mirror is made, and catches up, after the hold.
+    const lag = copies && !(about.kind === 'reverse' && about.beside) ? (await viewMirror(ports, { ...x, set: about.set, toward })).at.reduce((n, s) => n + s.lag, 0n) : 0n;
     const applications = applicationsOf(x.m, about.applications);
     const partitions = new Map(x.inventory.topics.map((t) => [t.name, t.partitions]));
     const total = (topics: readonly string[]): number => topics.reduce((n, t) => n + (partitions.get(t) ?? 0), 0);

@@ -3,7 +3,7 @@
  * shell, in a process group of their own that is killed as a whole when the time is up: what hangs cannot write later.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import type { Command, FleetConfig } from '../../domain/catalog.ts';
+import type { Beside, Command, FleetConfig } from '../../domain/catalog.ts';
 import type { Side } from '../../domain/authority.ts';
 import { Failure } from '../../domain/failures.ts';
 import type { Fleet, FleetState, Until } from '../../domain/ports.ts';
@@ -22,14 +22,15 @@ export function commandFleet(name: string, config: CommandConfig): Fleet {
   const call = (application: string, verb: Verb, on: Side | '', command: Command): Call => ({ fleet: name, application, verb, on, command, capMs: config.timeoutMs });
   return {
     kind: 'command',
-    async stop(application, until) {
-      const asked = call(application, 'stop', '', config.stop);
+    beside: config.beside !== undefined,
+    async stop(application, until, only) {
+      const asked = only === undefined ? call(application, 'stop', '', config.stop) : call(application, 'stop', only, requireBeside(name, config).stop[only]);
       const state = parseState(await run(asked, until), sayCall(asked));
-      if (state !== null && !isGone(state))
+      if (state !== null && !isGone(state, only))
         throw new Failure('ClientNotMoved', `Application ${application}: ${sayCall(asked)} ended well, yet says that processes are left (${state.say}); wanted none.`);
     },
-    async start(application, on, until) {
-      await run(call(application, 'start', on, config.start[on]), until);
+    async start(application, on, until, how) {
+      await run(call(application, 'start', on, (how === 'beside' ? requireBeside(name, config) : config).start[on]), until);
     },
     async ask(application, until): Promise<FleetState> {
       const asked = call(application, 'ask', '', config.ask);
@@ -38,6 +39,11 @@ export function commandFleet(name: string, config: CommandConfig): Fleet {
       return state;
     },
   };
+}
+
+function requireBeside(name: string, config: CommandConfig): Beside {
+  if (config.beside === undefined) throw new Failure('BadCatalog', `Fleet ${name} has no commands for a set of processes beside another ("beside").`);
+  return config.beside;
 }
 
 /** The whole run of one command; its standard output when it ended with 0. */

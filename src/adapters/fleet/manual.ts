@@ -9,6 +9,7 @@ export function manualFleet(name: string, config: FleetConfig & { readonly kind:
   const state: FleetState = { source: 'unknown', target: 'unknown', say: `${name} is run by people (${config.tell}); the brokers are asked instead` };
   return {
     kind: 'manual',
+    beside: true,
     stop: (_application, until) => checked(() => until.check()),
     start: (_application, _on, until) => checked(() => until.check()),
     ask: async () => state,

@@ -1,5 +1,6 @@
 /** What a fleet answers, parsed once: command output and webhook bodies share this shape. */
 import * as z from 'zod';
+import type { Side } from '../../domain/authority.ts';
 import { Failure } from '../../domain/failures.ts';
 import type { FleetState } from '../../domain/ports.ts';
 
@@ -28,8 +29,8 @@ export function parseState(text: string, from: string): FleetState | null {
   return { source, target, say: quote(say ?? `${source} on source, ${target} on target`) };
 }
 
-/** `0` and `0`: gone. Unknown is not gone. */
-export const isGone = (s: FleetState): boolean => s.source === 0 && s.target === 0;
+/** `0` and `0`, or 0 on the side that was meant: gone. Unknown is not gone. */
+export const isGone = (s: FleetState, only?: Side): boolean => (only === undefined ? s.source === 0 && s.target === 0 : s[only] === 0);
 
 /** One line of foreign text, without control characters, secrets blanked, at most 300 characters. */
 export function quote(text: string, secrets: readonly string[] = []): string {

@@ -13,7 +13,7 @@ import { isGone, parseState, quote } from './state.ts';
 
 type WebhookConfig = FleetConfig & { readonly kind: 'webhook' };
 interface Deps { secret(ref: SecretRef): string | Promise<string> }
-interface Call { readonly verb: 'stop' | 'start' | 'ask'; readonly application: string; readonly on: Side | null; readonly key: string; readonly endMs: number }
+interface Call { readonly verb: 'stop' | 'start' | 'ask'; readonly application: string; readonly on: Side | null; readonly beside: boolean; readonly key: string; readonly endMs: number }
 interface Answer { readonly status: number; readonly text: string }
 
 const firstBackoffMs = 50;
@@ -24,7 +24,7 @@ const largestBody = 64 * 1024;
 
 export function webhookFleet(name: string, config: WebhookConfig, deps: Deps): Fleet {
   const where = `Webhook fleet ${name} (${safeUrl(config.url)})`;
-  const call = (verb: Call['verb'], application: string, on: Side | null): Call => ({ verb, application, on, key: randomUUID(), endMs: Date.now() + config.timeoutMs });
+  const call = (verb: Call['verb'], application: string, on: Side | null, beside = false): Call => ({ verb, application, on, beside, key: randomUUID(), endMs: Date.now() + config.timeoutMs });
   const say = (c: Call): string => `${where}, ${c.verb} ${c.application}`;
 
   async function once(c: Call, until: Until): Promise<Answer | Error> {
@@ -36,7 +36,7 @@ export function webhookFleet(name: string, config: WebhookConfig, deps: Deps): F
       const response: AxiosResponse<string> = await axios.request({
         method: c.verb === 'ask' ? 'GET' : 'POST',
         url: `${config.url.replace(/\/+$/, '')}/${c.verb}`,
-        ...(c.verb === 'ask' ? { params: { application: c.application } } : { data: { application: c.application, ...(c.on === null ? {} : { on: c.on }), untilMs: Math.min(until.untilMs ?? c.endMs, c.endMs) } }),
+        ...(c.verb === 'ask' ? { params: { application: c.application } } : { data: { application: c.application, ...(c.on === null ? {} : { on: c.on }), ...(c.beside ? { beside: true } : {}), untilMs: Math.min(until.untilMs ?? c.endMs, c.endMs) } }),
         headers: { accept: 'application/json', 'Idempotency-Key': c.key, ...(token === null ? {} : { authorization: `Bearer ${token}` }) },
         // axios' own timeout does not cover a hanging connect: the signal does.
         signal: AbortSignal.any([until.signal, AbortSignal.timeout(timeoutMs)]),
@@ -80,24 +80,33 @@ export function webhookFleet(name: string, config: WebhookConfig, deps: Deps): F
     return state;
   }
 
+  function requireBeside(): void {
+    if (config.beside !== true) throw new Failure('BadCatalog', `${where} is not said to know two sets of processes ("beside").`);
+  }
+
   /** 200 with a state that shows processes, or 202: not gone yet, so it is asked until it is. */
-  async function stop(application: string, until: Until): Promise<void> {
-    const c = call('stop', application, null);
+  async function stop(application: string, until: Until, only?: Side): Promise<void> {
+    if (only !== undefined) requireBeside();
+    const c = call('stop', application, only ?? null);
     const answer = await request(c, until);
     let state = answer.status === 202 ? null : parseState(answer.text, say(c));
     if (state === null && answer.status !== 202) return;
-    while (state === null || !isGone(state)) {
+    while (state === null || !isGone(state, only)) {
       if (Date.now() + pollMs >= c.endMs)
         throw new Failure('ClientNotMoved', `${say(c)}: processes are left after ${config.timeoutMs} ms (${state?.say ?? 'never asked'}); wanted none.`);
       await pause(pollMs, until);
-      state = await ask({ ...c, verb: 'ask' }, until);
+      state = await ask({ ...c, verb: 'ask', on: null }, until);
     }
   }
 
   return {
     kind: 'webhook',
+    beside: config.beside === true,
     stop,
-    start: async (application, on, until) => { await request(call('start', application, on), until); },
+    start: async (application, on, until, how) => {
+      if (how === 'beside') requireBeside();
+      await request(call('start', application, on, how === 'beside'), until);
+    },
     ask: (application, until) => ask(call('ask', application, null), until),
   };
 }

@@ -1,11 +1,12 @@
 /** The processes of applications: stopped, started, and believed only when fleet and brokers agree. */
 import type { FleetBefore } from '../../activities/work.ts';
-import type { Effect, Side } from '../../domain/authority.ts';
+import { otherSide, type Effect, type Side } from '../../domain/authority.ts';
 import type { Json } from '../../domain/json.ts';
 import { change, irreversible, observe, opening, type Change, type Irreversible, type Observe, type Opening, type Phase } from '../../domain/scheme.ts';
 import type { Bound } from './use.ts';
 
-const run = (applications: readonly string[], on: Side | 'stopped'): readonly Effect[] => applications.map((application) => ({ do: 'run', application, on }) as const);
+const run = (applications: readonly string[], on: Side | 'both' | 'stopped'): readonly Extract<Effect, { do: 'run' }>[] => applications.map((application) => ({ do: 'run', application, on }) as const);
+const alone = (applications: readonly string[], on: Side, how: 'for good' | 'resting'): readonly Effect[] => run(applications, on).map((e) => (how === 'resting' ? { ...e, resting: true } as const : e));
 const list = (applications: readonly string[]): string => applications.join(', ');
 
 export const fleets = (b: Bound) => ({
@@ -37,6 +38,40 @@ export const fleets = (b: Bound) => ({
       return stopped;
     },
   }),
+  /** A second set of processes beside the one on the other side, which goes on; the undo stops the second set alone. */
+  beside: (applications: readonly string[], on: Side, undone: 'for good' | 'resting' = 'for good'): Change => change<FleetBefore & Json>(`start a set of ${list(applications)} on the ${on} as well`, {
+    detail: { applications, on },
+    effects: run(applications, 'both'),
+    undoes: alone(applications, otherSide(on), undone),
+    capture: async (c) => ({ ...(await b.work.captureFleet({ m: b.m, c, applications })) }),
+    apply: (_before, c) => b.work.startFleet({ m: b.m, c, applications, on, beside: true }),
+    undo: async (_before, c) => {
+      const stopped = await b.work.stopFleet({ m: b.m, c, applications, only: on });
+      await b.work.lookQuiet({ m: b.m, c: { ...c, before: null }, applications, on, only: true });
+      return stopped;
+    },
+  }),
+  /** One of the two sets stops, the other goes on. `resting`: it comes back, and what is written on its side meanwhile waits. */
+  leave: (applications: readonly string[], on: Side, how: 'for good' | 'resting'): Change => change<FleetBefore & Json>(`stop the set of ${list(applications)} on the ${on}`, {
+    detail: { applications, on, goesOn: otherSide(on) },
+    effects: alone(applications, otherSide(on), how),
+    undoes: run(applications, 'both'),
+    capture: async (c) => ({ ...(await b.work.captureFleet({ m: b.m, c, applications })) }),
+    apply: (_before, c) => b.work.stopFleet({ m: b.m, c, applications, only: on }),
+    undo: (_before, c) => b.work.startFleet({ m: b.m, c, applications, on, beside: true }),
+  }),
+  left: (applications: readonly string[], on: Side): Observe => observe(`confirm that nobody of ${list(applications)} is left on the ${on}`, {
+    proves: true,
+    detail: { applications, on },
+    look: (c) => b.work.lookQuiet({ m: b.m, c, applications, on, only: true }),
+  }),
+  /** Assigned before anything is written there, and committing once it is. */
+  listening: (applications: readonly string[], on: Side, topics: readonly string[], wanted: 'assigned' | 'reading'): Observe =>
+    observe(`see ${list(applications)} ${wanted === 'assigned' ? 'listen' : 'read'} on the ${on}`, {
+      proves: true,
+      detail: { applications, on, topics, wanted },
+      look: (c) => b.work.lookListening({ m: b.m, c, applications, on, topics, wanted }),
+    }),
   /** The opening, where no way back was declared. */
   openForGood: (applications: readonly string[]): Irreversible => irreversible(`open: start ${list(applications)} on the target`, {
     detail: { applications },

@@ -50,6 +50,32 @@ export const groups = (b: Bound) => ({
       undo: (before, c) => b.work.returnPositions({ m: b.m, c, groups, to, how: how === 'translated' ? 'translated' : 'cut', before }),
     });
   },
+  /**
+   * Behind all that these topics hold on that side, where nobody of these groups is: it was read, or it is a copy of what is
+   * read on the other side. The undo gives back the positions of before.
+   */
+  behind: (applications: readonly Application[], to: Side, topics: readonly string[], undo: 'restored' | `leave: ${string}` = 'restored'): Change => {
+    const of = { groups: names(applications), to, how: 'behind', topics } as const;
+    const effects = (from: 'behind' | 'none'): readonly Effect[] => applications.flatMap((a) => a.reads.map((r) => ({ do: 'position', group: r.group, topics: r.topics.filter((t) => topics.includes(t)), on: to, from }) as const));
+    return change<PositionsBefore & Json>(`set positions of ${of.groups.join(', ')} on the ${to}`, {
+      proves: true,
+      detail: of,
+      effects: effects('behind'),
+      undoes: undo === 'restored' ? effects('none') : [],
+      capture: async (c) => ({ ...(await b.work.capturePositions({ m: b.m, c, groups: of.groups, to })) }),
+      apply: (before, c) => b.work.setPositions({ m: b.m, c, ...of, before }),
+      undo: undo === 'restored' ? (before, c) => b.work.returnPositions({ m: b.m, c, groups: of.groups, to, how: 'behind', before }) : undo,
+    });
+  },
+  /** From here on copies of what these groups read on the other side appear in this log: who comes back to it begins behind them. */
+  expectCopies: (applications: readonly Application[], on: Side, topics: readonly string[]): Change => change<PositionsBefore & Json>(`expect copies for ${names(applications).join(', ')} on the ${on}`, {
+    detail: { groups: names(applications), on, topics },
+    undoes: applications.flatMap((a) => a.reads.map((r) => ({ do: 'position', group: r.group, topics: r.topics.filter((t) => topics.includes(t)), on, from: 'behind' }) as const)),
+    capture: async (c) => ({ ...(await b.work.capturePositions({ m: b.m, c, groups: names(applications), to: on })) }),
+    // Nothing is written: what matters is recorded, so that whoever turns round finds it.
+    apply: async () => ({ fromMs: 0, toMs: 0, say: 'noted' }),
+    undo: (before, c) => b.work.setPositions({ m: b.m, c, groups: names(applications), to: on, how: 'behind', topics, before }),
+  }),
   /** What can be translated before an outage is, and kept: inside it only what moved is counted. */
   prepare: (applications: readonly Application[], to: Side): Change => change(`prepare positions of ${names(applications).join(', ')}`, {
     detail: { groups: names(applications), to },

@@ -25,6 +25,8 @@ export const mirrors = (b: Bound) => {
       const { undoes: _, ...rest } = created(`carry ${set.name} on to the ${toward}`, set, toward);
       return { ...rest, undo: toward === 'source' ? 'leave: the way back needs it, and ends it' : 'leave: its own beginning is undone later' };
     },
+    /** The same for a while: whoever turns round before the cut takes it away again. */
+    carryBack: (set: CutSet): Change => created(`carry ${set.name} back to the source`, set, 'source'),
     /** The way back is proven before anything is opened. */
     wayBack: (set: CutSet): Observe => observe('prove the way back', {
       proves: true,

@@ -1,7 +1,7 @@
 /** The way back of one opening, the same in every scheme: a cut in the other direction, with its own hold, outage and budget. */
 import { writersOf, type CutSet } from '../../domain/cutsets.ts';
 import type { Application, Migration } from '../../domain/migration.ts';
-import { outage, phase, type Phase } from '../../domain/scheme.ts';
+import { outage, phase, type Outage, type Phase } from '../../domain/scheme.ts';
 import type { Use } from '../resources/use.ts';
 
 /** What else moved in the outage of the opening: applications that only read, and fences that went up one after the other. */
@@ -12,7 +12,6 @@ export function wayBack(m: Migration, use: Use, set: CutSet, feeds: boolean, alo
   const writers = writersOf(m, set);
   const followers = along.readers.map((a) => a.name);
   const reading = writers.filter((a) => a.reads.length > 0);
-  const fenced = writers.some((a) => a.principals.length > 0);
   return [phase(`back ${set.name}`,
     ...(feeds ? [use.mirrors.retire([set], 'target')] : []),
     use.mirrors.follow(set, 'source'),
@@ -27,28 +26,36 @@ export function wayBack(m: Migration, use: Use, set: CutSet, feeds: boolean, alo
     ]),
     use.guards.unchanged(),
     ...(reading.length > 0 ? [use.groups.prepare(reading, 'source')] : []),
-    outage('outage', {
-      budgetMs: m.outage.budgetMs,
-      undoReserveMs: m.outage.undoReserveMs,
-      until: [
-        use.fleets.stop(set.writers, 'target'),
-        ...use.guards.leftovers(writers, 'target'),
-        use.fleets.quiet(set.writers, 'target'),
-        ...use.guards.transactions(writers, 'target'),
-        ...(fenced ? [use.cuts.fence(set, 'target')] : []),
-        use.mirrors.drained(set, 'source'),
-        use.mirrors.silence(set, 'source'),
-        ...(reading.length > 0 ? [use.groups.move(reading, 'source', 'translated')] : []),
-        ...(fenced ? [use.cuts.lift(along.fences, 'source')] : []),
-        ...use.guards.liftReadFence(reading, 'source'),
-        use.cuts.mark(set, 'source'),
-        use.cuts.confirm(set, 'source'),
-      ],
-      open: use.fleets.open(set.writers, 'source', []),
-    }),
+    outageBack(m, use, set, along.fences),
     use.fleets.running(set.writers, 'source'),
     use.mirrors.retire([set], 'source'),
     ...(feeds ? [use.mirrors.follow(set, 'target')] : []))];
+}
+
+/** The outage of a cut back: all writers of the set stop on the target, what they wrote is on the source, and they start there. */
+export function outageBack(m: Migration, use: Use, set: CutSet, fences: readonly CutSet[] = [set]): Outage {
+  const writers = writersOf(m, set);
+  const reading = writers.filter((a) => a.reads.length > 0);
+  const fenced = writers.some((a) => a.principals.length > 0);
+  return outage('outage', {
+    budgetMs: m.outage.budgetMs,
+    undoReserveMs: m.outage.undoReserveMs,
+    until: [
+      use.fleets.stop(set.writers, 'target'),
+      ...use.guards.leftovers(writers, 'target'),
+      use.fleets.quiet(set.writers, 'target'),
+      ...use.guards.transactions(writers, 'target'),
+      ...(fenced ? [use.cuts.fence(set, 'target')] : []),
+      use.mirrors.drained(set, 'source'),
+      use.mirrors.silence(set, 'source'),
+      ...(reading.length > 0 ? [use.groups.move(reading, 'source', 'translated')] : []),
+      ...(fenced ? [use.cuts.lift(fences, 'source')] : []),
+      ...use.guards.liftReadFence(reading, 'source'),
+      use.cuts.mark(set, 'source'),
+      use.cuts.confirm(set, 'source'),
+    ],
+    open: use.fleets.open(set.writers, 'source', []),
+  });
 }
 
 /** What a plan says of its way back. */

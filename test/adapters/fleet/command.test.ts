@@ -135,3 +135,20 @@ test('fleet manual: nothing is done, nothing is claimed', async () => {
   assert.deepEqual([state.source, state.target], ['unknown', 'unknown']);
   assert.match(state.say, /4711/);
 });
+
+test('fleet command: a second set has commands of its own; without them it is refused', async () => {
+  const file = join(folder, 'beside.txt');
+  const note = (word: string): Command => [process.execPath, '-e', `require('fs').appendFileSync(${JSON.stringify(file)}, ${JSON.stringify(word)} + ' ' + process.env.CUTOVER_SIDE + '\\n'); console.log('{"source":0,"target":2}')`];
+  const none = node('');
+  const two = openFleet('shop-fleet', {
+    kind: 'command', stop: none, start: { source: none, target: none }, ask: none, timeoutMs: 5_000,
+    beside: { start: { source: note('add'), target: note('add') }, stop: { source: note('remove'), target: note('remove') } },
+  }, { secret: () => '' });
+  assert.equal(two.beside, true);
+  await two.start('shop', 'target', untilIn(null), 'beside');
+  await two.stop('shop', untilIn(null), 'source');
+  assert.equal(await readFile(file, 'utf8'), 'add target\nremove source\n');
+  await failing(two.stop('shop', untilIn(null), 'target'), 'ClientNotMoved');
+  assert.equal(fleet({}).beside, false);
+  await failing(fleet({}).start('shop', 'target', untilIn(null), 'beside'), 'BadCatalog');
+});

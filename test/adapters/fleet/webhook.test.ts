@@ -133,3 +133,15 @@ test('fleet webhook: a cancelled call ends at once with the reason', async () =>
   setTimeout(() => cancel.abort(reason), 100);
   await assert.rejects(fleet(server.url).stop('shop', untilIn(null, cancel.signal)), (e) => e === reason);
 });
+
+test('fleet webhook: a second set is started beside the first, and one of the two is stopped', async () => {
+  await using server = await serving(say(200, { source: 0, target: 2 }));
+  const two = openFleet('shop-fleet', { kind: 'webhook', url: server.url, timeoutMs: 3_000, beside: true }, { secret: async () => '' });
+  const until = untilIn(2_000);
+  await two.start('shop', 'target', until, 'beside');
+  await two.stop('shop', until, 'source');
+  assert.deepEqual(server.seen.map((s) => [s.url, JSON.parse(s.body)]), [
+    ['/cutover/start', { application: 'shop', on: 'target', beside: true, untilMs: until.untilMs }], ['/cutover/stop', { application: 'shop', on: 'source', untilMs: until.untilMs }],
+  ]);
+  await failing(fleet(server.url).start('shop', 'target', until, 'beside'), 'BadCatalog');
+});
