@@ -6,6 +6,7 @@ import type { At } from './boundary.ts';
 import { entry, valueOf, type LedgerBook } from './ledger.ts';
 import { keepPlaces } from './known.ts';
 import { isEmpty, membersOf } from './moved.ts';
+import { kept, whole } from './preimage.ts';
 import { byKey, clusterOf, count, list, topicsOf, unique, type Said } from './outside.ts';
 import { behindAll } from './behind.ts';
 import { lookByTimestamp } from './timestamping.ts';
@@ -25,10 +26,11 @@ export const positions = (ports: Ports, record: LedgerBook) => ({
   /** A partition that is missing had no position: keeps the pre-image small. */
   capturePositions: (x: OfGroups, at: At): Promise<PositionsBefore> => record.capture(x, at, async () => {
     const committed = await clusterOf(ports, x.m, x.to).committed(x.groups);
-    return Object.fromEntries(x.groups.map((group) => {
-      const reads = topicsOf(x.m, group);
-      return [group, Object.fromEntries((committed.get(group) ?? []).filter((p) => reads.includes(p.topic)).map((p) => [tpKey(p), Number(p.offset)]))];
+    const before = Object.fromEntries(x.groups.map((group) => {
+      const reads = new Set(topicsOf(x.m, group));
+      return [group, Object.fromEntries((committed.get(group) ?? []).filter((p) => reads.has(p.topic)).map((p) => [tpKey(p), Number(p.offset)]))];
     }));
+    return kept(record, x, { before, at });
   }),
 
   async setPositions(x: OfGroups & { readonly how: PositionHow; readonly before: PositionsBefore; readonly topics?: readonly string[]; readonly consents?: readonly Consent[]; readonly losses?: readonly LossConsent[] }, at: At): Promise<Said> {
@@ -47,7 +49,8 @@ export const positions = (ports: Ports, record: LedgerBook) => ({
     return { say: `${describePlaces(places)} on the ${x.to}, read back.`, figures: { positions: [...places.values()].flat().length, groups: places.size } };
   },
 
-  async returnPositions(x: OfGroups & { readonly how: PositionHow; readonly before: PositionsBefore }, at: At): Promise<Said> {
+  async returnPositions(asked: OfGroups & { readonly how: PositionHow; readonly before: PositionsBefore }, at: At): Promise<Said> {
+    const x = { ...asked, before: await whole(record, asked) };
     const [here, back] = [clusterOf(ports, x.m, x.to), clusterOf(ports, x.m, otherSide(x.to))];
     // Where nothing was set there is nothing to take back, and whoever is in the group does not matter.
     const set = [...await here.committed(x.groups)].filter(([group, of]) => of.some((p) => topicsOf(x.m, group).includes(p.topic))).map(([group]) => group);

@@ -42,7 +42,7 @@ export interface MirrorBefore { readonly name: string }
 export interface SilenceBefore { readonly name: string; readonly writers: readonly { readonly transactionalId: string; readonly producerId: string | null }[] }
 /** Per application where its processes ran. */
 export type FleetBefore = Readonly<Record<string, Side | 'both' | 'stopped' | 'unknown'>>;
-/** Group → `topic/partition` → offset (null: none committed) on the side that is about to be written. */
+/** Group → `topic/partition` → offset (null: none committed) on the side that is about to be written. Large ones stay in the ledger (`preimage.ts`). */
 export type PositionsBefore = Readonly<Record<string, Readonly<Record<string, number | null>>>>;
 /** `cut`: where that side's log was cut last; only for groups proven to have drained the other side. `behind`: behind all that is there, which is read or is a copy of what is read on the other side. `log-start`: kept for plans of old. `timestamp`: by the smallest timestamp of what is unread, with repeats that need consent. `earliest`: where that side's log begins, with all that was read before as repeats. `latest`: at its end, with all that is unread as loss, within `losses`. */
 export type PositionHow = 'translated' | 'cut' | 'behind' | 'log-start' | 'timestamp' | 'earliest' | 'latest';

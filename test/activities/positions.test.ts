@@ -144,6 +144,21 @@ test('returned unread: the source is not touched and the target is as before', a
   assert.deepEqual([w.source.placed('billing'), w.target.placed('billing')], [was, { 'orders/1': 1 }]);
 });
 
+test('the earlier positions of many groups stay in the ledger, the workflow remembers only that; the undo finds them there', async () => {
+  const { w, work } = await world();
+  const many = Array.from({ length: 300 }, (_x, i) => `g${i}`);
+  const x = { ...ask, m: { ...m, applications: [...m.applications, ...many.map((g) => ({ ...m.applications[1]!, name: `of-${g}`, reads: [{ group: g, topics: ['orders'], isolation: 'read_committed' as const }] }))] }, groups: many };
+  many.forEach((group, i) => { for (const p of [0, 1]) { w.source.place(group, 'orders', p, end(w, p)); if (i !== 7) w.target.place(group, 'orders', p, BigInt(i % 3)); } });
+  const were = many.map((g) => w.target.placed(g));
+  const before = await work.capturePositions(x);
+  assert.ok(JSON.stringify(before).length < 100, JSON.stringify(before).slice(0, 200));
+  await work.setPositions({ ...x, before });
+  assert.notDeepEqual(many.map((g) => w.target.placed(g)), were);
+  assert.deepEqual(await work.capturePositions(x), before, 'asked again it says the same');
+  await work.returnPositions({ ...x, before, c: context('positions', { mode: 'undo' }) });
+  assert.deepEqual(many.map((g) => w.target.placed(g)), were);
+});
+
 test('returned after reading on the target: translated back, also when the undo is tried twice', async () => {
   const { w, work } = await world();
   w.source.place('billing', 'orders', 0, 1n);
