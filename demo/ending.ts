@@ -27,15 +27,25 @@ export async function ending(handle: WorkflowHandle): Promise<Ended> {
   }
 }
 
-/** Traffic on the new side for a moment; then the writers stop, the readers drain, and all stop. */
-export async function settle({ books, supervisor }: Stage, orders: number): Promise<void> {
+/** After so long without a record read, what is left is lost, ms. */
+const stillMs = 6_000;
+
+/** Traffic on the new side for a moment; then the writers stop, the readers drain, and all stop. `losing`: something is expected never to be read. */
+export async function settle({ books, supervisor }: Stage, orders: number, losing = false): Promise<void> {
   const least = Math.max(orders, books.acknowledged('orders') + 2_000);
   const alive = supervisor.count('shop');
   if (alive.source + alive.target > 0)
     await until(`${least} orders`, 120_000, async () => { await books.refresh(); return books.acknowledged('orders') >= least; });
   await supervisor.stop('shop');
   // What is still missing after this time is counted as lost.
-  await until('drained', drainWithinMs, async () => { await books.refresh(); return books.outstanding(duties).every((d) => d.records === 0); }).catch(() => undefined);
+  let seen = { left: '', sinceMs: Date.now() };
+  await until('drained', drainWithinMs, async () => {
+    await books.refresh();
+    const left = books.outstanding(duties);
+    const picture = JSON.stringify(left);
+    if (picture !== seen.left) seen = { left: picture, sinceMs: Date.now() };
+    return left.every((d) => d.records === 0) || (losing && Date.now() - seen.sinceMs > stillMs);
+  }).catch(() => undefined);
   await Promise.all(names.map((name) => supervisor.stop(name)));
   await books.refresh();
 }

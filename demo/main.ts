@@ -88,7 +88,7 @@ async function run(c: Choices, resources: AsyncDisposableStack): Promise<Report>
   const duringMigration = books.acknowledged('orders') - before;
   const running = Object.fromEntries(names.map((name) => [name, stage.supervisor.count(name)]));
   say(out, `  the migration has ended (${ended.outcome}); traffic runs on, then everything is drained and counted`);
-  await settle(stage, ended.outcome === 'failed' ? 0 : c.records + before);
+  await settle(stage, ended.outcome === 'failed' ? 0 : c.records + before, losing);
   const findings = {
     mayLose: losing ? mayLose : 0, scheme: c.scheme, ordered: offerOf(c.scheme, input)?.order !== 'measured', wanted: c.rollback === 'no' ? 'completed' as const : 'rolled-back' as const, ended, count: books.count(duties, derived), duringMigration, running,
     events: stage.supervisor.events, temporal: { workflowId: id, address: stage.stack.temporal.address, ui: link },
