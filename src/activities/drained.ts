@@ -1,6 +1,6 @@
 /** Proofs that nothing is left: of a mirror, record by record on both logs; of a group, that no visible record is unread. */
 import { otherSide, type Side } from '../domain/authority.ts';
-import { cutSets, type CutSet } from '../domain/cutsets.ts';
+import { allSets, type CutSet } from '../domain/cutsets.ts';
 import { drained as judge, still, type Drain } from '../domain/drained.ts';
 import { Failure } from '../domain/failures.ts';
 import type { Migration } from '../domain/migration.ts';
@@ -189,7 +189,7 @@ export async function unreadOf(ports: Ports, x: { readonly m: Migration; readonl
 
 /** A log that was cut off on that side ends at the cut: what a mirror carries back behind it is on the other side too. */
 export async function cutEnds(record: LedgerBook, x: Ask & { readonly topics: readonly string[]; readonly on: Side }): Promise<ReadonlyMap<string, bigint>> {
-  const sets = cutSets(x.m).filter((set) => set.topics.some((t) => x.topics.includes(t)));
+  const sets = allSets(x.m).filter((set) => set.topics.some((t) => x.topics.includes(t)));
   const marks = await Promise.all(sets.map((set) => standingMark(record, { ...x, set })));
   return new Map(marks.flatMap((mark) => (mark === null || mark.to === x.on ? [] : Object.entries(mark.ends[x.on]).map(([key, end]) => [key, BigInt(end.lso)] as const))));
 }

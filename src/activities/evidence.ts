@@ -1,6 +1,6 @@
 /** What a hold shows: claims a person approves, the same text as long as nothing that matters changed, and figures beside them. */
 import type { CutSet } from '../domain/cutsets.ts';
-import { groupsOf } from '../domain/migration.ts';
+import { groupsOf, type EstatePart } from '../domain/migration.ts';
 import type { Ports } from '../domain/ports.ts';
 import type { Evidence } from '../domain/scheme.ts';
 import type { At } from './boundary.ts';
@@ -11,7 +11,7 @@ import { closedTargetShown, cutStands, foreignShown } from './evidence/logs.ts';
 import { backTold, mirrorsGone, mirrorsShown, wayBackShown } from './evidence/mirrors.ts';
 import { beginningShown } from './evidence/beginnings.ts';
 import { provableShown } from './evidence/provable.ts';
-import type { About, EvidenceAsk, Reach, Shown } from './evidence/shown.ts';
+import { claim, shown, type About, type EvidenceAsk, type Reach, type Shown } from './evidence/shown.ts';
 import { withoutTargetShown } from './evidence/withouttarget.ts';
 import type { LedgerBook } from './ledger.ts';
 import { applicationsOf, count, list, unique } from './outside.ts';
@@ -110,6 +110,13 @@ async function reverse(reach: Reach, x: About<'reverse'>): Promise<Looks> {
   ];
 }
 
+/** Written by the estate when no group of these topics is left on the source. */
+export const releasedKey = (estate: Pick<EstatePart, 'run' | 'wave'>): string => `${estate.run}/released/${estate.wave}`;
+function releasedShown({ record }: Reach, x: EvidenceAsk, estate: EstatePart): Promise<Shown> {
+  const text = `The estate ${estate.id} has released ${estate.wave}: no group of its topics is left on the source.`;
+  return shown(text, async () => claim(text, (await record.read(x.m, releasedKey(estate))).has(releasedKey(estate)), 'only the estate finishes: give your approval there'));
+}
+
 async function finish(reach: Reach, x: About<'finish'>): Promise<Looks> {
   const { about } = x;
   const moved = { applications: unique(x.m.applications.map((a) => a.name)), on: 'source' } as const;
@@ -120,5 +127,6 @@ async function finish(reach: Reach, x: About<'finish'>): Promise<Looks> {
     emptyShown(reach, x, moved),
     commitsShown(reach, x),
     lagsShown(reach, x),
+    ...(x.m.estate === undefined ? [] : [releasedShown(reach, x, x.m.estate)]),
   ];
 }

@@ -1,6 +1,6 @@
 /** What every activity reaches for: the clusters by side, what an application's groups read, faults told all at once. */
 import type { Side } from '../domain/authority.ts';
-import { cutSets, type CutSet } from '../domain/cutsets.ts';
+import { allSets, type CutSet } from '../domain/cutsets.ts';
 import { Failure, failures, type FailureType } from '../domain/failures.ts';
 import type { Application, Migration } from '../domain/migration.ts';
 import { tpKey, type Cluster, type LogEnds, type Ports, type TopicFacts, type TopicPartition } from '../domain/ports.ts';
@@ -30,7 +30,7 @@ export function applicationsOf(m: Migration, names: readonly string[]): readonly
 export const topicsOf = (m: Migration, group: string): readonly string[] =>
   unique(m.applications.flatMap((a) => a.reads.filter((r) => r.group === group).flatMap((r) => r.topics)));
 /** Cut sets that hold any of these topics. */
-export const setsOf = (m: Migration, topics: readonly string[]): readonly CutSet[] => cutSets(m).filter((s) => s.topics.some((t) => topics.includes(t)));
+export const setsOf = (m: Migration, topics: readonly string[]): readonly CutSet[] => allSets(m).filter((s) => s.topics.some((t) => topics.includes(t)));
 
 export const byKey = (ends: readonly LogEnds[]): ReadonlyMap<string, LogEnds> => new Map(ends.map((e) => [tpKey(e), e]));
 export const partitionsOf = (topics: readonly TopicFacts[]): readonly TopicPartition[] =>

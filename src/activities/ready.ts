@@ -2,7 +2,7 @@
 import { Failure } from '../domain/failures.ts';
 import { cutSets } from '../domain/cutsets.ts';
 import { topicFault } from '../domain/parse-migration.ts';
-import { groupsOf, type Migration } from '../domain/migration.ts';
+import { elsewhereOf, groupsOf, type Migration } from '../domain/migration.ts';
 import { tpKey, type ClusterFacts, type MirrorSpec, type Ports, type TopicFacts } from '../domain/ports.ts';
 import type { At } from './boundary.ts';
 import { gaps, rulesOf } from './fence.ts';
@@ -86,8 +86,11 @@ async function topicsFit(ports: Ports, m: Migration, target: ClusterFacts): Prom
 
 /** At this point nothing of ours is on the target: whatever is there came from elsewhere and would mix with what we move. */
 async function foreignRecords(ports: Ports, m: Migration, there: readonly TopicFacts[]): Promise<readonly Fault[]> {
-  if (there.length === 0) return [];
-  const filled = (await clusterOf(ports, m, 'target').ends(there.map((t) => t.name))).filter((e) => e.hw > e.logStart);
+  // What the estate feeds, and what other waves have cut, is there already.
+  const theirs = new Set([...(m.estate?.feeds ?? []).flatMap((s) => s.topics), ...elsewhereOf(m)]);
+  const ours = there.map((t) => t.name).filter((t) => !theirs.has(t));
+  if (ours.length === 0) return [];
+  const filled = (await clusterOf(ports, m, 'target').ends(ours)).filter((e) => e.hw > e.logStart);
   return filled.length === 0 ? [] : [fault('Drift', `cluster ${m.target} already holds records in ${list(filled.map((e) => `${tpKey(e)} (${count(e.hw - e.logStart, 'offset')})`), 5)}; wanted empty topics, or none.`)];
 }
 

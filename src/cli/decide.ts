@@ -115,7 +115,7 @@ async function confirm(io: Io, q: Question): Promise<void> {
  * Around a continue-as-new the server refuses updates without having applied them, and so does a workflow that does not know
  * its plan yet: the same update is sent again under its id.
  */
-async function send(t: Temporal, workflowId: string, said: Said): Promise<string> {
+export async function send(t: Temporal, workflowId: string, said: Said): Promise<string> {
   const updateId = randomUUID();
   const untilMs = Date.now() + answerMs;
   for (;;) {

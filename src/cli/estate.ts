@@ -7,7 +7,8 @@ import { mermaid, svg } from '../domain/estate-picture.ts';
 import { blastOf, blastText, boundText, tableText, type Blast } from '../domain/estate-table.ts';
 import { planWaves, type WavePlan } from '../domain/estate-waves.ts';
 import { parseEstate, parseObserved, resolved } from '../domain/parse-estate.ts';
-import { copies } from '../workflows/schemes/schemes.ts';
+import { copies, copiesWith } from '../workflows/schemes/schemes.ts';
+import { estateRunCommands } from './estate-run.ts';
 import { print, type ExitCode, type Io } from './io.ts';
 import { readDocument } from './migration-file.ts';
 import type { Run } from './program.ts';
@@ -23,13 +24,14 @@ export function estateCommand(program: Command, run: Run): void {
     .option('--mermaid <file>', 'write the picture as Mermaid to this file')
     .option('--json', 'one JSON document')
     .action((file: string, options: PlanOptions) => run((io) => plan(io, file, options)));
+  estateRunCommands(estate, run);
   for (const command of estate.commands) command.exitOverride();
 }
 
 export interface EstatePlan { readonly estate: Estate; readonly plan: WavePlan; readonly blasts: readonly Blast[] }
 export function planEstate(input: unknown, observed: Observed | null): EstatePlan {
   const estate = resolved(parseEstate(input, copies), observed);
-  const made = planWaves(estate, copies);
+  const made = planWaves(estate, copiesWith(estate.connect));
   return { estate, plan: made, blasts: blastOf(estate, made, observed) };
 }
 

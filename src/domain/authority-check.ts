@@ -9,7 +9,7 @@ import type { Irreversible, Opening, Outage, Phase, Plan, Step, Unit } from './s
 import { nextUndo, stepId, stepsOf, units } from './scheme.ts';
 
 /** Breaches of the safety model, first met first; empty when the plan may run. */
-export function checkPlan(migration: Pick<Migration, 'topics' | 'applications'>, plan: Plan): readonly Breach[] {
+export function checkPlan(migration: Pick<Migration, 'topics' | 'applications' | 'estate'>, plan: Plan): readonly Breach[] {
   const book = new Book();
   const walk = new Walk({ state: State.start(new Ground(migration)), book, at: 'forward', ...(plan.withoutTarget ? { without: plan.withoutTarget } : {}) });
   const end = walk.run(plan.forward);

@@ -341,8 +341,8 @@ function cutTopic(s: State, e: Of<'cut'>, topic: string): readonly Found[] {
 export function atTheEnd(s: State, side: Side): readonly Found[] {
   return [
     ...s.ground.applications.filter((a) => s.place(a.name) !== side).map((a) => breach('nothing-left', a.name, `${a.name} is left ${spoken(s.place(a.name))}; it must run on ${side}.`)),
-    ...s.ground.topics.filter((t) => s.authority(t) !== side).map((t) => breach('nothing-left', null, `${t} is left with its authority on ${s.authority(t)}.`)),
-    ...s.mirrors().filter((x) => s.mirror(x.name) === 'running').map((x) => breach('nothing-left', null, `Mirror ${x.name} is left running.`)),
+    ...s.ground.moving.filter((t) => s.authority(t) !== side).map((t) => breach('nothing-left', null, `${t} is left with its authority on ${s.authority(t)}.`)),
+    ...s.mirrors().filter((x) => s.mirror(x.name) === 'running' && x.topics.some((t) => s.ground.moving.includes(t))).map((x) => breach('nothing-left', null, `Mirror ${x.name} is left running.`)),
     ...s.ground.topics.filter((t) => s.fenced(side, t)).map((t) => breach('nothing-left', null, `The fence of ${t} on ${side} is left up.`)),
   ];
 }

@@ -1,6 +1,6 @@
 /** What a plan has made true so far, as the safety model sees it: flat facts that are cheap to copy and to compare. */
 import type { Side } from './authority.ts';
-import type { Application, Migration } from './migration.ts';
+import { elsewhereOf, groundworkWave, type Application, type Elsewhere, type FedSet, type Migration } from './migration.ts';
 
 export type Place = Side | 'both' | 'stopped';
 /**
@@ -14,11 +14,14 @@ export interface MirrorSeen { readonly name: string; readonly topics: readonly s
 export class Ground {
   readonly topics: readonly string[];
   readonly applications: readonly Application[];
+  /** Of a wave: what its estate and other waves have done before it. */
+  readonly estate: Migration['estate'];
   readonly #writers: ReadonlyMap<string, readonly Application[]>;
   readonly #byTopic: ReadonlyMap<string, readonly Application[]>;
   readonly #byGroup: ReadonlyMap<string, readonly Application[]>;
-  constructor(m: Pick<Migration, 'topics' | 'applications'>) {
+  constructor(m: Pick<Migration, 'topics' | 'applications' | 'estate'>) {
     this.applications = m.applications;
+    this.estate = m.estate;
     this.topics = [...new Set([...m.topics, ...m.applications.flatMap((a) => [...a.writes, ...a.reads.flatMap((r) => r.topics)])])].sort();
     const index = (keysOf: (a: Application) => readonly string[]): ReadonlyMap<string, readonly Application[]> => {
       const found = new Map<string, Application[]>();
@@ -28,6 +31,17 @@ export class Ground {
     this.#writers = index((a) => a.writes);
     this.#byTopic = index((a) => [...a.writes, ...a.reads.flatMap((r) => r.topics)]);
     this.#byGroup = index((a) => a.reads.map((r) => r.group));
+  }
+  /** Sets that a mirror of the estate feeds on the target when a wave begins. */
+  get fed(): readonly FedSet[] {
+    if (this.estate === undefined || this.estate.wave === groundworkWave) return [];
+    return [...this.estate.feeds, ...this.estate.elsewhere.filter((s) => s.authority === 'source')];
+  }
+  /** Topics that this plan moves: all but those whose writers move in other waves. */
+  get moving(): readonly string[] {
+    if (this.estate?.wave === groundworkWave) return [];
+    const elsewhere = elsewhereOf(this);
+    return this.topics.filter((t) => !elsewhere.has(t));
   }
   writersOf(topics: readonly string[]): readonly Application[] { return [...new Set(topics.flatMap((t) => this.#writers.get(t) ?? []))]; }
   usersOf(topics: readonly string[]): readonly Application[] { return [...new Set(topics.flatMap((t) => this.#byTopic.get(t) ?? []))]; }
@@ -67,7 +81,29 @@ export class State {
       s.setPlace(a.name, 'source');
       for (const r of a.reads) for (const t of r.topics) s.setPosition(r.group, t, 'source', 'fresh');
     }
+    for (const fed of ground.fed) s.#isFed(fed, 'target');
+    for (const set of ground.estate?.elsewhere ?? []) if (set.authority === 'target') s.#wasCut(set);
     return s;
+  }
+  /** As `mirrorOf` in `workflows/resources/mirrors.ts` names it. */
+  #isFed(set: FedSet, toward: Side): void {
+    for (const t of set.topics) {
+      this.setExists('target', t, true);
+      this.setCopied(t, true);
+    }
+    this.setMirror({ name: `${toward === 'target' ? 'forward' : 'back'} mirror of ${set.name}`, topics: set.topics, toward }, 'running');
+  }
+  /** By another wave, which carries back to the source what is written on the target. */
+  #wasCut(set: Elsewhere): void {
+    for (const t of set.topics) {
+      this.setAuthority(t, 'target');
+      this.setOpened(t, 'target');
+      if (set.history === 'not-copied') {
+        this.setAlone('source', t, true);
+        this.setClosed('source', t, true);
+      }
+    }
+    this.#isFed(set, 'source');
   }
   /** Runs `body`, then takes back whatever it changed. */
   attempt(body: () => void): void {

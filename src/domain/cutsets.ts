@@ -1,6 +1,6 @@
 /** Which topics must change authority together, and in which order the sets are cut. */
 import type { Application, Migration } from './migration.ts';
-import { readsOf } from './migration.ts';
+import { elsewhereOf, groundworkWave, readsOf } from './migration.ts';
 
 /** Topics that are cut together with all their writers. */
 export interface CutSet {
@@ -27,28 +27,38 @@ class Together {
 }
 
 /** What changes authority at one moment, as the migration is run. */
-export const cutSets = (m: Pick<Migration, 'topics' | 'applications' | 'cuts'>): readonly CutSet[] => (m.cuts === 'together' ? [everything(m)] : closures(m));
-/** All topics with all their writers, for schemes that stop everybody at once. */
-const everything = (m: Pick<Migration, 'topics' | 'applications'>): CutSet => ({
-  name: 'everything', topics: [...new Set(m.topics)].sort(), writers: m.applications.filter((a) => a.writes.length > 0).map((a) => a.name).sort(),
-});
+export function cutSets(m: Cutting): readonly CutSet[] {
+  if (m.estate?.wave === groundworkWave) return m.estate.feeds.map((s) => ({ ...s, writers: [] }));
+  return m.cuts === 'together' ? everything(m) : closures(m);
+}
+type Cutting = Pick<Migration, 'topics' | 'applications' | 'cuts' | 'estate'>;
+/** In a wave: those whose writers move with it. */
+const ownTopics = (m: Cutting): readonly string[] => { const elsewhere = elsewhereOf(m); return [...new Set(m.topics)].filter((t) => !elsewhere.has(t)).sort(); };
+/** All topics with all their writers, for schemes that stop everybody at once. Waves of one estate share the ledger, so the name tells them apart. */
+const everything = (m: Cutting): readonly CutSet[] => (ownTopics(m).length === 0 ? [] : [{
+  name: m.estate === undefined ? 'everything' : `everything-${m.estate.wave}`, topics: ownTopics(m), writers: m.applications.filter((a) => a.writes.length > 0).map((a) => a.name).sort(),
+}]);
 
 /**
  * The closure over common writers and shared groups of applications that write. Reading alone does not bind: a mirror feeds
  * the other side. Loops (A feeds B feeds A) are joined, because neither could be cut before the other.
  */
-export function closures(m: Pick<Migration, 'topics' | 'applications' | 'cuts'>): readonly CutSet[] {
+export function closures(m: Cutting): readonly CutSet[] {
   const together = new Together();
   for (const a of m.applications) together.join(m.cuts === 'with-inputs' && a.writes.length > 0 ? [...a.writes, ...readsOf(a)] : a.writes);
   const writersByGroup = Map.groupBy(m.applications.filter((a) => a.writes.length > 0).flatMap((a) => a.reads.map((r) => ({ group: r.group, a }))), (x) => x.group);
   for (const members of writersByGroup.values()) together.join(members.flatMap((x) => x.a.writes));
   joinLoops(m, together);
-  return [...Map.groupBy([...new Set(m.topics)].sort(), (t) => together.find(t)).values()].map((topics) => ({
+  return [...Map.groupBy(ownTopics(m), (t) => together.find(t)).values()].map((topics) => ({
     name: topics[0] ?? '',
     topics,
     writers: m.applications.filter((a) => a.writes.some((t) => topics.includes(t))).map((a) => a.name).sort(),
   })).sort((a, b) => (a.name < b.name ? -1 : 1));
 }
+
+/** Also those that a wave only reads. */
+export const allSets = (m: Cutting): readonly CutSet[] =>
+  [...cutSets(m), ...(m.estate?.elsewhere ?? []).map((s): CutSet => ({ name: s.name, topics: s.topics, writers: [] }))].sort((a, b) => (a.name < b.name ? -1 : 1));
 
 /** Set → sets that its writers read from: `feeds` point upstream. */
 const upstreamOf = (m: Pick<Migration, 'applications'>, setOf: (topic: string) => string): ReadonlyMap<string, ReadonlySet<string>> => {

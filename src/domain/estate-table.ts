@@ -2,7 +2,7 @@
 import type { Estate, Observed } from './estate.ts';
 import { countOf, some, sorted } from './estate.ts';
 import { dependents, type WavePlan } from './estate-waves.ts';
-import { groupsOf, readsOf, type Migration } from './migration.ts';
+import { cutsOf, groupsOf, readsOf } from './migration.ts';
 import { cutSets } from './cutsets.ts';
 
 /** The blast radius of one wave: everything that stands still, or stands to lose, while it moves. */
@@ -44,7 +44,7 @@ export function blastOf(e: Estate, plan: WavePlan, observed: Observed | null): r
       wave: w.name, scheme: w.scheme, why: w.why, applications: w.applications, topics: w.topics,
       partitions: observed === null || counts.some((n) => n === undefined) ? 'unknown' : counts.reduce<number>((n, c) => n + (c ?? 0), 0),
       groups: sorted(own.flatMap(groupsOf)),
-      outages: cutSets({ topics: w.topics, applications: own } satisfies Pick<Migration, 'topics' | 'applications'>).length, budgetMs: e.outage.budgetMs,
+      outages: cutSets({ topics: w.topics, applications: own, ...cutsOf(w.scheme) }).length, budgetMs: e.outage.budgetMs,
       readers: sorted(e.applications.filter((a) => !members.has(a.name) && readsOf(a).some((t) => topics.has(t))).map((a) => a.name)),
       strangers: sorted((observed?.groups ?? []).filter((g) => !declared.has(g.group) && g.topics.some((t) => topics.has(t))).map((g) => g.group)),
       dependents: dependents(plan, w.name), fed: plan.feeds.filter((f) => f.readIn.includes(w.name)).map((f) => f.topic),

@@ -98,11 +98,47 @@ export interface Migration {
     readonly undoReserveMs: number;
   };
   readonly limits: Limits;
+  /** Written by an estate into the migrations of its waves; absent: a migration of its own. */
+  readonly estate?: EstatePart;
 }
 
 const oneOutage: readonly string[] = ['stopWaitRestart', 'restartAllAtOnce'];
 const withInputs: readonly string[] = ['dualConsume'];
 export const cutsOf = (scheme: string): Pick<Migration, 'cuts'> => (oneOutage.includes(scheme) ? { cuts: 'together' } : withInputs.includes(scheme) ? { cuts: 'with-inputs' } : {});
+/** What a wave must know of its estate, which owns topics, mirrors and cuts; the wave owns fleets and groups. */
+export interface EstatePart {
+  /** Workflow id of the estate: it is told what happens, and it holds the locks. */
+  readonly id: string;
+  /** First run id of the estate: prefix of the cuts, positions and connectors that its waves share. */
+  readonly run: string;
+  readonly wave: string;
+  /** Cut sets of this migration whose forward mirror is the estate's, because others read them on the target before their cut. */
+  readonly feeds: readonly FedSet[];
+  /** Cut sets that this migration reads and whose writers move in other waves. */
+  readonly elsewhere: readonly Elsewhere[];
+}
+export interface FedSet {
+  readonly name: string;
+  readonly topics: readonly string[];
+}
+export interface Elsewhere extends FedSet {
+  /** Where its writers are when this migration starts. On the source it is fed forward by the estate, on the target back by the wave that cut it. */
+  readonly authority: 'source' | 'target';
+  /** `not-copied`: what was written before its cut is only on the source. */
+  readonly history: 'copied' | 'not-copied';
+}
+/** The part of an estate that is there before its waves and after them: locks, and mirrors of what is read early. */
+export const groundworkWave = 'groundwork';
+/** Topics whose writers move elsewhere. */
+export const elsewhereOf = (m: { readonly estate?: EstatePart | undefined }): ReadonlySet<string> => new Set((m.estate?.elsewhere ?? []).flatMap((s) => s.topics));
+/** The migration with only the topics that it creates on the target: those it cuts; what is read early is created by the groundwork. */
+export function ownPart(m: Migration): Migration {
+  if (m.estate === undefined) return m;
+  const others = new Set([...elsewhereOf(m), ...(m.estate.wave === groundworkWave ? [] : m.estate.feeds.flatMap((s) => s.topics))]);
+  return { ...m, topics: m.topics.filter((t) => !others.has(t)) };
+}
+/** The last hold of every scheme: a wave that has come to it is settled. */
+export const finishHold = 'finish/approve the finish';
 
 export const workflowIdOf = (m: Pick<Migration, 'source' | 'target' | 'name'>): string => `cutover/${m.source}/${m.target}/${m.name}`;
 export const groupsOf = (a: Application): readonly string[] => [...new Set(a.reads.map((r) => r.group))].sort();

@@ -1,6 +1,7 @@
 /** From whatever a person typed into Temporal's form to a `Migration`, or to one message that tells every fault in it. */
 import { Failure } from './failures.ts';
-import { cutsOf, limitBounds, type Application, type GroupPolicy, type Limits, type Migration, type Reading, type Tolerances } from './migration.ts';
+import { cutsOf, groundworkWave, limitBounds, type Application, type GroupPolicy, type Limits, type Migration, type Reading, type Tolerances } from './migration.ts';
+import { readEstatePart } from './parse-estate-part.ts';
 import { choice, entries, Faults, fields, list, show, text, twice, whole, yes, type At } from './shape.ts';
 import { covering, isPattern, topicFault } from './topic-names.ts';
 
@@ -13,7 +14,7 @@ const longestMigrationName = 100;
 /** The journal carries the whole migration from run to run and stays under 256 KB. */
 const longestMigration = 131_072;
 /** Schemes that copy nothing, or need not, and so need no Connect worker. */
-const copiesNothing: readonly string[] = ['producerFirst', 'dualConsume', 'stopWaitRestart', 'restartAllAtOnce'];
+const copiesNothing: readonly string[] = ['groundwork', 'producerFirst', 'dualConsume', 'stopWaitRestart', 'restartAllAtOnce'];
 /** Schemes that take consumers in declared batches. */
 const inBatches: readonly string[] = ['consumerFirst'];
 /** What stop, fence, drain, silence and mark need at the very least, ms; a budget must leave it beside the undo reserve. */
@@ -40,7 +41,8 @@ export function parseMigration(input: unknown, scheme: string): Migration {
   if (size !== null && size > longestMigration)
     refuse(faults, `The migration has ${size} characters of JSON; at most ${longestMigration} are taken. Name topics by patterns such as "shop.*", or split it.`);
   if (input === null || typeof input !== 'object' || Array.isArray(input)) refuse(faults, notAnObject(input));
-  const f = fields(top, { noun: 'a migration', known: migrationFields, secrets });
+  // People are not told of a field that only estates write.
+  const f = fields(top, { noun: 'a migration', known: Object.hasOwn(input, 'estate') ? [...migrationFields, 'estate'] : migrationFields, secrets });
   const migration = f ? readMigration(f, scheme) : null;
   if (migration === null || faults.count > 0) throw new Failure('BadMigration', faults.report('The migration'));
   return migration;
@@ -67,6 +69,7 @@ const notAnObject = (input: unknown): string => {
 };
 
 function readMigration(f: Fields, scheme: string): Migration {
+  const estate = f('estate').value === undefined ? undefined : readEstatePart(f('estate'));
   const migration: Migration = {
     name: text(f('name'), {
       noun: 'the name of the migration', most: longestMigrationName, secrets,
@@ -77,13 +80,14 @@ function readMigration(f: Fields, scheme: string): Migration {
     connect: readConnect(f('connect'), scheme),
     connectBack: readConnectBack(f('connectBack')),
     topics: readTopics(f('topics'), { noun: 'topics or patterns', least: 1, most: 2_000 }),
-    applications: list(f('applications'), { noun: 'applications', least: 1, most: 500 }).map((at) => readApplication(at)),
+    applications: list(f('applications'), { noun: 'applications', least: estate?.wave === groundworkWave ? 0 : 1, most: 500 }).map((at) => readApplication(at)),
     ...readBatches(f('batches'), scheme),
     groups: readGroups(f('groups')),
     ...readCuts(f('cuts'), scheme),
     ...readQuiet(f('quiet')),
     outage: readOutage(f('outage')),
     limits: readLimits(f('limits')),
+    ...(estate === undefined ? {} : { estate }),
   };
   checkAcross(migration, f);
   checkStarts(migration, f, scheme);

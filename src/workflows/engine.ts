@@ -9,7 +9,7 @@ import { details, type Progress } from '../domain/progress.ts';
 import { backOf, stepId, units, type Change, type Context, type Observe, type Plan, type Step, type Unit } from '../domain/scheme.ts';
 import { answer, ask, asksWhatToDo, openHold } from './asking.ts';
 import { Inbox, type Door } from './inbox.ts';
-import { auditTail, type Journal } from './journal.ts';
+import { auditTail, ledgerRun, type Journal } from './journal.ts';
 import { runOutage } from './outage.ts';
 import { takeUp } from './recovering.ts';
 import { floor, park, reversed, stay, turn, undoNext, unwound } from './returning.ts';
@@ -21,12 +21,20 @@ import { attributesOf, progressOf } from './telling.ts';
 
 /** What the engine itself asks of the outside. */
 export type Own = Pick<Work, 'remember' | 'whereabouts' | 'lookSwept'>;
+/** Who else is told where a run stands: the estate of a wave. */
+export interface Listener {
+  /** `back`: on its way back, and not only an outage that undoes itself. */
+  told(p: Progress, direction: 'forward' | 'back'): void;
+  /** Nothing is on its way any more. */
+  idle(): boolean;
+}
 
 export class Run implements Door {
   readonly runtime: Runtime;
   readonly work: Own;
   readonly inbox: Inbox;
   readonly sweeping: Sweeping;
+  readonly listener: Listener | null;
   journal: Journal | null = null;
   plan: Plan | null = null;
   insideOutage = false;
@@ -37,7 +45,8 @@ export class Run implements Door {
   /** Set by a cancel that came before there was a journal. */
   #early: Decision | null = null;
 
-  constructor(runtime: Runtime, work: Own) {
+  constructor(runtime: Runtime, work: Own, listener: Listener | null = null) {
+    this.listener = listener;
     this.runtime = runtime;
     this.work = work;
     this.inbox = new Inbox(this);
@@ -74,7 +83,7 @@ export class Run implements Door {
       this.tell();
       if (this.mayRenew()) {
         await this.sweeping.rest();
-        await this.runtime.condition(() => this.runtime.handlersFinished());
+        await this.runtime.condition(() => this.runtime.handlersFinished() && (this.listener?.idle() ?? true));
         // Meanwhile somebody may have said something, which the next run would not know of.
         if (!this.mayRenew()) continue;
         await this.runtime.continueAsNew({ ...j, runs: j.runs + 1 });
@@ -252,7 +261,7 @@ export class Run implements Door {
     const id = step.kind === 'outage' ? unit.name : stepId(unit, step);
     // What a change leaves in the ledger is found again by its undo under the key of the pre-image.
     const kept = j.undos.find((u) => u.step === id) ?? j.captured[id];
-    return { untilMs: null, limits: j.limits, run: j.run, mode: 'plain', key: kept?.key ?? `${j.run}/${id}/${j.attempt}`, ...(j.mayRepeat === undefined ? {} : { mayRepeat: j.mayRepeat }) };
+    return { untilMs: null, limits: j.limits, run: ledgerRun(j), mode: 'plain', key: kept?.key ?? `${j.run}/${id}/${j.attempt}`, ...(j.mayRepeat === undefined ? {} : { mayRepeat: j.mayRepeat }) };
   }
 
   async remember(unit: Unit, wanted: 'both' | 'one', untilMs: number | null = null): Promise<void> {
@@ -290,5 +299,6 @@ export class Run implements Door {
   tell(): void {
     const p = this.progress();
     this.runtime.tell(details(p), attributesOf(p, this.journal));
+    this.listener?.told(p, this.journal?.direction ?? 'forward');
   }
 }

@@ -2,6 +2,9 @@
 import { migrate, type Result } from './migrate.ts';
 
 export { lock } from './lock.ts';
+export { estate } from './estate.ts';
+/** Started by `estate` alone. */
+export const groundwork = (migration: unknown, journal?: unknown): Promise<Result> => migrate('groundwork', migration, journal);
 export { assess } from './assess.ts';
 export { reconcile } from './reconcile.ts';
 export { verify } from './verify.ts';

@@ -117,5 +117,8 @@ export function parseJournal(x: unknown): Journal {
   return { ...journal, reverse: journal.reverse ?? null, recovering: journal.recovering ?? false, swept: journal.swept ?? null, migration: { ...journal.migration, connectBack: journal.migration.connectBack ?? null } };
 }
 
+/** Under which run cuts, positions and connectors are kept: waves of one estate share them. */
+export const ledgerRun = (j: Journal): string => j.migration.estate?.run ?? j.run;
+
 /** The journal of a workflow that ended without undoing anything, for the run that goes on in its place. */
 export const takenUp = (j: Journal): Journal => ({ ...j, recovering: true, paused: false, wantBack: null, question: null, inbox: [], runs: j.runs + 1 });

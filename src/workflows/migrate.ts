@@ -5,7 +5,7 @@ import { closures } from '../domain/cutsets.ts';
 import { Failure, isFailureType } from '../domain/failures.ts';
 import { unkept } from '../domain/offers.ts';
 import { parseMigration } from '../domain/parse-migration.ts';
-import { workflowIdOf, type Inventory, type Migration } from '../domain/migration.ts';
+import { groundworkWave, workflowIdOf, type Inventory, type Migration } from '../domain/migration.ts';
 import { describePlan, hashOf, planHash } from '../domain/plan.ts';
 import type { OutageRecord } from '../domain/progress.ts';
 import { endless } from '../domain/stopping.ts';
@@ -16,6 +16,8 @@ import { describeError } from './errors.ts';
 import { openJournal, parseJournal, takenUp } from './journal.ts';
 import * as messages from './messages.ts';
 import { bind } from './resources/use.ts';
+import { reporter } from './reporting.ts';
+import { groundwork } from './schemes/groundwork.ts';
 import { sweeps } from './sweeping.ts';
 import { schemes, type SchemeName } from './schemes/schemes.ts';
 import { temporalRuntime, work } from './temporal.ts';
@@ -34,10 +36,15 @@ export interface Result {
   readonly runs: number;
 }
 
-export async function migrate(scheme: SchemeName, input: unknown, carried?: unknown): Promise<Result> {
+/** Schemes that people choose, and the one that only an estate does. */
+export type Runnable = SchemeName | 'groundwork';
+const runnable = { ...schemes, groundwork } as const;
+
+export async function migrate(scheme: Runnable, input: unknown, carried?: unknown): Promise<Result> {
   const root = CancellationScope.current();
   return CancellationScope.nonCancellable(async () => {
-    const run = new Run(temporalRuntime(input), work);
+    const reports = reporter(input);
+    const run = new Run(temporalRuntime(input), work, reports);
     // Buffered messages are delivered while handlers are set: a later run must have its journal by then, or it would lose them.
     const from = recoverFrom(carried);
     const unreadable = carried === undefined || carried === null || from !== null ? null : tryResume(run, scheme, carried);
@@ -49,9 +56,12 @@ export async function migrate(scheme: SchemeName, input: unknown, carried?: unkn
       else if (carried === undefined || carried === null) await begin(run, scheme, input);
       run.tell();
     } catch (error) {
-      throw asFailure(error);
+      const failure = asFailure(error);
+      await reports?.refused(failure.message);
+      throw failure;
     }
     const outcome = await run.toTheEnd();
+    await reports?.over(outcome);
     const { j } = run;
     const result: Result = { outcome, scheme: j.scheme, planHash: j.planHash, outages: j.outages, proven: j.proven, audit: j.audit, runs: j.runs };
     if (outcome === 'completed') return result;
@@ -87,7 +97,7 @@ function handle(run: Run): void {
   setHandler(messages.audit, () => run.journal?.audit ?? [], { description: messages.queryDescriptions.audit });
 }
 
-function tryResume(run: Run, scheme: SchemeName, carried: unknown): { readonly error: unknown } | null {
+function tryResume(run: Run, scheme: Runnable, carried: unknown): { readonly error: unknown } | null {
   try {
     resume(run, scheme, carried);
     return null;
@@ -96,7 +106,7 @@ function tryResume(run: Run, scheme: SchemeName, carried: unknown): { readonly e
   }
 }
 
-async function begin(run: Run, scheme: SchemeName, input: unknown): Promise<void> {
+async function begin(run: Run, scheme: Runnable, input: unknown): Promise<void> {
   run.tell();
   const given = parseMigration(input, scheme);
   if (run.runtime.workflowId !== workflowIdOf(given))
@@ -122,7 +132,7 @@ function recoverFrom(carried: unknown): string | null {
 }
 
 /** An ordinary start with the newest journal that the ledgers have of an earlier run. */
-async function recover(run: Run, x: { readonly scheme: SchemeName; readonly input: unknown; readonly from: string }): Promise<void> {
+async function recover(run: Run, x: { readonly scheme: Runnable; readonly input: unknown; readonly from: string }): Promise<void> {
   run.tell();
   const m = parseMigration(x.input, x.scheme);
   if (run.runtime.workflowId !== workflowIdOf(m)) throw new Failure('BadMigration', `The workflow id must be ${workflowIdOf(m)}; it is ${run.runtime.workflowId}.`);
@@ -136,20 +146,21 @@ async function recover(run: Run, x: { readonly scheme: SchemeName; readonly inpu
 }
 
 /** A later run may stand on newer code; the plan may not. */
-function resume(run: Run, scheme: SchemeName, carried: unknown): void {
+function resume(run: Run, scheme: Runnable, carried: unknown): void {
   const journal = parseJournal(carried);
   const plan = planFor(run, scheme, journal.migration, journal.inventory, (id) => journal.has[id] ?? false);
   run.begin(journal, plan, planHash(journal.migration, journal.inventory, plan));
 }
 
-const planFor = (run: Run, scheme: SchemeName, m: Migration, inventory: Inventory, has: Has): Plan =>
-  schemes[scheme](m, has, bind({ work, m, inventory, owner: run.runtime.workflowId }));
+const planFor = (run: Run, scheme: Runnable, m: Migration, inventory: Inventory, has: Has): Plan =>
+  runnable[scheme](m, has, bind({ work, m, inventory, owner: m.estate?.id ?? run.runtime.workflowId }));
 
 /** Before anything is touched: the safety model walks every prefix of the plan and of its rollback. */
 export function refuseUnsafe(m: Migration, plan: Plan): void {
   const broken = unkept(m, plan.scheme);
   if (broken !== null) throw new Failure('BadMigration', broken);
-  const orphans = closures(m).filter((s) => s.writers.length === 0).flatMap((s) => s.topics);
+  const ground = m.estate?.wave === groundworkWave;
+  const orphans = ground ? [] : closures(m).filter((s) => s.writers.length === 0).flatMap((s) => s.topics);
   if (orphans.length > 0) throw new Failure('BadMigration', `No declared application writes ${orphans.join(', ')}: declare the writers, or leave these topics out.`);
   const [loop] = endless(m, plan.scheme);
   if (loop !== undefined) throw new Failure('BadMigration', loop);

@@ -3,6 +3,7 @@ import { stepsOf, type Context } from '../domain/scheme.ts';
 import { ask } from './asking.ts';
 import type { Run } from './engine.ts';
 import { describeError } from './errors.ts';
+import { ledgerRun } from './journal.ts';
 
 /**
  * The journal was written before the unit at which it stands: whatever of it was begun is given an undo entry now, from the
@@ -35,6 +36,6 @@ export async function takeUp(run: Run): Promise<void> {
 
 function whereabouts(run: Run): Promise<readonly string[]> {
   const { j } = run;
-  const c: Context = { untilMs: null, limits: j.limits, run: j.run, mode: 'plain', key: `${j.run}/recover/${j.runs}` };
+  const c: Context = { untilMs: null, limits: j.limits, run: ledgerRun(j), mode: 'plain', key: `${j.run}/recover/${j.runs}` };
   return run.work.whereabouts({ m: j.migration, c });
 }

@@ -6,6 +6,7 @@
 import { stepId, stepsOf, type Look, type Step } from '../domain/scheme.ts';
 import type { Run } from './engine.ts';
 import { describeError } from './errors.ts';
+import { ledgerRun } from './journal.ts';
 import type { Scope } from './runtime.ts';
 
 /** Asked of `has` by migrations that name a way back: runs planned before there was a sweep go on without. */
@@ -48,7 +49,7 @@ export class Sweeping {
     for (let before: string | null = null; !under.resting;) {
       try {
         const { j } = this.#run;
-        const c = { untilMs: null, limits: j.limits, run: j.run, mode: 'plain', key: `${j.run}/sweep/${j.attempt}`, before } as const;
+        const c = { untilMs: null, limits: j.limits, run: ledgerRun(j), mode: 'plain', key: `${j.run}/sweep/${j.attempt}`, before } as const;
         const look: Look = await under.scope.run(() => work.lookSwept({ m: j.migration, c, ...wanted }));
         before = look.picture ?? null;
         this.#tell(look.say, isFailing(look) ? 'failing' : 'swept', look.toMs);

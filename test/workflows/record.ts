@@ -10,6 +10,7 @@ import type { Answer, Progress, Question } from '../../src/domain/progress.ts';
 import { copiesEither, schemes } from '../../src/workflows/schemes/schemes.ts';
 import { small } from './migrations.ts';
 import { scripted, type Script } from './scripted.ts';
+import { runsOf, scrubbed } from './recording.ts';
 import { startServer, type Server } from './server.ts';
 
 const histories = new URL('../histories/', import.meta.url);
@@ -76,24 +77,6 @@ async function play(server: Server, id: string, s: Situation): Promise<void> {
       ? await server.temporal('workflow', 'cancel', '--workflow-id', id)
       : await server.signal(id, answer.kind, { by: 'ana', ...(q.hash === null ? {} : { hash: q.hash }), reason: 'recorded', ...('to' in answer ? { to: answer.to } : {}), ...('withoutTarget' in answer ? { withoutTarget: true } : {}) });
     if (said.code !== 0) throw new Error(`${id}: ${said.err}`);
-  }
-}
-
-/** Who ran it and where the code lay says nothing about the workflow. */
-const scrubbed = (text: string): string => {
-  const { events } = JSON.parse(text, (key, value: unknown) => (key === 'stackTrace' ? '' : value)) as { events: unknown[] };
-  return `{"events":[\n${events.map((e) => JSON.stringify(e)).join(',\n')}\n]}\n`;
-};
-
-/** The runs of a chain of continue-as-new, oldest first. */
-async function runsOf(server: Server, id: string): Promise<readonly string[]> {
-  const texts: string[] = [];
-  for (let run: string | undefined, last = await server.history(id); ;) {
-    texts.unshift(last);
-    const { events } = JSON.parse(last) as { events: { workflowExecutionStartedEventAttributes?: { continuedExecutionRunId?: string } }[] };
-    run = events[0]?.workflowExecutionStartedEventAttributes?.continuedExecutionRunId;
-    if (run === undefined || run === '') return texts;
-    last = (await server.temporal('workflow', 'show', '--workflow-id', id, '--run-id', run, '-o', 'json')).out;
   }
 }
 

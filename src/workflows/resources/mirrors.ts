@@ -1,6 +1,7 @@
 /** The mirrors of a cut set: one MirrorMaker 2 connector per set, direction and attempt. */
 import type { MirrorBefore, SilenceBefore } from '../../activities/work.ts';
 import type { CutSet } from '../../domain/cutsets.ts';
+import { groundworkWave } from '../../domain/migration.ts';
 import type { Json } from '../../domain/json.ts';
 import type { Side } from '../../domain/authority.ts';
 import { change, irreversible, observe, type Change, type Irreversible, type Observe } from '../../domain/scheme.ts';
@@ -19,7 +20,13 @@ export const mirrors = (b: Bound) => {
     undo: (before, c) => b.work.removeMirror({ m: b.m, c, set, toward, before }),
   });
   return {
-    create: (set: CutSet): Change => created(`mirror ${set.name}`, set, 'target'),
+    create: (set: CutSet): Change => {
+      const { undoes, undo, ...rest } = created(`mirror ${set.name}`, set, 'target');
+      const { estate } = b.m;
+      // Others read on the target what this mirror brings: a wave neither begins nor ends it, but at its cut.
+      const theirs = estate !== undefined && estate.wave !== groundworkWave && estate.feeds.some((f) => f.name === set.name);
+      return theirs ? { ...rest, undo: "leave: the mirror is the estate's" } : { ...rest, undo, ...(undoes === undefined ? {} : { undoes }) };
+    },
     /** After a cut, seeded at it: what is written where the authority went is carried to the side it left. */
     follow: (set: CutSet, toward: Side): Change => {
       const { undoes: _, ...rest } = created(`carry ${set.name} on to the ${toward}`, set, toward);

@@ -2,27 +2,33 @@
 import type { RetentionBefore, TopicsBefore } from '../../activities/work.ts';
 import { change, type Change } from '../../domain/scheme.ts';
 import type { Json } from '../../domain/json.ts';
+import { ownPart } from '../../domain/migration.ts';
 import type { Bound } from './use.ts';
 
-export const topics = (b: Bound) => ({
-  create: (): Change => change<TopicsBefore & Json>('create topics on the target', {
-    detail: { topics: b.m.topics },
-    effects: [{ do: 'create-topics', topics: b.m.topics, on: 'target' }],
-    undoes: [{ do: 'remove-topics', topics: b.m.topics, on: 'target' }],
-    capture: async (c) => ({ ...(await b.work.captureTopics({ m: b.m, c })) }),
-    apply: (before, c) => b.work.createTopics({ m: b.m, c, before }),
-    undo: (before, c) => b.work.removeTopics({ m: b.m, c, before }),
-  }),
-  /** Copied records keep their old timestamps: the target would expire them before their readers come. */
-  holdRetention: (): Change => change<RetentionBefore & Json>('hold retention on the target', {
-    detail: { topics: b.m.topics },
-    capture: async (c) => ({ ...(await b.work.captureRetention({ m: b.m, c })) }),
-    apply: (before, c) => b.work.holdRetention({ m: b.m, c, before }),
-    undo: (before, c) => b.work.restoreRetention({ m: b.m, c, before }),
-  }),
-  releaseRetention: (): Change => change<RetentionBefore & Json>('set retention on the target as on the source', {
-    capture: async (c) => ({ ...(await b.work.captureRetention({ m: b.m, c })) }),
-    apply: (before, c) => b.work.releaseRetention({ m: b.m, c, before }),
-    undo: 'leave: the migration is finished',
-  }),
-});
+export const topics = (bound: Bound) => {
+  // What other waves cut is created, held and released by them, what is read early by the estate's groundwork.
+  const b = { ...bound, m: ownPart(bound.m) };
+  const some = (steps: Change): readonly Change[] => (b.m.topics.length === 0 ? [] : [steps]);
+  return {
+    create: (): readonly Change[] => some(change<TopicsBefore & Json>('create topics on the target', {
+      detail: { topics: b.m.topics },
+      effects: [{ do: 'create-topics', topics: b.m.topics, on: 'target' }],
+      undoes: [{ do: 'remove-topics', topics: b.m.topics, on: 'target' }],
+      capture: async (c) => ({ ...(await b.work.captureTopics({ m: b.m, c })) }),
+      apply: (before, c) => b.work.createTopics({ m: b.m, c, before }),
+      undo: (before, c) => b.work.removeTopics({ m: b.m, c, before }),
+    })),
+    /** Copied records keep their old timestamps: the target would expire them before their readers come. */
+    holdRetention: (): readonly Change[] => some(change<RetentionBefore & Json>('hold retention on the target', {
+      detail: { topics: b.m.topics },
+      capture: async (c) => ({ ...(await b.work.captureRetention({ m: b.m, c })) }),
+      apply: (before, c) => b.work.holdRetention({ m: b.m, c, before }),
+      undo: (before, c) => b.work.restoreRetention({ m: b.m, c, before }),
+    })),
+    releaseRetention: (): readonly Change[] => some(change<RetentionBefore & Json>('set retention on the target as on the source', {
+      capture: async (c) => ({ ...(await b.work.captureRetention({ m: b.m, c })) }),
+      apply: (before, c) => b.work.releaseRetention({ m: b.m, c, before }),
+      undo: 'leave: the migration is finished',
+    })),
+  };
+};

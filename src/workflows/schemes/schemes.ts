@@ -15,3 +15,6 @@ export const isSchemeName = (name: string): name is SchemeName => Object.hasOwn(
 export const copies: Readonly<Record<SchemeName, boolean>> = { stopRestartRepeat: true, producerFirst: false, consumerFirst: true, dualConsume: false, stopWaitRestart: false, restartAllAtOnce: false };
 /** Those that copy where a Connect worker is declared ("connect"), and nothing where none is. */
 export const copiesEither: readonly SchemeName[] = ['stopWaitRestart', 'restartAllAtOnce'];
+/** Which of them copy, by name, where this Connect worker is declared, or none. */
+export const copiesWith = (connect: string | null): Readonly<Record<string, boolean>> =>
+  Object.fromEntries((Object.keys(schemes) as SchemeName[]).map((name) => [name, copies[name] || (connect !== null && copiesEither.includes(name))]));
