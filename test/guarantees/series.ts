@@ -34,8 +34,9 @@ export interface Ended { readonly row: Row; readonly played: Played | null; read
 export interface Choices {
   readonly rows: readonly Row[];
   readonly seed: number;
-  /** No further strike from then on. */
+  /** No further strike from then on, once so many rows (default 0) were played. */
   readonly untilMs: number;
+  readonly least?: number;
   /** A new series, with new topics, behind so many rows: the journals are kept in memory. */
   readonly most: number;
   /** What to do with the migration then: `leave` where the whole stack goes anyway. */
@@ -97,7 +98,7 @@ class Series {
     if (!this.#handle) throw new Error('the migration has not been started');
     return this.#handle;
   }
-  get #over(): boolean { return Date.now() > this.#x.untilMs || this.#told >= this.#x.most || this.#left.size === 0; }
+  get #over(): boolean { return (Date.now() > this.#x.untilMs && this.#told >= (this.#x.least ?? 0)) || this.#told >= this.#x.most || this.#left.size === 0; }
 
   async play(): Promise<void> {
     const { stage, input } = this.#cast;
