@@ -49,12 +49,12 @@ async function onSource(stage: Stage): Promise<ReadonlySet<string>> {
 const saidAgain = (q: Question): ReadonlyMap<string, number> => new Map(q.claims.flatMap((c) => { const [, group, n] = /^(\S+) goes on on .*: at most ([\d,]+) records? are read again/.exec(c.text) ?? []; return group && n ? [[group, Number(n.replaceAll(',', ''))] as const] : []; }));
 
 async function toTheLastHold(stage: Stage, handle: WorkflowHandle): Promise<void> {
-  await operate(stage, handle, (q) => (q.name === last ? null : onward(q)), 150_000, () => progressOf(stage, handle).then((p) => p.question?.name === last && p.swept?.state === 'swept' && Date.now() - p.question.sinceMs > 5_000, () => false));
+  await operate(stage, handle, (q) => (q.name === last ? null : onward(q)), 200_000, () => progressOf(stage, handle).then((p) => p.question?.name === last && p.swept?.state === 'swept' && Date.now() - p.question.sinceMs > 5_000, () => false));
 }
 
 test('the target dies after the opening: back without it, nothing lost but what never came back, and that is named when it returns', async () => {
   await using resources = new AsyncDisposableStack();
-  const stage = await setScene(resources);
+  const stage = await setScene(resources, { ratePerSecond: 100 });
   const handle = await startMigration(stage, outage);
   const { workflowId } = handle;
   await toTheLastHold(stage, handle);
