@@ -1,6 +1,7 @@
 /** The target is dead: what is known is told from the source alone, and going back asks nothing of the target. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { createReconcile } from '../../src/activities/create.ts';
 import type { Evidence } from '../../src/domain/scheme.ts';
 import { cutSets } from '../../src/domain/cutsets.ts';
 import { application, migration } from '../fakes/migrations.ts';
@@ -124,4 +125,28 @@ test('a mirror that never wrote is taken away instead of silenced', async () => 
   mirror.producerId = null as unknown as bigint;
   assert.match((await w.work().silenceWithoutTarget({ ...x('silence'), sets })).say, /never wrote, removed/);
   assert.equal(w.connectors.size, 0);
+});
+
+test('the target returns: exactly the records that never came back are named, whatever was written on the source since', async () => {
+  const { w } = await opened(4);
+  await goBack(w);
+  w.source.entries.set(`${run}/final`, JSON.stringify({ migration: m, sequence: 1 }));
+  w.target.before = () => undefined;
+  // The source goes on, and a process that nobody could stop writes one more on the target.
+  w.source.write('orders', 0, 'since1', 'since2');
+  w.target.write('orders', 0, 'straggler');
+  const { reconcileTarget } = createReconcile(w.ports(), { surroundings: () => ({ heartbeat: () => undefined, signal: w.cancel.signal, now: () => Date.now() }) });
+  const found = await reconcileTarget(x('reconcile'));
+  assert.deepEqual(found.partitions.filter((p) => p.records > 0).map((p) => [p.partition, p.records, p.runs, p.cameBack]), [['orders/0', 3, [{ from: '9', to: '11', records: 3 }], 4]]);
+  assert.match(found.say, /^3 records on 1 partition of new \(orders\/0 3\) never came back to old; 4 records did\. Nothing was merged\.$/);
+  assert.ok(w.target.entries.has(`${run}/reconciled`) && w.source.entries.has(`${run}/reconciled`), 'both ledgers have the report');
+  // What is on the target stays as it is.
+  assert.equal(w.target.log({ topic: 'orders', partition: 0 }).records.at(-1)?.fingerprint, 'straggler');
+});
+
+test('a run that was not rolled back without its target has nothing to reconcile', async () => {
+  const { w } = await opened(4);
+  w.source.entries.set(`${run}/final`, JSON.stringify({ migration: m, sequence: 1 }));
+  const { reconcileTarget } = createReconcile(w.ports(), { surroundings: () => ({ heartbeat: () => undefined, signal: w.cancel.signal, now: () => Date.now() }) });
+  await assert.rejects(reconcileTarget(x('reconcile')), /knows no cut of run .* that was marked without the target/);
 });
