@@ -54,6 +54,7 @@ export class Run implements Door {
     this.#forward = runtime.scope();
   }
 
+  get knowsWithoutTarget(): boolean { return this.plan?.withoutTarget !== undefined; }
   get phases(): readonly string[] { return this.plan?.forward.map((p) => p.name) ?? []; }
   get j(): Journal {
     if (!this.journal) throw new Error('the engine has no journal yet');

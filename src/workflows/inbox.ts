@@ -11,6 +11,8 @@ export interface Door {
   readonly journal: Journal | null;
   readonly phases: readonly string[];
   readonly insideOutage: boolean;
+  /** Whether this plan has a way back for when the target is dead. */
+  readonly knowsWithoutTarget: boolean;
   log(line: string): void;
   turnBack(d: Decision): void;
   tell(): void;
@@ -83,7 +85,7 @@ export class Inbox {
     if (journal.at === null) return 'The migration is over.';
     if (d.kind === 'pause' && journal.direction === 'back') return 'The migration is rolling back, and a rollback does not pause; before a cut back it asks.';
     if (d.kind === 'pause' || d.kind === 'resume' || d.kind === 'tune') return null;
-    if (d.withoutTarget) return refuseWithout(journal, this.#door.insideOutage);
+    if (d.withoutTarget) return refuseWithout(journal, this.#door);
     if (d.kind === 'rollback') return this.#refuseRollback(journal, d);
     return refuseAnswer(journal.question, d, journal.at);
   }
@@ -99,7 +101,7 @@ export class Inbox {
 }
 
 /** Without the target only the source's ledger is gone by: there must have been something to bring back, and a way that brought it. */
-function refuseWithout(journal: Journal, insideOutage: boolean): string | null {
+function refuseWithout(journal: Journal, { insideOutage, knowsWithoutTarget }: Pick<Door, 'insideOutage' | 'knowsWithoutTarget'>): string | null {
   const { migration: m, closedBy } = journal;
   if (journal.reverse?.without) return 'The rollback without the target is under way already.';
   const cuts = journal.proven.filter((p) => p.includes('/mark the cut: ')).map((p) => p.slice(p.indexOf(': ') + 2));
@@ -108,6 +110,7 @@ function refuseWithout(journal: Journal, insideOutage: boolean): string | null {
   if (closedBy !== null) return `The way back was closed by ${closedBy}: since then nothing is carried back from ${m.target}, and nothing swept.`;
   if (!journal.undos.some((u) => u.opening) && !journal.outages.some((o) => o.outcome === 'opened'))
     return 'Nothing has been opened: the ordinary rollback needs nothing that is only on the target. Say rollback without "withoutTarget"; an undo that cannot reach the target asks, and can be skipped with a reason.';
+  if (!knowsWithoutTarget) return `The scheme ${journal.scheme} has no way back without the target. What is known of ${m.target} is in the ledger of ${m.source} under ${journal.run}/sweep/.`;
   if (insideOutage && journal.question === null) return 'An outage is under way, which undoes itself or opens within its budget; say it again then.';
   return null;
 }

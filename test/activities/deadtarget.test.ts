@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createReconcile } from '../../src/activities/create.ts';
+import type { Reconciliation } from '../../src/domain/reconciliation.ts';
 import type { Evidence } from '../../src/domain/scheme.ts';
 import { cutSets } from '../../src/domain/cutsets.ts';
 import { application, migration } from '../fakes/migrations.ts';
@@ -39,6 +40,8 @@ async function opened(back: number, o: { readonly swept?: false; readonly reads?
   return { w, mirror };
 }
 const evidence = (w: FakeWorld): Promise<Evidence> => w.work().evidence({ ...x('hold'), inventory, about: { kind: 'without-target', applications, sets } });
+const reconciling = (w: FakeWorld): Promise<Reconciliation> =>
+  createReconcile(w.ports(), { surroundings: () => ({ heartbeat: () => undefined, signal: w.cancel.signal, now: () => Date.now() }) }).reconcileTarget(x('reconcile'));
 async function goBack(w: FakeWorld): Promise<Readonly<Record<string, string>>> {
   const work = w.work();
   return {
@@ -135,8 +138,7 @@ test('the target returns: exactly the records that never came back are named, wh
   // The source goes on, and a process that nobody could stop writes one more on the target.
   w.source.write('orders', 0, 'since1', 'since2');
   w.target.write('orders', 0, 'straggler');
-  const { reconcileTarget } = createReconcile(w.ports(), { surroundings: () => ({ heartbeat: () => undefined, signal: w.cancel.signal, now: () => Date.now() }) });
-  const found = await reconcileTarget(x('reconcile'));
+  const found = await reconciling(w);
   assert.deepEqual(found.partitions.filter((p) => p.records > 0).map((p) => [p.partition, p.records, p.runs, p.cameBack]), [['orders/0', 3, [{ from: '9', to: '11', records: 3 }], 4]]);
   assert.match(found.say, /^3 records on 1 partition of new \(orders\/0 3\) never came back to old; 4 records did\. Nothing was merged\.$/);
   assert.ok(w.target.entries.has(`${run}/reconciled`) && w.source.entries.has(`${run}/reconciled`), 'both ledgers have the report');
@@ -147,6 +149,5 @@ test('the target returns: exactly the records that never came back are named, wh
 test('a run that was not rolled back without its target has nothing to reconcile', async () => {
   const { w } = await opened(4);
   w.source.entries.set(`${run}/final`, JSON.stringify({ migration: m, sequence: 1 }));
-  const { reconcileTarget } = createReconcile(w.ports(), { surroundings: () => ({ heartbeat: () => undefined, signal: w.cancel.signal, now: () => Date.now() }) });
-  await assert.rejects(reconcileTarget(x('reconcile')), /knows no cut of run .* that was marked without the target/);
+  await assert.rejects(reconciling(w), /knows no cut of run .* that was marked without the target/);
 });

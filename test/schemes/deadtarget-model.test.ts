@@ -21,8 +21,10 @@ const lacking = (plan: Plan, steps: RegExp): Plan => {
 
 /** Schemes with an opening that can be undone. */
 const undoable = (Object.keys(schemes) as SchemeName[]).filter((scheme) => units(planOf(scheme, demo).forward).some((u) => backOf(u).length > 0));
+/** Two sets of consumers at once: which of them went how far is not one position. Refused with the reason. */
+const without: readonly string[] = ['dualConsume'];
 
-for (const scheme of undoable) describe(scheme, () => {
+for (const scheme of undoable.filter((name) => !without.includes(name))) describe(scheme, () => {
   for (const m of [demo, unfenced, twoWriters, pipeline, writerOnly])
     test(`${m.name}: from wherever the target dies, everything stands on the source at the end`, () => { const found = checkPlan(m, planOf(scheme, m)); assert.deepEqual(found, [], explainBreaches(found)); });
   for (const [what, steps, rule] of [
