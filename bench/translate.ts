@@ -178,7 +178,7 @@ function workOn(f: Field, anchors: ReadonlyMap<string, readonly Anchor[]>): Work
   const unused = (what: string) => (): never => { throw new Error(`${what} is not part of this benchmark`); };
   const ports: Ports = {
     cluster: (name) => (name === 'old' ? f.source : f.target),
-    fleet: unused('a fleet'),
+    fleet: unused('a fleet'), hook: unused('a hook'),
     mirrors: {
       list: unused('list'), anchors: async () => anchors, check: unused('check'), prove: unused('prove'), create: unused('create'), health: unused('health'), progress: unused('progress'),
       writers: unused('writers'), silence: unused('silence'), awaitStopped: unused('awaitStopped'), resume: unused('resume'), remove: unused('remove'),

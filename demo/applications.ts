@@ -41,7 +41,7 @@ export function fleets(supervisor: string, tokenFile: string): Readonly<Record<s
 }
 
 /** The workflow input; limits stay at their defaults. `principals`: only where the clusters have an authorizer, and so can fence. */
-export function migration(x: { readonly copies: boolean; readonly principals: boolean; readonly budgetMs: number; /** Consent of every group; absent: none. */ readonly mayLose?: number }): Omit<Migration, 'limits'> {
+export function migration(x: { readonly copies: boolean; readonly principals: boolean; readonly budgetMs: number; /** Consent of every group; absent: none. */ readonly mayLose?: number; readonly second?: boolean }): Omit<Migration, 'limits'> {
   const application = (name: string, a: Pick<Application, 'writes' | 'reads'> & { readonly transactionalIds?: readonly string[] }): Application => ({
     name, fleet: name, transactionalIds: [], principals: x.principals && a.writes.length > 0 ? [`User:${name}`] : [], ...a,
   });
@@ -56,6 +56,7 @@ export function migration(x: { readonly copies: boolean; readonly principals: bo
       application('audit', { writes: [], reads: [reading('audit', ['orders'])] }),
     ],
     groups: {},
+    ...(x.second ? { blueGreen: { fleets: { shop: 'shop-green', enricher: 'enricher-green', billing: 'billing-green', audit: 'audit-green' }, until: 'muted', traffic: 'traffic', live: 'live', validate: 'check' } } : {}),
     outage: { budgetMs: x.budgetMs, undoReserveMs: Math.floor(x.budgetMs / 3) },
   };
 }

@@ -55,13 +55,13 @@ const say = (out: NodeJS.WriteStream, line: string): void => { out.write(`${line
 async function run(c: Choices, resources: AsyncDisposableStack): Promise<Report> {
   const out = c.json ? process.stderr : process.stdout;
   const losing = c.scheme === 'restartAllAtOnce' && !c.copies;
-  const input = migration({ ...(losing ? { mayLose } : {}), copies: c.copies, principals: c.sasl, budgetMs: cutsOf(c.scheme).cuts === undefined ? budgetMs.each : budgetMs.together });
+  const input = migration({ ...(losing ? { mayLose } : {}), copies: c.copies, principals: c.sasl, budgetMs: cutsOf(c.scheme).cuts === undefined ? budgetMs.each : budgetMs.together, second: c.scheme === 'blueGreen' });
   const id = workflowIdOf(input);
   let stage: Stage | null = null;
   let rolledBack = false;
   say(out, 'Cutover demo: two Kafka clusters, Connect, Temporal, four applications; the first run fetches and builds them.');
   stage = await setStage({
-    variant: c.sasl ? 'sasl' : 'plain', keep: c.keep, resources, say: (line) => say(out, `  ${line}`),
+    variant: c.sasl ? 'sasl' : 'plain', second: c.scheme === 'blueGreen', keep: c.keep, resources, say: (line) => say(out, `  ${line}`),
     stopped: async (application) => {
       // Inside the outage and before its stop is confirmed: the rollback arrives before anything could open.
       if (c.rollback !== 'inside' || rolledBack || stage === null || !Object.values(writers).flat().includes(application)) return;

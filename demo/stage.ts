@@ -8,7 +8,8 @@ import type { Part } from '../stack/part.ts';
 import { startStack, type Stack, type StackCluster, type Variant, type WorkerChoices } from '../stack/stack.ts';
 import { apps, fleets, topics } from './applications.ts';
 import { Books } from './books.ts';
-import { Supervisor } from './supervisor.ts';
+import { secondSet, type Watched } from './green.ts';
+import { Supervisor, type SupervisorChoices } from './supervisor.ts';
 
 export const names = ['billing', 'audit', 'enricher', 'shop'] as const;
 const taskQueue = 'cutover-demo';
@@ -17,7 +18,8 @@ const defaultRatePerSecond = 1_000;
 
 export interface Stage {
   readonly stack: Stack;
-  readonly supervisor: Supervisor;
+  /** Both sets where there are two. */
+  readonly supervisor: Watched;
   readonly books: Books;
   readonly client: Client;
   readonly taskQueue: string;
@@ -31,6 +33,8 @@ export interface StageChoices {
   readonly stopped: (application: string) => Promise<void>;
   /** Orders a second of the whole shop. */
   readonly ratePerSecond?: number;
+  /** With a second (green) set of every application and a switch for traffic. */
+  readonly second?: boolean;
   /** Another worker than the shipped one. */
   readonly worker?: WorkerChoices;
   /** Everything that must be closed is put here as soon as it exists. */
@@ -41,24 +45,26 @@ export async function setStage(x: StageChoices): Promise<Stage> {
   const stack = await startStack({ variant: x.variant, say: x.say, keepFolder: x.keep });
   x.resources.defer(async () => { if (!x.keep) await stack.stop(); });
   await createTopics(stack.source);
-  const supervisor = x.resources.use(new Supervisor({
+  const choices: SupervisorChoices = {
     apps: apps(x.ratePerSecond ?? defaultRatePerSecond, (application, side) => credentials(clusterOn(stack, side), application)),
     bootstrap: { source: stack.source.bootstrap, target: stack.target.bootstrap },
     journalFolder: join(stack.folder, 'journal'), logFolder: join(stack.folder, 'applications'), env: stack.env, stopped: x.stopped,
-  }));
+  };
+  const green = x.second ? await secondSet(choices, { resources: x.resources, keepToken: (name, token) => tokenFile(stack.folder, name, token) }) : null;
+  const supervisor = green?.first ?? x.resources.use(new Supervisor(choices));
   const url = await supervisor.listen();
-  stack.writeCatalog({ fleets: fleets(url, tokenFile(stack.folder, supervisor.token)), taskQueue });
+  stack.writeCatalog({ fleets: { ...fleets(url, tokenFile(stack.folder, 'fleet-token', supervisor.token)), ...green?.fleets }, ...(green ? { hooks: green.hooks } : {}), taskQueue });
   const [connection, worker] = await Promise.all([Connection.connect({ address: stack.temporal.address }), stack.startWorker(x.worker), startTraffic(supervisor, x.say)]);
   x.resources.defer(() => connection.close());
-  return { stack, supervisor, books: new Books(join(stack.folder, 'journal')), client: new Client({ connection, namespace: stack.temporal.namespace }), taskQueue, worker };
+  return { stack, supervisor: green?.both ?? supervisor, books: new Books(join(stack.folder, 'journal')), client: new Client({ connection, namespace: stack.temporal.namespace }), taskQueue, worker };
 }
 
 const clusterOn = (stack: Stack, side: Side): StackCluster => (side === 'source' ? stack.source : stack.target);
 
 /** In a file, because the catalog takes credentials as references only. */
-function tokenFile(folder: string, token: string): string {
+function tokenFile(folder: string, name: string, token: string): string {
   mkdirSync(join(folder, 'secrets'), { recursive: true });
-  const file = join(folder, 'secrets', 'fleet-token');
+  const file = join(folder, 'secrets', name);
   writeFileSync(file, token, { mode: 0o600 });
   return file;
 }

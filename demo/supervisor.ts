@@ -25,6 +25,8 @@ export interface SupervisorChoices {
   readonly bootstrap: Readonly<Record<Side, readonly string[]>>;
   readonly journalFolder: string;
   readonly logFolder: string;
+  /** What a process that starts now must be told beside its place (see `demo/green.ts`). */
+  readonly orders?: () => readonly string[];
   /** For every process; lets a stack end what is left. */
   readonly env?: Readonly<Record<string, string>>;
   /** Called when a fleet asked for a stop, after the processes are gone and before the answer. */
@@ -122,6 +124,22 @@ export class Supervisor implements AsyncDisposable {
     this.#note(application, 'stopped', side);
   }
 
+  /** Tells every process something, and waits until each has said that it heeds it, or is gone. */
+  async tell(message: Readonly<Record<string, string>>): Promise<void> {
+    const id = randomUUID();
+    await Promise.all([...this.#running.values()].flat().map((r) => {
+      const heeded = new Promise<void>((resolve) => {
+        const hear = (m: unknown): void => { if (m === id) { r.child.off('message', hear); resolve(); } };
+        r.child.on('message', hear);
+      });
+      r.child.send({ id, ...message });
+      return Promise.race([heeded, r.gone]);
+    }));
+  }
+
+  /** What the books of outages should know and no fleet call says. */
+  note(application: string, what: FleetEvent['what'], side: Side): void { this.#note(application, what, side); }
+
   /** Until every process of the application is connected and at work. */
   async ready(application: string, withinMs = 30_000): Promise<void> {
     const late = AbortSignal.timeout(withinMs);
@@ -162,7 +180,7 @@ export class Supervisor implements AsyncDisposable {
     const child = spawn(process.execPath, [
       '--disable-warning=TimeoutNegativeWarning', join(import.meta.dirname, 'apps', spec.script),
       '--application', spec.application, '--instance', `${instance}/${spec.instances}`, '--side', side,
-      '--bootstrap', bootstrap[side].join(','), '--journal', journalFolder, ...spec.args,
+      '--bootstrap', bootstrap[side].join(','), '--journal', journalFolder, ...spec.args, ...(this.#choices.orders?.() ?? []),
     ], {
       // A session of its own: Ctrl-C reaches only us, and we stop them in order. Should we die, they see the channel close.
       detached: true, stdio: ['ignore', log, log, 'ipc'],

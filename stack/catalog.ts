@@ -1,7 +1,7 @@
 /** The Cutover catalog of a stack: clusters `old` and `new`, Connect workers `forward` and `back`, passwords as references to files. */
 import { renameSync, writeFileSync } from 'node:fs';
 import { stringify } from 'yaml';
-import type { Catalog, ClusterConfig, ConnectConfig, FleetConfig } from '../src/domain/catalog.ts';
+import type { Catalog, ClusterConfig, ConnectConfig, FleetConfig, HookConfig } from '../src/domain/catalog.ts';
 import type { Login, User } from './access.ts';
 
 export interface CatalogParts {
@@ -10,6 +10,7 @@ export interface CatalogParts {
 }
 export interface CatalogChoices {
   readonly fleets?: Readonly<Record<string, FleetConfig>>;
+  readonly hooks?: Readonly<Record<string, HookConfig>>;
   readonly taskQueue?: string;
 }
 
@@ -29,7 +30,7 @@ export const catalogOf = (parts: CatalogParts, choices: CatalogChoices = {}): Ca
     [name, { url, cluster, groupId, ...(logins.length === 0 ? {} : { logins: Object.fromEntries(logins) }) }]);
   return {
     temporal: { taskQueue: choices.taskQueue ?? 'cutover' },
-    clusters: Object.fromEntries(clusters), connects: Object.fromEntries(connects), fleets: choices.fleets ?? {},
+    clusters: Object.fromEntries(clusters), connects: Object.fromEntries(connects), fleets: choices.fleets ?? {}, ...(choices.hooks === undefined ? {} : { hooks: choices.hooks }),
   };
 };
 

@@ -4,7 +4,7 @@
  */
 import type { Consumer, EachBatchPayload, TopicPartitionOffsetAndMetadata } from 'kafkajs';
 import type { Line } from '../journal.ts';
-import { kafka, openJournal, seqOf, Stopping, tellReady, told } from './process.ts';
+import { kafka, openJournal, Orders, seqOf, Stopping, tellReady, told } from './process.ts';
 
 /** A commit per batch would be hundreds a second; a graceful stop commits the exact position anyway. */
 const commitEveryMs = 200;
@@ -12,6 +12,7 @@ const sliceMs = 25;
 
 const t = told();
 const stopping = new Stopping();
+const orders = new Orders(t);
 const journal = openJournal(t);
 const group = t.option('group');
 const topics = t.option('topics').split(',');
@@ -60,14 +61,16 @@ function process_(x: EachBatchPayload): Promise<void> {
 async function batch(x: EachBatchPayload): Promise<void> {
   const b = x.batch;
   const done: Line[] = [];
+  let seen = 0;
   for (const message of b.messages) {
     if (stopping.asked || !x.isRunning() || x.isStale() || Date.now() - Number(message.timestamp) < behindMs) break;
-    done.push({ is: 'consumed', group, topic: b.topic, partition: b.partition, offset: message.offset, key: message.key?.toString() ?? '', seq: seqOf(message.value), atMs: Date.now() });
+    seen++;
+    if (!orders.muted) done.push({ is: 'consumed', group, topic: b.topic, partition: b.partition, offset: message.offset, key: message.key?.toString() ?? '', seq: seqOf(message.value), atMs: Date.now() });
     x.resolveOffset(message.offset);
     positions.set(`${b.topic}/${b.partition}`, { topic: b.topic, partition: b.partition, offset: String(BigInt(message.offset) + 1n) });
   }
   journal.write(done);
-  if (done.length === 0) await stopping.pause(sliceMs); // all too young: look again soon
+  if (seen === 0) await stopping.pause(sliceMs); // all too young: look again soon
   if (Date.now() - committedMs >= commitEveryMs) await commit();
   await x.heartbeat();
 }

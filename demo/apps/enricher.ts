@@ -3,7 +3,7 @@
  * fetch brought for all partitions shares a transaction, so that there are ten a second and not hundreds.
  */
 import { Partitioners, type EachBatchPayload, type Kafka, type KafkaMessage, type Producer } from 'kafkajs';
-import { kafka, openJournal, seqOf, Stopping, tellReady, told } from './process.ts';
+import { kafka, openJournal, Orders, seqOf, Stopping, tellReady, told } from './process.ts';
 
 interface Part { readonly partition: number; readonly messages: readonly KafkaMessage[]; readonly settle: (e: Error | null) => void }
 /** Not processed, because the stop came first; the position stays where it is. */
@@ -14,6 +14,7 @@ const largestBatch = 500;
 
 const t = told();
 const stopping = new Stopping();
+const orders = new Orders(t);
 const journal = openJournal(t);
 const [group, from, to] = [t.option('group'), t.option('topic'), t.option('to')];
 const waiting: Part[] = [];
@@ -73,6 +74,7 @@ async function transactions(): Promise<void> {
 
 async function transaction(parts: readonly Part[]): Promise<Error | null> {
   const inputs = parts.flatMap((p) => p.messages.map((m) => ({ partition: p.partition, offset: m.offset, key: m.key?.toString() ?? '', seq: seqOf(m.value) })));
+  if (orders.muted) return passOver(parts);
   const outputs = inputs.map((i) => ({ ...i, to: partitionOf(i.key) }));
   const running = await producer.transaction();
   try {
@@ -87,6 +89,16 @@ async function transaction(parts: readonly Part[]): Promise<Error | null> {
     if (running.isActive()) await running.abort().catch((abort: Error) => console.error(`${t.application}: abort failed: ${abort.message}`));
     // Whether a commit took effect is known to the broker only; a new process reads its true position.
     process.exit(1);
+  }
+}
+
+/** Muted: read, without effect. */
+async function passOver(parts: readonly Part[]): Promise<Error | null> {
+  try {
+    await consumer.commitOffsets(parts.map((p) => ({ topic: from, partition: p.partition, offset: String(BigInt(p.messages.at(-1)?.offset ?? '-1') + 1n) })));
+    return null;
+  } catch (e) {
+    return e instanceof Error ? e : new Error(String(e));
   }
 }
 

@@ -17,7 +17,7 @@ const text = { type: 'string' } as const;
 const options = {
   application: text, instance: { ...text, default: '0/1' }, side: text, bootstrap: text, journal: text,
   topic: { ...text, default: 'orders' }, topics: text, group: text, to: { ...text, default: 'enriched' },
-  rate: { ...text, default: '500' }, keys: { ...text, default: '64' }, 'behind-ms': { ...text, default: '0' },
+  rate: { ...text, default: '500' }, traffic: { ...text, default: 'anywhere' }, live: { ...text, default: 'live' }, keys: { ...text, default: '64' }, 'behind-ms': { ...text, default: '0' },
 } as const;
 
 /** `--instance i/n`: the i-th of n. Journals name it `i-n`. */
@@ -35,6 +35,30 @@ export function told(argv: readonly string[] = process.argv.slice(2)): Told {
 
 export const openJournal = (t: Told): Journal =>
   new Journal(t.folder, { application: t.application, instance: t.instance.replace('/', '-'), side: t.side, pid: process.pid, atMs: Date.now() });
+
+/**
+ * What a set of processes is told from outside while it runs: where traffic goes, and whether a set on the target has effect.
+ * Without a switch (see `demo/green.ts`) traffic goes everywhere and everybody is live.
+ */
+export class Orders {
+  readonly #side: Side;
+  #traffic: string;
+  #live: string;
+  constructor(t: Told) {
+    this.#side = t.side;
+    [this.#traffic, this.#live] = [t.option('traffic'), t.option('live')];
+    process.on('message', (m: unknown) => {
+      const { id, traffic, live } = (m ?? {}) as Readonly<Record<string, string | undefined>>;
+      if (traffic !== undefined) this.#traffic = traffic;
+      if (live !== undefined) this.#live = live;
+      process.send?.(id);
+    });
+  }
+  /** Works without effect. */
+  get muted(): boolean { return this.#side === 'target' && this.#live === 'muted'; }
+  /** Requests come here. */
+  get busy(): boolean { return !this.muted && (this.#traffic === 'anywhere' || this.#traffic === this.#side); }
+}
 
 /** Credentials come by environment: `KAFKA_USERNAME`, `KAFKA_PASSWORD`, `KAFKA_MECHANISM` (default scram-sha-512). */
 export function kafka(t: Told): Kafka {

@@ -1,7 +1,7 @@
 /** The shop: an idempotent producer that writes numbered, keyed orders. Each key belongs to one instance, for ever. */
 import { Partitioners, type Kafka, type Producer } from 'kafkajs';
 import { nextSequences } from '../journal.ts';
-import { kafka, openJournal, Stopping, tellReady, told, type Told } from './process.ts';
+import { kafka, openJournal, Orders, Stopping, tellReady, told, type Told } from './process.ts';
 
 interface Draft { readonly key: string; readonly seq: number; readonly partition: number }
 /** One request per tick, one at a time: order per key holds even when the broker makes us wait. */
@@ -10,13 +10,15 @@ const sendTimeoutMs = 5_000;
 
 const t = told();
 const stopping = new Stopping();
+const orders = new Orders(t);
 const topic = t.option('topic');
 const ratePerMs = Number(t.option('rate')) / 1_000;
 
-const next = await nextSequences(t.folder, { application: t.application, instance: t.instance.replace('/', '-') });
+/** Known when the first order is taken: until then another set may take them. */
+let next: Map<string, number> | null = null;
 const journal = openJournal(t);
 const keys = ownKeys(t, Number(t.option('keys')));
-journal.write(keys.map((key) => ({ is: 'next', key, seq: next.get(key) ?? 0 })));
+if (orders.busy) next = await sequences();
 
 const client = kafka(t);
 // Side by side: a start is inside the outage.
@@ -27,6 +29,12 @@ let turn = 0;
 let owed = 1;
 let lastMs = performance.now();
 while (!stopping.asked) {
+  if (!orders.busy) {
+    [owed, lastMs] = [1, performance.now()];
+    await stopping.pause(tickMs);
+    continue;
+  }
+  next ??= await sequences();
   const nowMs = performance.now();
   // What could not be sent while the broker was away is not made up for: a shop that waits takes fewer orders.
   owed = Math.min(owed + (nowMs - lastMs) * ratePerMs, Math.max(2, ratePerMs * tickMs * 5));
@@ -47,10 +55,17 @@ function ownKeys(x: Told, count: number): readonly string[] {
   return Array.from({ length: count }, (_, i) => i).filter((i) => i % of === index).map((i) => `k${String(i).padStart(4, '0')}`);
 }
 
+/** Where the last process of this instance ended. */
+async function sequences(): Promise<Map<string, number>> {
+  const found = await nextSequences(t.folder, { application: t.application, instance: t.instance.replace('/', '-') });
+  journal.write(keys.map((key) => ({ is: 'next', key, seq: found.get(key) ?? 0 })));
+  return found;
+}
+
 function draft(): Draft {
   const key = keys[turn++ % keys.length] ?? '';
-  const seq = next.get(key) ?? 0;
-  next.set(key, seq + 1);
+  const seq = next?.get(key) ?? 0;
+  next?.set(key, seq + 1);
   return { key, seq, partition: partitionOf(key) };
 }
 

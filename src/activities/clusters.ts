@@ -67,6 +67,7 @@ export const clusters = (ports: Ports, temporal: TemporalAsked) => ({
   },
 });
 
+const hooksOf = (m: Migration): readonly string[] => unique([m.blueGreen?.traffic, m.blueGreen?.live, m.blueGreen?.validate].flatMap((h) => h ?? []));
 async function unknownNames(ports: Ports, m: Migration): Promise<{ readonly clusters: readonly Fault[]; readonly others: readonly Fault[] }> {
   const naming = (call: () => unknown): Promise<readonly Fault[]> => faultOf(async () => { await call(); });
   const connects = unique([m.connect, m.connectBack].filter((c) => c !== null));
@@ -74,7 +75,8 @@ async function unknownNames(ports: Ports, m: Migration): Promise<{ readonly clus
     Promise.all(both.map((side) => naming(() => clusterOf(ports, m, side)))),
     Promise.all([
       ...connects.map((connect) => naming(() => ports.mirrors.list(connect, 'cutover-'))),
-      ...unique(m.applications.map((a) => a.fleet)).map((fleet) => naming(() => ports.fleet(fleet))),
+      ...unique([...m.applications.map((a) => a.fleet), ...Object.values(m.blueGreen?.fleets ?? {})]).map((fleet) => naming(() => ports.fleet(fleet))),
+      ...hooksOf(m).map((hook) => naming(() => ports.hook(hook))),
     ]),
   ]);
   return { clusters: clusters_.flat(), others: others.flat() };

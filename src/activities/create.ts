@@ -23,6 +23,7 @@ import { createPace } from './pace.ts';
 import { positions } from './positions.ts';
 import { ready } from './ready.ts';
 import { retention } from './retention.ts';
+import { second } from './second.ts';
 import { stragglers } from './stragglers.ts';
 import { sweep } from './sweep.ts';
 import { topics } from './topics.ts';
@@ -73,7 +74,7 @@ export function createWork(ports: Ports, options: WorkOptions): Work {
   const pace = createPace();
   const all: Looks & Writes & Reads = {
     ...clusters(ports, options), ...ledger(ports, record), ...ready(ports), ...topics(ports, record), ...retention(ports, record), ...mirrors(ports, record), ...caughtUp(ports, record), ...wayBack(ports),
-    ...fleets(ports, record, pace), ...moved(ports), ...listening(ports), ...fence(ports, record), ...groupFence(ports, record), ...leftovers(ports), ...foreign(ports, record), ...stragglers(ports, record), ...drained(ports, record), ...whereabouts(ports, record), ...positions(ports, record), ...sweep(ports, record, options.redact), ...withoutTarget(ports), ...cut(ports, record), ...evidence(ports, record, pace), ...sameness(ports, record, options.comparer),
+    ...fleets(ports, record, pace), ...moved(ports), ...listening(ports), ...fence(ports, record), ...groupFence(ports, record), ...leftovers(ports), ...foreign(ports, record), ...stragglers(ports, record), ...drained(ports, record), ...whereabouts(ports, record), ...positions(ports, record), ...sweep(ports, record, options.redact), ...withoutTarget(ports), ...cut(ports, record), ...evidence(ports, record, pace), ...sameness(ports, record, options.comparer), ...second(ports, record),
   };
   const [looks, writes, reads]: readonly [Looks, Writes, Reads] = [all, all, all];
   const look = <K extends LookName>(name: K) => (x: X<K>): Promise<Look> =>
@@ -146,6 +147,12 @@ export function createWork(ports: Ports, options: WorkOptions): Work {
     unmarkCut: write('unmarkCut'),
     lookCut: look('lookCut'),
     lookSame: look('lookSame'),
+    placeSecond: write('placeSecond'),
+    unplaceSecond: write('unplaceSecond'),
+    lookSecond: look('lookSecond'),
+    setHook: write('setHook'),
+    lookFine: look('lookFine'),
+    lookShares: look('lookShares'),
     evidence: read('evidence'),
   };
 }

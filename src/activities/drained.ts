@@ -107,7 +107,7 @@ export const drained = (ports: Ports, record: LedgerBook) => ({
     const silence = new Silence(x.still ?? {});
     let stuck = { at: '', sinceMs: at.now() };
     return async () => {
-      const left = await unreadOf(ports, { ...x, until: await cutEnds(record, x) });
+      const left = await unreadOf(ports, { ...x, ...(x.upTo === 'end' ? {} : { until: await cutEnds(record, x) }) });
       const open = left.filter((u) => u.open);
       const records = left.reduce((n, u) => n + u.atMost, 0n);
       const far = x.upTo === 'nearly' ? BigInt(x.c.limits.lagRecords) : 0n;
@@ -132,7 +132,7 @@ export const drained = (ports: Ports, record: LedgerBook) => ({
   },
 });
 
-type OfGroups = LookAsk & { readonly groups: readonly string[]; readonly topics: readonly string[]; readonly on: Side; readonly upTo?: 'nearly'; readonly still?: Readonly<Record<string, number>> };
+type OfGroups = LookAsk & { readonly groups: readonly string[]; readonly topics: readonly string[]; readonly on: Side; readonly upTo?: 'nearly' | 'end'; readonly still?: Readonly<Record<string, number>> };
 
 /** Nobody waits out a whole outage for a group in which nobody reads. */
 async function refuseUnread(ports: Ports, x: OfGroups, behind: readonly Unread[]): Promise<void> {

@@ -11,6 +11,7 @@ import { closedTargetShown, cutStands, foreignShown } from './evidence/logs.ts';
 import { backTold, mirrorsGone, mirrorsShown, wayBackShown } from './evidence/mirrors.ts';
 import { beginningShown } from './evidence/beginnings.ts';
 import { provableShown } from './evidence/provable.ts';
+import { fineShown, secondShown } from './evidence/second.ts';
 import { claim, shown, type About, type EvidenceAsk, type Reach, type Shown } from './evidence/shown.ts';
 import { withoutTargetShown } from './evidence/withouttarget.ts';
 import type { LedgerBook } from './ledger.ts';
@@ -78,8 +79,9 @@ async function cut(reach: Reach, x: About<'cut'>): Promise<Looks> {
   return [
     ...(about.copies ? [mirrorsShown(reach, x, { sets: [about.set], toward: 'target' })] : []),
     closedShown(reach, x, about),
-    fleetsShown(reach, x, of),
-    ...(reading.length > 0 ? [positionsShown(reach, x, { ...of, applications: reading }), emptyShown(reach, x, { applications: reading, on: 'target' })] : []),
+    ...(about.second ? [secondShown(reach, x, about.applications), fineShown(reach, x)] : [fleetsShown(reach, x, of)]),
+    ...(reading.length > 0 ? [positionsShown(reach, x, { ...of, applications: reading })] : []),
+    ...(reading.length > 0 && !about.second ? [emptyShown(reach, x, { applications: reading, on: 'target' })] : []),
     ...(about.begins ?? []).map((b) => beginningShown(reach, x, b)),
     // Groups that read to the end first need no translation.
     ...(reading.length > 0 && about.copies && about.waits === undefined ? provableShown(reach, x, { ...of, applications: reading.filter((n) => applicationsOf(x.m, [n]).some((a) => a.reads.some((r) => !about.begins?.some((b) => b.group === r.group && b.how === 'latest')))) }) : []),

@@ -11,11 +11,34 @@ import type { Ask, FleetBefore } from './work.ts';
 
 interface OfApplications extends Ask { readonly applications: readonly string[] }
 
+/** Whether the application has a fleet for each side, which then knows of its own processes only. */
+export const hasTwoSets = (m: Migration, a: Application): boolean => m.blueGreen?.fleets[a.name] !== undefined;
+/** The fleet with the processes on one side. */
+const fleetOn = (ports: Ports, m: Migration, a: Application, on: Side): Fleet => ports.fleet(on === 'source' ? a.fleet : (m.blueGreen?.fleets[a.name] ?? a.fleet));
+/** One fleet for both sides, whether it is one or two in the catalog. */
+export function fleetOf(ports: Ports, m: Migration, a: Application): Fleet {
+  if (!hasTwoSets(m, a)) return ports.fleet(a.fleet);
+  const [blue, green] = both.map((side) => fleetOn(ports, m, a, side));
+  if (!blue || !green) return ports.fleet(a.fleet);
+  return {
+    kind: blue.kind === 'manual' ? green.kind : blue.kind,
+    beside: true,
+    stop: async (name, until, only) => { await Promise.all([...(only === 'target' ? [] : [blue.stop(name, until)]), ...(only === 'source' ? [] : [green.stop(name, until)])]); },
+    start: (name, on, until) => (on === 'source' ? blue : green).start(name, on, until),
+    ask: async (name, until) => {
+      const [b, g] = await Promise.all([blue.ask(name, until), green.ask(name, until)]);
+      return { source: b.source, target: g.target, say: `blue: ${b.say}; green: ${g.say}` };
+    },
+  };
+}
+/** Nobody is left there; of an application with one fleet for both sides, nowhere. */
+export const isGoneFrom = (m: Migration, a: Asked, on: Side): boolean => (hasTwoSets(m, a.application) ? a.state[on] === 0 : a.state.source === 0 && a.state.target === 0);
+
 /** One application with what its fleet says. */
 export interface Asked { readonly application: Application; readonly fleet: Fleet; readonly state: FleetState }
 export const askAll = (ports: Ports, m: Migration, names: readonly string[], at: At): Promise<readonly Asked[]> =>
   Promise.all(applicationsOf(m, names).map(async (application) => {
-    const fleet = ports.fleet(application.fleet);
+    const fleet = fleetOf(ports, m, application);
     return { application, fleet, state: await fleet.ask(application.name, at.until) };
   }));
 
@@ -29,23 +52,24 @@ export const fleets = (ports: Ports, record: LedgerBook, pace: Pace) => ({
   captureFleet: (x: OfApplications, at: At): Promise<FleetBefore> => record.capture(x, at, async () =>
     Object.fromEntries((await askAll(ports, x.m, x.applications, at)).map((a) => [a.application.name, placeOf(a.state)]))),
 
-  async stopFleet(x: OfApplications & { readonly only?: Side }, at: At): Promise<Said> {
+  async stopFleet(x: OfApplications & { readonly only?: Side; readonly on?: Side }, at: At): Promise<Said> {
     const applications = applicationsOf(x.m, x.applications);
+    const fleetHere = (a: Application): Fleet => (x.on === undefined ? fleetOf(ports, x.m, a) : fleetOn(ports, x.m, a, x.on));
     await allOf('Stopping the applications', applications, async (a) => {
       const fromMs = at.now();
-      await ports.fleet(a.fleet).stop(a.name, at.until, x.only);
-      if (ports.fleet(a.fleet).kind !== 'manual') pace.stopped(a.name, at.now() - fromMs);
+      await fleetHere(a).stop(a.name, at.until, x.only);
+      if (fleetHere(a).kind !== 'manual') pace.stopped(a.name, at.now() - fromMs);
     });
-    const told = applications.filter((a) => ports.fleet(a.fleet).kind === 'manual').map((a) => a.name);
+    const told = applications.filter((a) => fleetHere(a).kind === 'manual').map((a) => a.name);
     // A manual fleet's processes may still be alive: fencing their transactional ids would break them, not tidy up after them.
-    const aborted = await abortLeftOpen(ports, x.m, applications.filter((a) => !told.includes(a.name)), at);
+    const aborted = await abortLeftOpen(ports, x.m, { applications: applications.filter((a) => !told.includes(a.name)), on: x.on }, at);
     return { say: `stopped ${list(x.applications)}${x.only === undefined ? '' : ` on the ${x.only}`}${told.length > 0 ? ` (${list(told)}: people were told, the brokers will show it)` : ''}${aborted.length > 0 ? `; aborted what ${list(aborted)} left open` : ''}.` };
   },
 
   async startFleet(x: OfApplications & { readonly on: Side; readonly beside?: true }, at: At): Promise<Said> {
     const applications = applicationsOf(x.m, x.applications);
     if (x.beside) requireBeside(ports, applications);
-    await allOf('Starting the applications', applications, (a) => ports.fleet(a.fleet).start(a.name, x.on, at.until, x.beside && 'beside'));
+    await allOf('Starting the applications', applications, (a) => fleetOf(ports, x.m, a).start(a.name, x.on, at.until, x.beside && 'beside'));
     return { say: `told ${list(x.applications)} to start on the ${x.on}${x.beside ? ' as well' : ''}.` };
   },
 });
@@ -66,9 +90,11 @@ async function allOf(what: string, applications: readonly Application[], call: (
 }
 
 /** A killed producer's transaction would hold the log until `transaction.timeout.ms`: declared ids are aborted at once. */
-async function abortLeftOpen(ports: Ports, m: Migration, applications: readonly Application[], at: At): Promise<readonly string[]> {
-  const ids = unique(applications.flatMap((a) => a.transactionalIds));
-  const asked = ids.flatMap((id) => both.map(async (side) => {
+async function abortLeftOpen(ports: Ports, m: Migration, o: { readonly applications: readonly Application[]; readonly on: Side | undefined }, at: At): Promise<readonly string[]> {
+  // Of two sets the one on the other side still works with the same ids.
+  const sides = (id: string): readonly Side[] => both.filter((side) => o.on === undefined || side === o.on || !o.applications.some((a) => a.transactionalIds.includes(id) && hasTwoSets(m, a)));
+  const ids = unique(o.applications.flatMap((a) => a.transactionalIds));
+  const asked = ids.flatMap((id) => sides(id).map(async (side) => {
     const cluster: Cluster = clusterOf(ports, m, side);
     const transaction = await cluster.transaction(id);
     if (transaction?.state !== 'Ongoing') return [];

@@ -4,7 +4,7 @@ import { Failure } from '../domain/failures.ts';
 import type { Application, Migration } from '../domain/migration.ts';
 import { tpKey, type Cluster, type GroupFacts, type Ports, type ProducerFacts, type TransactionFacts } from '../domain/ports.ts';
 import type { At } from './boundary.ts';
-import { askAll } from './fleets.ts';
+import { askAll, isGoneFrom } from './fleets.ts';
 import { groupsAmong, membersOf, writtenBy } from './moved.ts';
 import { applicationsOf, clusterOf, count, grouped, list, nameOf, partitionsOf, unique, type Said } from './outside.ts';
 import type { Ask } from './work.ts';
@@ -51,7 +51,7 @@ export const leftovers = (ports: Ports) => ({
   /** Between the stop and the proof that all is quiet. Where a fleet cannot say that its processes are gone, nothing is touched. */
   async clearLeftovers(x: OfApplications, at: At): Promise<Said> {
     const asked = await askAll(ports, x.m, x.applications, at);
-    const gone = asked.filter((a) => a.state.source === 0 && a.state.target === 0).map((a) => a.application);
+    const gone = asked.filter((a) => isGoneFrom(x.m, a, x.on)).map((a) => a.application);
     const kept = asked.filter((a) => !gone.includes(a.application)).map((a) => a.application.name);
     const cluster = clusterOf(ports, x.m, x.on);
     const [members, aborted] = await Promise.all([removeFrom(cluster, groupsAmong(x.m, gone).own, at), abortOn(cluster, writtenBy(x.m, gone).own, at)]);

@@ -4,7 +4,7 @@ import { Failure } from '../domain/failures.ts';
 import { groupsOf, type Application, type Migration } from '../domain/migration.ts';
 import { tpKey, type Cluster, type GroupFacts, type LogEnds, type Ports } from '../domain/ports.ts';
 import type { At } from './boundary.ts';
-import { askAll, type Asked } from './fleets.ts';
+import { askAll, isGoneFrom, type Asked } from './fleets.ts';
 import type { Glance } from './looking.ts';
 import { applicationsOf, byKey, clusterOf, count, list, nameOf, unique } from './outside.ts';
 import type { LookAsk } from './work.ts';
@@ -58,7 +58,7 @@ export const moved = (ports: Ports) => ({
       const [fleets, facts, one] = await Promise.all([askAll(ports, x.m, x.applications, at), groups.own.length === 0 ? [] : cluster.groups(groups.own), snapshot(cluster, topics.own, groups.own)]);
       await at.pause(stillMs);
       const two = await snapshot(cluster, topics.own, groups.own);
-      const alive = fleets.filter((f) => (x.only ? f.state[x.on] !== 0 : f.state.source !== 0 || f.state.target !== 0)).filter((f) => f.state.source !== 'unknown' && f.state.target !== 'unknown');
+      const alive = fleets.filter((f) => (x.only ? f.state[x.on] !== 0 : !isGoneFrom(x.m, f, x.on))).filter((f) => f.state.source !== 'unknown' && f.state.target !== 'unknown');
       const full = facts.filter((g) => !isEmpty(g));
       const growing = grown(one, two);
       const open = [...two.ends].filter(([, e]) => e.hw !== e.lso).map(([key]) => key);

@@ -29,7 +29,7 @@ export const ready = (ports: Ports) => ({
       const facts = await reach(ports, x.m);
       const checks = await Promise.all([
         guarded(async () => releases(x.m, facts)), guarded(() => topicsFit(ports, x.m, facts.target)), guarded(() => ledgers(ports, x.m, at)),
-        guarded(() => connect(ports, x, facts.target)), guarded(() => fleetsAnswer(ports, x, at)), guarded(() => fences(ports, x.m, facts)),
+        guarded(() => connect(ports, x, facts.target)), guarded(() => fleetsAnswer(ports, x, at)), guarded(() => hooksAnswer(ports, x.m, at)), guarded(() => fences(ports, x.m, facts)),
       ]);
       refuse('The preflight', checks.flatMap((c) => c.faults), next);
       return { done: true, state: 'ready', say: `${[...checks.flatMap((c) => c.say), 'skipped: rights to write, which show only when something is written'].join('; ')}.` };
@@ -156,6 +156,19 @@ async function fleetsAnswer(ports: Ports, { m, scheme }: { readonly m: Migration
     return { faults: wrong, say: [state.source === 'unknown' ? `${a.name}: unknown, ${state.say}` : `${a.name}: ${state.source} on the source`] };
   })));
   return { faults: [...lacking, ...each.flatMap((c) => c.faults)], say: each.flatMap((c) => c.say) };
+}
+
+/** Before anything is begun: traffic goes to the first set, and the second one can be muted. */
+async function hooksAnswer(ports: Ports, m: Migration, at: At): Promise<Checked> {
+  if (m.blueGreen === undefined) return { faults: [], say: [] };
+  const { traffic, live, validate } = m.blueGreen;
+  const asked = await Promise.all([[traffic, ['source']], [live, ['muted', 'live']], [validate, null]].map(async ([name, wanted]): Promise<Checked> => {
+    if (typeof name !== 'string') return { faults: [], say: [] };
+    const { state } = await ports.hook(name).ask(at.until);
+    const wrong = Array.isArray(wanted) && !wanted.includes(state) ? [fault('Drift', `hook ${name} says ${state}; wanted ${wanted.join(' or ')} before the migration.`)] : [];
+    return { faults: wrong, say: [`hook ${name} says ${state}`] };
+  }));
+  return { faults: asked.flatMap((c) => c.faults), say: asked.flatMap((c) => c.say) };
 }
 
 /** On the target until its opening, on the source behind its cut, and behind moved groups: what no rule will stop is said before anything moves. */

@@ -123,7 +123,7 @@ export interface Work {
 
   captureFleet(x: Ask & { readonly applications: readonly string[] }): Promise<FleetBefore>;
   /** All fleets side by side; returns when each fleet says its processes are gone. */
-  stopFleet(x: Ask & { readonly applications: readonly string[]; readonly only?: Side }): Promise<Done>;
+  stopFleet(x: Ask & { readonly applications: readonly string[]; readonly only?: Side; /** Only there, where each side has a fleet of its own; otherwise wherever they run. */ readonly on?: Side }): Promise<Done>;
   /** `beside`: the set on the other side goes on. */
   startFleet(x: Ask & { readonly applications: readonly string[]; readonly on: Side; readonly beside?: true }): Promise<Done>;
   /** Their second sets on `on`: every partition they read is assigned to a member; `reading`: and they commit what is written there. */
@@ -163,7 +163,7 @@ export interface Work {
    * No visible record between the committed positions of these groups and the LSO of these topics. `nearly`: at most
    * `limits.lagRecords` on each partition. `still`: and nothing new on these topics for so many ms.
    */
-  lookGroupsDrained(x: LookAsk & { readonly groups: readonly string[]; readonly topics: readonly string[]; readonly on: Side; readonly upTo?: 'nearly'; readonly still?: Readonly<Record<string, number>> }): Promise<Look>;
+  lookGroupsDrained(x: LookAsk & { readonly groups: readonly string[]; readonly topics: readonly string[]; readonly on: Side; readonly upTo?: 'nearly' | 'end'; readonly still?: Readonly<Record<string, number>> }): Promise<Look>;
 
   /** Positions of these groups on `to`, as they are now. */
   capturePositions(x: Ask & { readonly groups: readonly string[]; readonly to: Side }): Promise<PositionsBefore>;
@@ -206,6 +206,19 @@ export interface Work {
    */
   lookSame(x: LookAsk & { readonly sets: readonly CutSet[]; readonly upTo: 'now' | 'cut' }): Promise<Look>;
 
+  /** Explicit positions of second sets on the target: where its logs end now. Read back. */
+  placeSecond(x: Ask & { readonly groups: readonly string[]; readonly before: PositionsBefore }): Promise<Done>;
+  /** The undo: positions on the target as before; says what the second sets had read until then. */
+  unplaceSecond(x: Ask & { readonly groups: readonly string[]; readonly before: PositionsBefore }): Promise<Done>;
+  /** Fleets show processes, groups have members on every partition, and no partition lags more than `limits.lagRecords`. */
+  lookSecond(x: LookAsk & { readonly applications: readonly string[] }): Promise<Look>;
+  /** Set and asked again; a hook that is in that state already is left alone. */
+  setHook(x: Ask & { readonly hook: 'traffic' | 'live'; readonly state: string }): Promise<Done>;
+  /** Done when the check says `fine`. */
+  lookFine(x: LookAsk): Promise<Look>;
+  /** After a cut back: which stretch of which log the first and the second set of each group processed; kept in the ledger. */
+  lookShares(x: LookAsk & { readonly set: CutSet }): Promise<Look>;
+
   /** Claims and figures for the three kinds of hold. Claims are the same text as long as nothing that matters changed. */
   evidence(x: Ask & { readonly inventory: Inventory; readonly about: EvidenceAbout }): Promise<Evidence>;
 }
@@ -213,7 +226,7 @@ export interface Work {
 export interface Waiting { readonly groups: readonly string[]; readonly topics: readonly string[]; /** Silence that is waited for, ms. */ readonly quietMs: number }
 export type EvidenceAbout =
   | { readonly kind: 'move'; readonly applications: readonly string[]; readonly sets: readonly CutSet[]; readonly copies: boolean }
-  | { readonly kind: 'cut'; readonly set: CutSet; readonly applications: readonly string[]; readonly copies: boolean; readonly beside?: readonly string[]; readonly budgetMs: number; readonly undoReserveMs: number; readonly waits?: readonly Waiting[]; readonly begins?: readonly Beginning[] }
+  | { readonly kind: 'cut'; readonly set: CutSet; readonly applications: readonly string[]; readonly copies: boolean; readonly beside?: readonly string[]; readonly budgetMs: number; readonly undoReserveMs: number; readonly waits?: readonly Waiting[]; readonly begins?: readonly Beginning[]; /** Second sets run on the target and take over. */ readonly second?: true }
   | { readonly kind: 'reverse'; readonly set: CutSet; readonly applications: readonly string[]; readonly beside?: readonly string[]; readonly budgetMs: number; readonly undoReserveMs: number }
   /** The target is dead: what is given up, and how old what is known is. */
   | { readonly kind: 'without-target'; readonly applications: readonly string[]; readonly sets: readonly CutSet[] }

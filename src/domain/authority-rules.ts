@@ -3,13 +3,14 @@ import type { Effect, Rule, Side } from './authority.ts';
 import { otherSide } from './authority.ts';
 import type { State } from './authority-state.ts';
 import { isOn, sidesOf, spoken, type Place } from './authority-state.ts';
+import { even, secondSet } from './authority-second.ts';
 import type { Application } from './migration.ts';
 
 export interface Found { readonly rule: Rule; readonly application: string | null; readonly why: string }
 /** `undo`: what an undo cannot prove anew (quiet, drained) is not asked of it; what it leaves behind is. */
 export type Way = 'forward' | 'undo';
-type Of<K extends Effect['do']> = Extract<Effect, { do: K }>;
-const breach = (rule: Rule, application: string | null, why: string): Found => ({ rule, application, why });
+export type Of<K extends Effect['do']> = Extract<Effect, { do: K }>;
+export const breach = (rule: Rule, application: string | null, why: string): Found => ({ rule, application, why });
 
 /** Applies one effect to the state and says what it breaks: by itself, and by what then stands. */
 export function apply(s: State, e: Effect, way: Way): readonly Found[] {
@@ -31,6 +32,8 @@ function applied(s: State, e: Effect, way: Way): readonly Found[] {
     case 'prove-group-drained': return groupDrained(s, e);
     case 'prove-dry': return ranDry(s, e);
     case 'forgo': return forgo(s, e);
+    case 'second-set': return secondSet(s, e, way);
+    case 'prove-even': return e.applications.flatMap((name) => even(s, name));
     case 'cut': return cut(s, e);
   }
 }
@@ -69,7 +72,7 @@ function split(s: State, a: Application, on: Side): readonly Found[] {
 }
 
 function removeTopic(s: State, topic: string, on: Side): readonly Found[] {
-  const users = s.ground.usersOf([topic]).filter((a) => isOn(s.place(a.name), on));
+  const users = s.ground.usersOf([topic]).filter((a) => isOn(s.place(a.name), on) || (on === 'target' && s.second(a.name) !== 'gone'));
   const mirrors = s.mirrorsOf(topic).filter((x) => s.mirror(x.name) === 'running');
   const groups = s.ground.usersOf([topic]).flatMap((a) => a.reads.filter((r) => r.topics.includes(topic)).map((r) => ({ a, group: r.group })));
   const lost = groups.flatMap(({ a, group }) => takeAway(s, { group, topic, on, application: a.name }));
@@ -129,6 +132,7 @@ function run(s: State, e: Of<'run'>): readonly Found[] {
   const found = starts.flatMap((on) => startsOn(s, a, on));
   s.setPlace(a.name, e.on);
   s.setResting(a.name, e.resting === true);
+  if (isOn(e.on, 'target')) s.setSecond(a.name, 'gone');
   if (e.on === 'stopped') return found;
   s.setQuiet(a.name, false);
   for (const on of sidesOf(e.on)) went(s, a, on, was);
@@ -175,12 +179,18 @@ const standsStill = (s: State, a: Application, group: string, topic: string, on:
 function position(s: State, e: Of<'position'>, topic: string, way: Way): readonly Found[] {
   const members = s.ground.ofGroup(e.group).filter((a) => a.reads.some((r) => r.group === e.group && r.topics.includes(topic)));
   const application = members[0]?.name ?? null;
+  const second = e.on === 'target' && way !== 'undo' ? members.filter((a) => s.second(a.name) !== 'gone').map((a) => breach('positions-first', a.name, `The position of group ${e.group} for ${topic} on ${e.on} is set while the second set of ${a.name} runs there.`)) : [];
+  if (second.length > 0) return second;
   if (e.from === 'none') return takeAway(s, { group: e.group, topic, on: e.on, application });
   const missing = s.exists(e.on, topic) ? [] : [breach('topics-first', application, `Group ${e.group} gets a position for ${topic} on ${e.on} before the topic exists there.`)];
   const active = members.filter((a) => isOn(s.place(a.name), e.on));
   if (active.length > 0) {
     // An undo that has nothing to do here (its change was recorded, not applied) meets the group where it always was.
     return way === 'undo' ? missing : [...missing, ...active.map((a) => breach('positions-first', a.name, `The position of group ${e.group} for ${topic} on ${e.on} is set while ${a.name} runs there.`))];
+  }
+  if (e.from === 'end') {
+    if (s.position(e.group, topic, e.on) === 'none') s.setPosition(e.group, topic, e.on, 'stale');
+    return missing;
   }
   // A group that still runs, or whose processes were not proven gone, reads on: what is written now may be outdated at once.
   const settled = members.every((a) => s.place(a.name) === 'stopped' && (way === 'undo' || s.quiet(a.name)));
@@ -342,6 +352,7 @@ export function atTheEnd(s: State, side: Side): readonly Found[] {
   return [
     ...s.ground.applications.filter((a) => s.place(a.name) !== side).map((a) => breach('nothing-left', a.name, `${a.name} is left ${spoken(s.place(a.name))}; it must run on ${side}.`)),
     ...s.ground.moving.filter((t) => s.authority(t) !== side).map((t) => breach('nothing-left', null, `${t} is left with its authority on ${s.authority(t)}.`)),
+    ...s.ground.applications.filter((a) => s.second(a.name) !== 'gone').map((a) => breach('nothing-left', a.name, `A second set of ${a.name} is left ${s.second(a.name)}.`)),
     ...s.mirrors().filter((x) => s.mirror(x.name) === 'running' && x.topics.some((t) => s.ground.moving.includes(t))).map((x) => breach('nothing-left', null, `Mirror ${x.name} is left running.`)),
     ...s.ground.topics.filter((t) => s.fenced(side, t)).map((t) => breach('nothing-left', null, `The fence of ${t} on ${side} is left up.`)),
   ];

@@ -160,6 +160,9 @@ export class State {
   /** One of its two sets has stopped for a while: what comes on that side waits. */
   resting(application: string): boolean { return this.#is(`resting/${application}`); }
   setResting(application: string, yes: boolean): void { this.#mark(`resting/${application}`, yes); }
+  /** A second set on the target, beside the one that `place` tells of. */
+  second(application: string): 'muted' | 'doubling' | 'gone' { return (this.#facts.get(`second/${application}`) ?? 'gone') as 'muted' | 'doubling' | 'gone'; }
+  setSecond(application: string, state: 'muted' | 'doubling' | 'gone'): void { this.#set(`second/${application}`, state === 'gone' ? null : state); }
   quiet(application: string): boolean { return this.#is(`quiet/${application}`); }
   setQuiet(application: string, yes: boolean): void { this.#mark(`quiet/${application}`, yes); }
 
@@ -198,6 +201,9 @@ export class State {
     const found: { application: string | null; why: string }[] = [];
     for (const a of this.ground.applications)
       if (this.place(a.name) !== base.place(a.name)) found.push({ application: a.name, why: `${a.name} ran ${spoken(base.place(a.name))} and is left ${spoken(this.place(a.name))}.` });
+    for (const a of this.ground.applications)
+      // A way back ends with the second sets waiting again: what began them at first is undone later.
+      if (this.second(a.name) !== base.second(a.name) && !(following === 'may-stay' && base.second(a.name) === 'gone')) found.push({ application: a.name, why: `The second set of ${a.name} was ${base.second(a.name)} and is left ${this.second(a.name)}.` });
     for (const x of this.mirrors()) {
       const [was, is] = [base.mirror(x.name), this.mirror(x.name)];
       if (following === 'may-stay' && was === 'gone' && is === 'running' && x.topics.every((t) => this.authority(t) !== x.toward)) continue;

@@ -23,9 +23,9 @@ export type Effect =
    * Every partition of these topics has an explicit position for the group on that side; `none` takes them away. `cut`: where
    * that side's log was cut last (or is about to be), for a group that has read everything on the other side. `start`: where
    * that side's log begins, for a group that may read again what was copied there. `behind`: behind all that is in that log,
-   * because the group has read it, or reads on the other side what it is a copy of.
+   * because the group has read it, or reads on the other side what it is a copy of. `end`: where the log ends now, for a second set.
    */
-  | { readonly do: 'position'; readonly group: string; readonly topics: readonly string[]; readonly on: Side; readonly from: 'translated' | 'cut' | 'start' | 'behind' | 'none' }
+  | { readonly do: 'position'; readonly group: string; readonly topics: readonly string[]; readonly on: Side; readonly from: 'translated' | 'cut' | 'start' | 'behind' | 'end' | 'none' }
   | { readonly do: 'fence'; readonly topics: readonly string[]; readonly on: Side; readonly state: 'up' | 'down' }
   /** A proof that held when the step was done. `quiet`: fleet and brokers agree that these applications are gone. */
   | { readonly do: 'prove-quiet'; readonly applications: readonly string[] }
@@ -37,6 +37,13 @@ export type Effect =
   | { readonly do: 'forgo'; readonly group: string; readonly topics: readonly string[]; readonly on: Side }
   /** What these applications write and read themselves has run dry: nothing of it is unread, and nothing new came for a declared time. */
   | { readonly do: 'prove-dry'; readonly applications: readonly string[]; readonly topics: readonly string[] }
+  /**
+   * A second set of an application on the target while the first one works on the source: `muted` has no effect, `doubling`
+   * does everything a second time. It becomes the application itself when that is said to `run` there.
+   */
+  | { readonly do: 'second-set'; readonly application: string; readonly state: 'muted' | 'doubling' | 'gone' }
+  /** Every group of these second sets has read, on the target, all that the first ones have read on the source. */
+  | { readonly do: 'prove-even'; readonly applications: readonly string[] }
   /** Authority over these topics changes; `set` is the cut set's name. */
   | { readonly do: 'cut'; readonly set: string; readonly topics: readonly string[]; readonly to: Side };
 
@@ -48,6 +55,7 @@ export const rules = {
   'positions-first': 'before an application starts, each of its groups has an explicit and current position for every topic it reads.',
   'cut-is-proven': 'a cut comes after its writers are proven quiet and its mirror is drained and silent, and it takes along all topics of its writers.',
   'holds': 'a person is asked before an outage and before anything that cannot be undone, and never while an application is stopped.',
+  'second-set-muted': 'a second set of an application that writes is muted, and what any second set has missed or had before the switch is proven even first.',
   'topics-first': 'a topic exists before it is mirrored, positioned, cut or used, and is removed only when none of that remains.',
   'fence-stands': 'a fence goes up only after the writers behind it stopped, and comes down before they start.',
   'undo-restores': 'a complete rollback leaves applications, mirrors, fences and authority as they were.',

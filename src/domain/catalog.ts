@@ -30,6 +30,10 @@ export type FleetConfig =
   | { readonly kind: 'manual'; readonly tell: string };
 /** How one set of processes is started beside another on the other side, and stopped without it. */
 export interface Beside { readonly start: Readonly<Record<'source' | 'target', Command>>; readonly stop: Readonly<Record<'source' | 'target', Command>> }
+/** Something of the operator's own with a state that can be asked for and, but for checks, set: where traffic goes, who is muted, whether green is fine. */
+export type HookConfig =
+  | { readonly kind: 'webhook'; readonly url: string; readonly token?: SecretRef; readonly timeoutMs: number }
+  | { readonly kind: 'command'; /** Absent: it is only asked. */ readonly set?: Command; readonly ask: Command; readonly timeoutMs: number };
 /** Program and arguments; run without a shell. */
 export type Command = readonly [string, ...string[]];
 
@@ -38,4 +42,5 @@ export interface Catalog {
   readonly clusters: Readonly<Record<string, ClusterConfig>>;
   readonly connects: Readonly<Record<string, ConnectConfig>>;
   readonly fleets: Readonly<Record<string, FleetConfig>>;
+  readonly hooks?: Readonly<Record<string, HookConfig>>;
 }

@@ -100,9 +100,25 @@ export interface Migration {
   readonly limits: Limits;
   /** Written by an estate into the migrations of its waves; absent: a migration of its own. */
   readonly estate?: EstatePart;
+  /** Of the scheme `blueGreen` only. */
+  readonly blueGreen?: BlueGreen;
 }
 
-const oneOutage: readonly string[] = ['stopWaitRestart', 'restartAllAtOnce'];
+/** A second (green) set of every application, on the target, beside the first (blue) one until traffic is switched. */
+export interface BlueGreen {
+  /** Application → fleet of the catalog with its green set. */
+  readonly fleets: Readonly<Record<string, string>>;
+  /** What green does until the switch: `muted` works without effect, `shadow` writes elsewhere, `doubling` does everything a second time. */
+  readonly until: 'muted' | 'shadow' | 'doubling';
+  /** Hooks of the catalog. `traffic` says and is told `source` or `target`. */
+  readonly traffic: string;
+  /** Says and is told `muted` or `live`; `null`: green doubles. */
+  readonly live: string | null;
+  /** Says `fine` when green has shown that it works; `null`: the brokers' facts and the approval decide. */
+  readonly validate: string | null;
+}
+
+const oneOutage: readonly string[] = ['blueGreen', 'stopWaitRestart', 'restartAllAtOnce'];
 const withInputs: readonly string[] = ['dualConsume'];
 export const cutsOf = (scheme: string): Pick<Migration, 'cuts'> => (oneOutage.includes(scheme) ? { cuts: 'together' } : withInputs.includes(scheme) ? { cuts: 'with-inputs' } : {});
 /** What a wave must know of its estate, which owns topics, mirrors and cuts; the wave owns fleets and groups. */

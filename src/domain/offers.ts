@@ -35,12 +35,12 @@ export const offers: readonly Offer[] = [
   { ...kept, scheme: 'consumerFirst', kind: '', copies: true, writeOutage: 'per set', readOutage: 'own restart', needs: [mirror] },
   { ...kept, scheme: 'producerFirst', kind: '', copies: false, writeOutage: 'per set', readOutage: 'own restart', needs: [] },
   { ...kept, scheme: 'dualConsume', kind: '', copies: false, order: 'measured', writeOutage: 'per set', readOutage: 'none', consumers: 'two sets', needs: [second, 'consumers that do not mind the order'] },
-  { ...kept, scheme: 'blueGreen', kind: 'muted', copies: true, writeOutage: 'one for all', readOutage: 'none', consumers: 'two sets', needs: [mirror, second, 'a switch for traffic and one that mutes ("blueGreen")'] },
+  { ...kept, scheme: 'blueGreen', kind: 'muted', copies: true, writeOutage: 'includes the drain', readOutage: 'none', consumers: 'two sets', needs: [mirror, second, 'a switch for traffic and one that mutes ("blueGreen")'] },
   { ...kept, scheme: 'stopWaitRestart', kind: 'with a copy', copies: true, writeOutage: 'includes the drain', readOutage: 'one for all', needs: [mirror] },
   { ...kept, scheme: 'stopWaitRestart', kind: 'without a copy', copies: false, writeOutage: 'includes the drain', readOutage: 'one for all', needs: [] },
   { ...kept, scheme: 'restartAllAtOnce', kind: 'with a copy', copies: true, writeOutage: 'one for all', readOutage: 'one for all', needs: [mirror] },
   { ...kept, scheme: 'restartAllAtOnce', kind: 'without a copy', copies: false, loss: 'counted', writeOutage: 'one for all', readOutage: 'one for all', needs: ['consent to the loss that is counted'] },
-  { ...kept, scheme: 'blueGreen', kind: 'doubling', copies: true, repeats: 'counted', writeOutage: 'one for all', readOutage: 'none', consumers: 'two sets', needs: [mirror, second, 'consumers that may repeat'] },
+  { ...kept, scheme: 'blueGreen', kind: 'doubling', copies: true, repeats: 'counted', writeOutage: 'includes the drain', readOutage: 'none', consumers: 'two sets', needs: [mirror, second, 'consumers that may repeat'] },
 ];
 
 export const offerName = (o: Offer): string => (o.kind === '' ? o.scheme : `${o.scheme} ${o.kind}`);

@@ -1,5 +1,5 @@
 /** From what the worker's YAML file holds to a `Catalog`, or to one message that tells every fault in it. */
-import type { Beside, Catalog, ClusterConfig, Command, ConnectConfig, FleetConfig } from './catalog.ts';
+import type { Beside, Catalog, ClusterConfig, Command, ConnectConfig, FleetConfig, HookConfig } from './catalog.ts';
 import { Failure } from './failures.ts';
 import { choice, didYouMean, entries, Faults, fieldOf, fields, list, show, text, whole, yes, type At } from './shape.ts';
 
@@ -14,7 +14,7 @@ const name = { pattern: /^[A-Za-z0-9][A-Za-z0-9._-]*$/, words: 'letters, digits,
 /** Throws one `BadCatalog` with all faults; `where` names the file. Whether references resolve is found out by the worker. */
 export function parseCatalog(input: unknown, where = 'The catalog'): Catalog {
   const faults = new Faults();
-  const f = fields({ path: '', value: input, faults }, { noun: 'a catalog', known: ['temporal', 'clusters', 'connects', 'fleets'], secrets });
+  const f = fields({ path: '', value: input, faults }, { noun: 'a catalog', known: ['temporal', 'clusters', 'connects', 'fleets', 'hooks'], secrets });
   const catalog = f ? readCatalog(f) : null;
   if (catalog === null || faults.count > 0) throw new Failure('BadCatalog', faults.report(where));
   return catalog;
@@ -30,6 +30,7 @@ function readCatalog(f: (key: string) => At): Catalog {
     clusters,
     connects: named(f('connects'), 'Connect workers', (x) => readConnect(x, known)),
     fleets: named(f('fleets'), 'fleets', readFleet),
+    ...(f('hooks').value === undefined ? {} : { hooks: named(f('hooks'), 'hooks', readHook) }),
   };
 }
 
@@ -147,6 +148,22 @@ function readFleet(x: At): FleetConfig {
     ...(yes(f('beside')) ? { beside: true as const } : {}),
     ...(f('token').value === undefined ? {} : { token: readReference(f('token'), 'a token') }),
   };
+}
+
+const hookKinds = ['webhook', 'command'] as const;
+const noHook: HookConfig = { kind: 'webhook', url: '', timeoutMs: 0 };
+function readHook(x: At): HookConfig {
+  const given = fieldOf(x, 'kind');
+  if (given === null) {
+    x.faults.add(x.path, `must be a hook with a "kind" (${hookKinds.join(', ')}); it is ${show(x.value)}.`);
+    return noHook;
+  }
+  const kind = choice(given, hookKinds);
+  if (kind !== given.value) return noHook;
+  const f = fields(x, { noun: `a ${kind} hook`, known: kind === 'webhook' ? ['kind', 'url', 'token', 'timeoutMs'] : ['kind', 'set', 'ask', 'timeoutMs'], secrets });
+  if (!f) return noHook;
+  if (kind === 'command') return { kind, ask: readCommand(f('ask')), timeoutMs: readTimeout(f('timeoutMs')), ...(f('set').value === undefined ? {} : { set: readCommand(f('set')) }) };
+  return { kind, url: readUrl(f('url')), timeoutMs: readTimeout(f('timeoutMs')), ...(f('token').value === undefined ? {} : { token: readReference(f('token'), 'a token') }) };
 }
 
 function readCommandFleet(x: At): FleetConfig | null {

@@ -1,5 +1,6 @@
 /** From whatever a person typed into Temporal's form to a `Migration`, or to one message that tells every fault in it. */
 import { Failure } from './failures.ts';
+import { readBlueGreen } from './parse-bluegreen.ts';
 import { cutsOf, groundworkWave, limitBounds, type Application, type GroupPolicy, type Limits, type Migration, type Reading, type Tolerances } from './migration.ts';
 import { readEstatePart } from './parse-estate-part.ts';
 import { choice, entries, Faults, fields, list, show, text, twice, whole, yes, type At } from './shape.ts';
@@ -26,7 +27,7 @@ export const secrets = 'A migration is kept in Temporal in clear: credentials be
 export const catalogName = { pattern: /^[A-Za-z0-9][A-Za-z0-9._-]*$/, words: 'letters, digits, ".", "_" and "-"' };
 export const printable = { pattern: /^[^\p{Cc}]+$/u, words: 'without control characters' };
 
-const migrationFields = ['name', 'source', 'target', 'connect', 'connectBack', 'topics', 'applications', 'batches', 'groups', 'cuts', 'quiet', 'outage', 'limits'];
+const migrationFields = ['name', 'source', 'target', 'connect', 'connectBack', 'topics', 'applications', 'batches', 'groups', 'cuts', 'quiet', 'outage', 'limits', 'blueGreen'];
 type Fields = (key: string) => At;
 
 /**
@@ -70,7 +71,7 @@ const notAnObject = (input: unknown): string => {
 
 function readMigration(f: Fields, scheme: string): Migration {
   const estate = f('estate').value === undefined ? undefined : readEstatePart(f('estate'));
-  const migration: Migration = {
+  const base: Migration = {
     name: text(f('name'), {
       noun: 'the name of the migration', most: longestMigrationName, secrets,
       form: { pattern: /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/, words: 'lower-case letters, digits and inner dashes' },
@@ -89,6 +90,7 @@ function readMigration(f: Fields, scheme: string): Migration {
     limits: readLimits(f('limits')),
     ...(estate === undefined ? {} : { estate }),
   };
+  const migration = { ...base, ...readBlueGreen(f('blueGreen'), { scheme, applications: base.applications, secrets }) };
   checkAcross(migration, f);
   checkStarts(migration, f, scheme);
   return migration;

@@ -270,6 +270,14 @@ export interface Fleet {
   ask(application: string, until: Until): Promise<FleetState>;
 }
 
+/** What a hook says of itself: one word, and a sentence for people. */
+export interface HookState { readonly state: string; readonly say: string }
+/** A switch or a check of the operator's own. A `set` that was answered is not believed before it is asked again. */
+export interface Hook {
+  ask(until: Until): Promise<HookState>;
+  set(state: string, until: Until): Promise<void>;
+}
+
 /** The record of everything, on both clusters: a compacted topic `__cutover.ledger`. */
 export interface Ledger {
   /** Creates the topic where it is missing; returns faults (rights, replication) as sentences. */
@@ -285,5 +293,6 @@ export interface Ports {
   cluster(name: string): Cluster;
   mirrors: Mirrors;
   fleet(name: string): Fleet;
+  hook(name: string): Hook;
   ledger: Ledger;
 }

@@ -29,9 +29,11 @@ export function stoppingOrder(m: Parts): readonly Stage[] {
 export const loopsIn = (m: Parts): readonly { readonly topic: string; readonly applications: readonly string[] }[] =>
   stoppingOrder(m).flatMap((s) => s.loops.map((topic) => ({ topic, applications: s.applications.filter((a) => a.writes.includes(topic) || readsOf(a).includes(topic)).map((a) => a.name) })));
 
+/** Schemes in which everybody reads to the end before anything opens. */
+const drainsAll: readonly string[] = ['stopWaitRestart', 'blueGreen'];
 /** Why this scheme cannot stop these applications; empty: it can. */
 export function endless(m: Parts & Pick<Migration, 'quiet'>, scheme: string): readonly string[] {
-  if (scheme !== 'stopWaitRestart') return [];
+  if (!drainsAll.includes(scheme)) return [];
   const open = loopsIn(m).filter((l) => (m.quiet?.[l.topic] ?? 0) === 0);
   if (open.length === 0) return [];
   return [`${open.map((l) => `${l.topic} is a loop (${l.applications.join(', ')} ${l.applications.length === 1 ? 'reads and writes' : 'read and write'} it)`).join('; ')}, and ${scheme} waits until everything is read: nobody can see that a loop has run dry. `

@@ -1,5 +1,6 @@
 /** Adapters for everything the catalog names, opened on first use and closed together. */
 import { openFleet } from '../adapters/fleet/fleet.ts';
+import { openHook } from '../adapters/hooks/hook.ts';
 import { openCluster } from '../adapters/kafka/cluster.ts';
 import { createLedger } from '../adapters/ledger/ledger.ts';
 import { createMirrors } from '../adapters/mirror/mirrormaker2.ts';
@@ -29,6 +30,7 @@ export function openPorts(catalog: Catalog): Ports & { close(): Promise<void> } 
   };
   return {
     cluster, fleet,
+    hook: (name) => openHook(name, lookup('hook', catalog.hooks ?? {}, name), { secret: resolveSecret }),
     mirrors: createMirrors({ catalog, cluster, secret: resolveSecret }),
     ledger: createLedger(cluster),
     close: async () => { await Promise.all([...clusters.values()].map((c) => c.close())); },

@@ -15,3 +15,4 @@ export const consumerFirst = (migration: unknown, journal?: unknown): Promise<Re
 export const stopWaitRestart = (migration: unknown, journal?: unknown): Promise<Result> => migrate('stopWaitRestart', migration, journal);
 export const restartAllAtOnce = (migration: unknown, journal?: unknown): Promise<Result> => migrate('restartAllAtOnce', migration, journal);
 export const dualConsume = (migration: unknown, journal?: unknown): Promise<Result> => migrate('dualConsume', migration, journal);
+export const blueGreen = (migration: unknown, journal?: unknown): Promise<Result> => migrate('blueGreen', migration, journal);

@@ -3,7 +3,7 @@ import { createWork, type WorkOptions } from '../../src/activities/create.ts';
 import type { Work } from '../../src/activities/work.ts';
 import { limitBounds, type Limits, type Migration, type Presence } from '../../src/domain/migration.ts';
 import { Failure } from '../../src/domain/failures.ts';
-import { tpKey, type Anchor, type Cluster, type DenyRule, type Fleet, type GroupDenyRule, type GroupFacts, type GroupMember, type LogEnds, type MirrorProof, type MirrorSpec, type Mirrors, type Ports, type Position, type SeenRecord, type TopicFacts, type TopicPartition, type Until } from '../../src/domain/ports.ts';
+import { tpKey, type Anchor, type Cluster, type DenyRule, type Fleet, type GroupDenyRule, type GroupFacts, type GroupMember, type Hook, type LogEnds, type MirrorProof, type MirrorSpec, type Mirrors, type Ports, type Position, type SeenRecord, type TopicFacts, type TopicPartition, type Until } from '../../src/domain/ports.ts';
 import type { Context } from '../../src/domain/scheme.ts';
 
 export interface Log { logStart: bigint; next: bigint; open: bigint | null; readonly records: SeenRecord[]; /** Producer id by offset; applications have 77. */ readonly by: Map<bigint, bigint> }
@@ -211,6 +211,13 @@ export class FakeWorld {
   readonly fleets = new Map<string, { source: number | 'unknown'; target: number | 'unknown' }>();
   /** Whether its fleets can run two sets. */
   beside = true;
+  /** State per hook; a hook that is `deaf` answers well and changes nothing. */
+  readonly hooks = new Map<string, { state: string; deaf?: true }>();
+  hookOf(name: string): Hook {
+    const hook = this.hooks.get(name) ?? { state: 'unknown' };
+    this.hooks.set(name, hook);
+    return { ask: async () => ({ state: hook.state, say: '' }), set: async (state, until) => { until.check(); if (hook.deaf !== true) hook.state = state; } };
+  }
   fleetCall: (call: string) => Promise<void> | void = () => undefined;
   readonly locks = new Map<string, string>();
   heartbeats = 0;
@@ -227,16 +234,18 @@ export class FakeWorld {
     return found;
   }
   ports(): Ports {
-    const fleet: Fleet = {
+    const fleetOf = (set: '' | ' green'): Fleet => ({
       kind: 'command',
       beside: this.beside,
-      stop: async (a, until, only) => { await this.fleetCall(`stop ${a}`); until.check(); this.fleets.set(a, only === undefined ? { source: 0, target: 0 } : { source: 0, target: 0, ...this.fleets.get(a), [only]: 0 }); },
-      start: async (a, on, until, how) => { await this.fleetCall(`start ${a}`); until.check(); this.fleets.set(a, { source: 0, target: 0, ...(how === 'beside' ? this.fleets.get(a) : {}), [on]: 1 }); },
-      ask: async (a) => { await this.fleetCall(`ask ${a}`); const s = this.fleets.get(a) ?? { source: 0, target: 0 }; return { ...s, say: `${s.source} on source, ${s.target} on target` }; },
-    };
+      stop: async (a, until, only) => { await this.fleetCall(`stop ${a}${set}`); until.check(); this.fleets.set(`${a}${set}`, only === undefined ? { source: 0, target: 0 } : { source: 0, target: 0, ...this.fleets.get(`${a}${set}`), [only]: 0 }); },
+      start: async (a, on, until, how) => { await this.fleetCall(`start ${a}${set}`); until.check(); this.fleets.set(`${a}${set}`, { source: 0, target: 0, ...(how === 'beside' ? this.fleets.get(`${a}${set}`) : {}), [on]: 1 }); },
+      ask: async (a) => { await this.fleetCall(`ask ${a}${set}`); const s = this.fleets.get(`${a}${set}`) ?? { source: 0, target: 0 }; return { ...s, say: `${s.source} on source, ${s.target} on target` }; },
+    });
+    const [fleet, green] = [fleetOf(''), fleetOf(' green')];
     return {
       cluster: (name) => clusterPort(this.cluster(name)),
-      fleet: (name) => { if (name === 'nowhere') throw new Failure('BadMigration', 'The catalog has no fleet called "nowhere".'); return fleet; },
+      hook: (name) => this.hookOf(name),
+      fleet: (name) => { if (name === 'nowhere') throw new Failure('BadMigration', 'The catalog has no fleet called "nowhere".'); return name.endsWith('-green') ? green : fleet; },
       mirrors: this.#mirrors(),
       ledger: {
         prepare: async (name) => { if (!this.cluster(name).topics.has('__cutover.ledger')) this.cluster(name).topic('__cutover.ledger', 1); return []; },

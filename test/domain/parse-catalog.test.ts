@@ -26,12 +26,28 @@ const told = (...faults: readonly string[]): string =>
 const notShown = 'What stands there is not shown, it may be the credential itself; if so, replace the credential, since files are copied.';
 const noSecrets = 'Put a reference there (env:NAME or file:/path), never the credential itself.';
 
+const withHook = (traffic: unknown): unknown => ({ ...good, hooks: { traffic } });
+test('catalog: hooks of both kinds are taken as they are', () => {
+  const hooks = { traffic: { kind: 'webhook', url: 'https://lb.example.org/shop', token: 'env:LB', timeoutMs: 5_000 }, fine: { kind: 'command', ask: ['/bin/fine', '', 'x'], timeoutMs: 60_000 } };
+  assert.deepEqual(parseCatalog({ ...good, hooks }).hooks, hooks);
+  assert.equal(parseCatalog(good).hooks, undefined);
+});
+
 const refused: readonly (readonly [string, unknown, ...string[]])[] = [
-  ['an empty file', null, 'The document must be a catalog with temporal, clusters, connects, fleets; it is null.'],
+  ['a hook without a kind', withHook('https://lb'), 'hooks.traffic: must be a hook with a "kind" (webhook, command); it is "https://lb".'],
+  ['a hook of an unknown kind', withHook({ kind: 'web', url: 'https://lb' }), 'hooks.traffic.kind: must be one of "webhook", "command"; it is "web".'],
+  ['a hook with everything wrong', withHook({ kind: 'webhook', url: 'ftp://x', token: 'hunter2', ask: [] }),
+    'hooks.traffic.ask: is not a field of a webhook hook (kind, url, token, timeoutMs).',
+    'hooks.traffic.url: must begin with http:// or https://; it is "ftp://x".',
+    `hooks.traffic.token: must be a reference to a token: env:NAME or file:/path. ${notShown}`],
+  ['a command hook that cannot be asked', withHook({ kind: 'command', set: 'x' }),
+    'hooks.traffic.ask: is missing; it must list words (a program and its arguments; no shell).',
+    'hooks.traffic.set: must be a list of words (a program and its arguments; no shell); it is "x".'],
+  ['an empty file', null, 'The document must be a catalog with temporal, clusters, connects, fleets, hooks; it is null.'],
   ['no clusters', {}, 'clusters: is missing; it must hold at least two clusters by name, each with "bootstrap".'],
   ['one cluster', { clusters: { east: good.clusters.east } }, 'clusters: holds only "east"; a migration needs two, its source and its target.'],
   ['unknown fields', { ...good, cluster: {}, temporal: { taskqueue: 'x' } },
-    'cluster: is not a field of a catalog (temporal, clusters, connects, fleets). Did you mean "clusters"?',
+    'cluster: is not a field of a catalog (temporal, clusters, connects, fleets, hooks). Did you mean "clusters"?',
     'temporal.taskqueue: is not a field of temporal (taskQueue). Did you mean "taskQueue"?'],
   ['a cluster without brokers', withCluster({}), 'clusters.east.bootstrap: is missing; it must list broker addresses such as broker-1:9092.'],
   ['brokers as one text', withCluster({ bootstrap: 'e1:9092,e2:9092' }), 'clusters.east.bootstrap: must be a list of broker addresses such as broker-1:9092; it is "e1:9092,e2:9092".'],

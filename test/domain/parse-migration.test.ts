@@ -26,7 +26,7 @@ const refusal = (input: unknown, scheme = 'stopRestartRepeat'): string => {
 };
 const told = (...faults: readonly string[]): string =>
   `The migration has ${faults.length === 1 ? 'a fault' : `${faults.length} faults`}:\n${faults.map((f) => `- ${f}\n`).join('')}Correct the migration and start it again.`;
-const allFields = 'name, source, target, connect, connectBack, topics, applications, batches, groups, cuts, quiet, outage, limits';
+const allFields = 'name, source, target, connect, connectBack, topics, applications, batches, groups, cuts, quiet, outage, limits, blueGreen';
 const noSecrets = 'A migration is kept in Temporal in clear: credentials belong into the catalog of the worker, as env: or file:.';
 
 const refused: readonly (readonly [string, unknown, ...string[]])[] = [
@@ -42,6 +42,14 @@ const refused: readonly (readonly [string, unknown, ...string[]])[] = [
     'topics: is missing; it must list topics or patterns.',
     'applications: is missing; it must list applications.',
     'outage: is missing; it must say the longest write outage you accept, such as {"budgetMs": 10000}.'],
+  ['a second set with everything wrong', { ...good, blueGreen: { fleets: { A: 'green', b: 'x y' }, until: 'mute', traffic: 'traffic', valdate: 'v' } },
+    'blueGreen.valdate: is not a field of a blue/green switch (fleets, until, traffic, live, validate). Did you mean "validate"?',
+    'blueGreen.until: must be one of "muted", "shadow", "doubling"; it is "mute". Did you mean "muted"?',
+    'blueGreen.fleets.b: must be a fleet of the catalog (letters, digits, ".", "_" and "-"); it is "x y".',
+    'blueGreen.fleets: "A" is none of the applications ("shop", "billing").',
+    'blueGreen.fleets: "b" is none of the applications ("shop", "billing").',
+    'blueGreen.fleets: lacks "shop", "billing": every application needs a second set, or it would be left behind by the switch.',
+    'blueGreen.live: is missing; green is muted until the switch, and a hook of the catalog must say and end it.'],
   ['an unknown field, mistyped', { ...good, topcis: [] }, `topcis: is not a field of a migration (${allFields}). Did you mean "topics"?`],
   ['an unknown field deep inside', withApplication({ name: 'a', fleet: 'f', reads: [{ group: 'g', topics: ['orders'], isolationLevel: 'x' }] }),
     'applications[0].reads[0].isolationLevel: is not a field of a reading (group, topics, isolation, mayRepeat, start, mayLose). Did you mean "isolation"?'],

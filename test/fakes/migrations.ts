@@ -1,6 +1,6 @@
 /** Small migrations to try things on: the one of the demo, and shapes that are easy to get wrong. */
-import type { Application, Limits, Migration, Reading } from '../../src/domain/migration.ts';
-import { limitBounds } from '../../src/domain/migration.ts';
+import type { Application, BlueGreen, Limits, Migration, Reading } from '../../src/domain/migration.ts';
+import { cutsOf, limitBounds } from '../../src/domain/migration.ts';
 
 const limits = Object.fromEntries(Object.entries(limitBounds).map(([name, b]) => [name, b.default])) as unknown as Limits;
 
@@ -82,3 +82,9 @@ export const starts: Migration = {
 /** Loops that say when they have run dry. */
 export const quietLoop: Migration = { ...loop, name: 'quiet-loop', quiet: { ping: 400, pong: 400 } };
 export const quietRetries: Migration = { ...ownReader, name: 'quiet-retries', quiet: { retries: 400 } };
+/** A second set of everybody, muted until the switch; one of its own stays as it is. */
+export const greened = (m: Migration, until: BlueGreen['until'] = 'muted'): Migration => ({
+  ...m, blueGreen: m.blueGreen ?? { fleets: Object.fromEntries(m.applications.map((a) => [a.name, `${a.name}-green`])), until, traffic: 'traffic', live: 'live', validate: 'validate' },
+});
+/** What the parser fills in for a scheme. */
+export const shapedFor = (scheme: string, m: Migration): Migration => ({ ...(scheme === 'blueGreen' ? greened(m) : m), ...cutsOf(scheme) });

@@ -6,7 +6,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Ask, Work } from '../../src/activities/work.ts';
 import type { Decision, Kind } from '../../src/domain/decisions.ts';
 import { Failure, failures } from '../../src/domain/failures.ts';
-import { cutsOf, type Migration } from '../../src/domain/migration.ts';
+import type { Migration } from '../../src/domain/migration.ts';
 import { hashOf, planHash } from '../../src/domain/plan.ts';
 import type { Question } from '../../src/domain/progress.ts';
 import type { Plan } from '../../src/domain/scheme.ts';
@@ -18,6 +18,7 @@ import { schemes, type SchemeName } from '../../src/workflows/schemes/schemes.ts
 import type { Clock } from './clock.ts';
 import { World, type Snapshot, type Verdict, type WorldOptions } from './world.ts';
 import { mortal } from './world-sweep.ts';
+import { shapedFor } from './migrations.ts';
 import { Activities, workOn, type Faults } from './world-work.ts';
 
 class Cancelled extends Error {}
@@ -133,7 +134,7 @@ export interface TrialOptions {
 const longestMs = 240_000;
 
 export async function trial(given: TrialOptions): Promise<Trial> {
-  const x = { ...given, m: { ...given.m, ...cutsOf(given.scheme) } };
+  const x = { ...given, m: shapedFor(given.scheme, given.m) };
   const world = new World(x.m, x.world);
   const activities = new Activities(world);
   activities.interrupted = interrupted;

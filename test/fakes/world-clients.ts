@@ -42,6 +42,9 @@ export interface Surroundings {
   readonly settling: () => boolean;
   /** Nothing on the target answers any more. */
   readonly dead: () => boolean;
+  /** Blue/green: whether a process there works without effect, and whether traffic goes there. */
+  readonly muted: (a: Application, side: Side) => boolean;
+  readonly traffic: (side: Side) => boolean;
 }
 
 /** One process of an application on one side. */
@@ -69,7 +72,7 @@ class Process {
   }
 
   #write(): void {
-    if (this.#w.settling() || this.#w.random(3) === 0) return;
+    if (this.#w.settling() || !this.#w.traffic(this.side) || this.#w.muted(this.#a, this.side) || this.#w.random(3) === 0) return;
     for (const topic of this.#a.writes) {
       const number = this.#w.random(keysPerWriter);
       this.#send(topic, `${this.#a.name}-${number}`, null);
@@ -102,9 +105,9 @@ class Process {
       const next = log.next(at);
       const record = next === null ? undefined : log.at(next);
       if (next === null || record === undefined) break;
-      this.#w.books.read(group, topicOf(key), record);
+      if (!this.#w.muted(this.#a, this.side)) this.#w.books.read(group, topicOf(key), record);
       // Where applications feed each other, a record goes round a few times and then ends.
-      if (record.id.split('<').length <= longestTrail) for (const topic of this.#a.writes) this.#send(topic, `${this.#a.name}<${record.key}`, record.id);
+      if (!this.#w.muted(this.#a, this.side) && record.id.split('<').length <= longestTrail) for (const topic of this.#a.writes) this.#send(topic, `${this.#a.name}<${record.key}`, record.id);
       at = next + 1;
     }
     this.#positions.set(`${group}|${key}`, at);

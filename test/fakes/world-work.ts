@@ -120,7 +120,7 @@ export function workOn(a: Activities): Work {
   const { w } = a;
   const kept = new Map<string, unknown>();
   return keeping(kept, {
-    ...knowing(a), ...topicsAndConfigs(a), ...mirroring(a), ...fleets(a), ...positions(a), ...cutting(a), ...watching(a), ...sweeping(a), ...dying(a),
+    ...knowing(a), ...topicsAndConfigs(a), ...mirroring(a), ...fleets(a), ...positions(a), ...seconds(a), ...cutting(a), ...watching(a), ...sweeping(a), ...dying(a),
     environment: ({ names }) => a.read('environment', () => ({ searchAttributes: [...names] })),
     // Its logs are compared by the books at the end.
     lookSame: ({ c }) => a.look('lookSame', c, () => null),
@@ -252,7 +252,7 @@ function fleets(a: Activities): Part<'captureFleet' | 'stopFleet' | 'startFleet'
   const groups = (names: readonly string[]): readonly string[] => names.flatMap((n) => groupsOf(w.client(n).application));
   return {
     captureFleet: ({ applications }) => a.read('captureFleet', (): FleetBefore => Object.fromEntries(applications.map((n) => [n, w.client(n).sides[0] ?? 'stopped']))),
-    stopFleet: ({ c, applications, only }) => a.write('stopFleet', c, () => step('stopped', ...applications.map((n) => () => { w.client(n).stop(only); }))),
+    stopFleet: ({ m, c, applications, only, on }) => a.write('stopFleet', c, () => step('stopped', ...applications.map((n) => () => { w.client(n).stop(only ?? (m.blueGreen ? on : undefined)); }))),
     startFleet: ({ c, applications, on }) => a.write('startFleet', c, () => step(`started on ${on}`, ...applications.map((n) => () => { w.client(n).start(on); }))),
     lookRunning: ({ c, applications, on }) => a.look('lookRunning', c, () => {
       const absent = applications.filter((n) => !w.client(n).sides.includes(on));
@@ -267,6 +267,27 @@ function fleets(a: Activities): Part<'captureFleet' | 'stopFleet' | 'startFleet'
       if (alive.length > 0) return `${alive.join(', ')} still run on ${on}`;
       return a.stable('positions', () => groups(applications).map((g) => [...(w.clusters[on].committed.get(g) ?? [])]));
     }),
+  };
+}
+
+function seconds(a: Activities): Part<'placeSecond' | 'unplaceSecond' | 'lookSecond' | 'setHook' | 'lookFine' | 'lookShares'> {
+  const { w } = a;
+  const { target } = w.clusters;
+  const read = (m: Migration, group: string): readonly string[] => target.partitionsOf(m.applications.flatMap((x) => x.reads.filter((r) => r.group === group).flatMap((r) => r.topics)));
+  return {
+    placeSecond: ({ m, c, groups }) => a.write('placeSecond', c, () => step('placed', ...groups.flatMap((g) => read(m, g).filter((key) => target.position(g, key) === undefined).map((key) => () => { target.commit(g, key, target.log(key).end); })))),
+    unplaceSecond: ({ m, c, groups, before }) => a.write('unplaceSecond', c, () => {
+      const active = m.applications.filter((x) => groupsOf(x).some((g) => groups.includes(g)) && w.client(x.name).sides.includes('target'));
+      if (active.length > 0) throw new Failure('GroupActive', `${active.map((x) => x.name).join(', ')} run on target.`);
+      return step('taken away', ...groups.flatMap((g) => read(m, g).map((key) => () => { target.commit(g, key, before[g]?.[key] ?? null); })));
+    }),
+    lookSecond: ({ c, applications }) => a.look('lookSecond', c, () => {
+      const absent = applications.filter((n) => !w.client(n).sides.includes('target'));
+      return absent.length === 0 ? null : `${absent.join(', ')} have no second set`;
+    }),
+    setHook: ({ c, hook, state }) => a.write('setHook', c, () => step(state, () => { w.hooks[hook] = state; })),
+    lookFine: ({ c }) => a.look('lookFine', c, () => (w.hooks.validate === 'fine' ? null : w.hooks.validate)),
+    lookShares: ({ c }) => a.look('lookShares', c, () => null),
   };
 }
 
@@ -316,7 +337,7 @@ function positions(a: Activities): Part<'lookGroupsDrained' | 'capturePositions'
         await a.pass(ms, c);
         if (ends().join() !== before) return `${topic} still grows`;
       }
-      const unread = groups.flatMap((g) => read(m, g, cluster).filter((key) => topics.includes(topicOf(key)) && (cluster.log(key).next(cluster.position(g, key) ?? 0) ?? Infinity) < endOf(key, on)).map((key) => `${g} ${key}`));
+      const unread = groups.flatMap((g) => read(m, g, cluster).filter((key) => topics.includes(topicOf(key)) && (cluster.log(key).next(cluster.position(g, key) ?? 0) ?? Infinity) < (upTo === 'end' ? Infinity : endOf(key, on))).map((key) => `${g} ${key}`));
       return unread.length === 0 ? null : `unread: ${unread.join(', ')}`;
     }),
     capturePositions: ({ m, groups, to }) => a.read('capturePositions', (): PositionsBefore => Object.fromEntries(groups.map((g) => [g, Object.fromEntries(read(m, g, w.clusters[to]).map((key) => [key, w.clusters[to].position(g, key) ?? null]))]))),

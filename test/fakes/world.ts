@@ -35,6 +35,7 @@ export interface Snapshot {
   readonly targetGroups: readonly string[];
   readonly locks: readonly string[];
   readonly cuts: readonly string[];
+  readonly traffic: string;
 }
 export interface Verdict {
   /** `group|topic: n`; empty when nothing was lost. */
@@ -71,6 +72,7 @@ export class World {
   readonly again = new Map<string, number>();
   /** `group key` → the place on the source that the ledger there has of it; `key` → where the log ended on the target. */
   readonly swept = { places: new Map<string, number>(), ends: new Map<string, number>() };
+  readonly hooks: { traffic: string; live: string; validate: string } = { traffic: 'source', live: 'muted', validate: 'fine' };
   readonly #rate: number;
   readonly #mirrorEvery: number;
   #ticks = 0;
@@ -84,7 +86,10 @@ export class World {
     this.#rate = options.mirrorRate ?? 5;
     this.#mirrorEvery = options.mirrorEvery ?? 1;
     this.#ticked = this.clock.nowMs;
-    const around: Surroundings = { clusters: this.clusters, books: this.books, random: this.random, settling: () => this.#settling, dead: () => this.dead };
+    const around: Surroundings = { clusters: this.clusters, books: this.books, random: this.random, settling: () => this.#settling, dead: () => this.dead,
+      muted: (a, side) => side === 'target' && m.blueGreen !== undefined && this.hooks.live === 'muted' && (m.blueGreen.until !== 'doubling' || a.writes.length > 0),
+      traffic: (side) => m.blueGreen === undefined || this.hooks.traffic === side,
+    };
     this.clients = new Map(m.applications.map((a) => [a.name, new ClientFake(a, around, options.slow?.[a.name] ?? 1)]));
     this.#populate();
     this.clock.onTime = (now) => { while (this.#ticked + tickMs <= now) { this.#ticked += tickMs; this.tick(); } };
@@ -156,6 +161,7 @@ export class World {
       targetGroups: [...this.clusters.target.committed.keys()].sort(),
       locks: [...this.locks].map(([key, owner]) => `${key} ${owner}`).sort(),
       cuts: [...new Set(this.cuts.map((c) => c.set))].filter((set) => this.cuts.findLast((c) => c.set === set)?.to === 'target').sort(),
+      traffic: this.hooks.traffic,
     };
   }
   #runs(): Record<string, readonly Side[]> { return Object.fromEntries([...this.clients].map(([name, c]) => [name, c.sides])); }

@@ -3,16 +3,16 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { checkPlan, explainBreaches } from '../../src/domain/authority-check.ts';
 import type { Breach } from '../../src/domain/authority.ts';
-import { cutsOf, type Migration } from '../../src/domain/migration.ts';
+import type { Migration } from '../../src/domain/migration.ts';
 import type { Change, Outage, Plan, Step } from '../../src/domain/scheme.ts';
 import { endless } from '../../src/domain/stopping.ts';
 import { bind, unbound } from '../../src/workflows/resources/use.ts';
 import { schemes, type SchemeName } from '../../src/workflows/schemes/schemes.ts';
-import { bare, chain, demo, losing, starts, fixtures, loop, ownReader, quietLoop, quietRetries, sharedGroup } from '../fakes/migrations.ts';
+import { bare, chain, demo, losing, starts, fixtures, loop, ownReader, quietLoop, quietRetries, shapedFor, sharedGroup, greened } from '../fakes/migrations.ts';
 
 const names = Object.keys(schemes) as SchemeName[];
 const planOf = (scheme: SchemeName, given: Migration): Plan => {
-  const m = { ...given, ...cutsOf(scheme) };
+  const m = shapedFor(scheme, given);
   return schemes[scheme](m, () => true, bind({ work: unbound, m, inventory: null, owner: 'test' }));
 };
 const check = (scheme: SchemeName, m: Migration): readonly Breach[] => checkPlan(m, planOf(scheme, m));
@@ -28,6 +28,7 @@ const refused: Readonly<Record<SchemeName, readonly Migration[]>> = {
   stopWaitRestart: [loop, ownReader],
   restartAllAtOnce: [],
   dualConsume: [sharedGroup, loop, ownReader],
+  blueGreen: [loop, ownReader],
 };
 
 for (const scheme of names) describe(scheme, () => {
@@ -164,5 +165,40 @@ describe('a mistake planted in a scheme that moves consumers first, or twice, is
   for (const [scheme, situation, plant, wanted] of cases) test(`${scheme}: ${situation}`, () => {
     const found = checkPlan(back, plant(planOf(scheme, back)));
     assert.ok(found.some((b) => Object.entries(wanted).every(([k, v]) => b[k as keyof Breach] === v)), `${JSON.stringify(wanted)} is not among:\n${explainBreaches(found)}`);
+  });
+});
+
+describe('a mistake planted in blueGreen is found', () => {
+  const m = greened({ ...demo, connectBack: 'connect-old' });
+  const unmuted = (p: Plan): Plan => planted(p, (s) => [s.kind === 'change' && s.name.startsWith('start the second set') ? { ...s, effects: (s.effects ?? []).map((e) => (e.do === 'second-set' ? { ...e, state: 'doubling' as const } : e)) } : s]);
+  const cases: readonly (readonly [string, (p: Plan) => Plan, Partial<Breach>])[] = [
+    ['a second set that writes is not muted', unmuted, { rule: 'second-set-muted', application: 'enricher' }],
+    ['the second set starts without positions', dropping(/^place /), { rule: 'positions-first', application: 'billing' }],
+    ['the second set is switched to before it has read as much', dropping(/^confirm that the second set/), { rule: 'positions-first', application: 'billing' }],
+    ['the second set is called even before the mirror has ended', (p) => moved(p, /^confirm that the second set/, /^drain the mirror/), { rule: 'second-set-muted' }],
+    ['the first set stops before it has read everything', dropping(/^drain audit, billing/), { rule: 'second-set-muted', application: 'billing' }],
+    ['nobody looks whether the first set is gone', dropping(/^confirm that enricher/), { rule: 'cut-is-proven', application: 'enricher' }],
+    ['the mirror still copies what the second set writes', dropping(/^silence/), { rule: 'cut-is-proven' }],
+    ['traffic is switched without the cut', dropping(/^mark the cut$/), { rule: 'writers-at-authority', application: 'shop' }],
+    ['the switch is not approved', dropping(/^approve the cut/), { rule: 'holds', step: 'cut everything/outage' }],
+    ['the second set starts before its topics exist', dropping(/^create topics/), { rule: 'topics-first' }],
+    ['a rollback leaves the second set running', (p) => planted(p, (s) => [s.kind === 'change' && s.name.startsWith('start the second set') ? { ...s, undoes: [] } : s]), { rule: 'undo-restores' }],
+    ['positions are set where the second set reads', (p) => planted(p, (s) => (s.name.startsWith('see the second set') ? [s, { ...s, name: 'set them again', effects: [{ do: 'position', group: 'billing', topics: ['orders'], on: 'target', from: 'translated' }] } as Step] : [s])), { rule: 'positions-first', application: 'billing' }],
+    ['on the way back the first set is started without positions', (p) => inBack(p, (s) => !/^set positions of audit, billing/.test(s.name)), { rule: 'positions-first', application: 'audit' }],
+  ];
+  for (const [situation, plant, wanted] of cases) test(situation, () => {
+    const found = checkPlan(m, plant(planOf('blueGreen', m)));
+    assert.ok(found.some((b) => Object.entries(wanted).every(([k, v]) => b[k as keyof Breach] === v)), `${JSON.stringify(wanted)} is not among:\n${explainBreaches(found)}`);
+  });
+  for (const until of ['muted', 'shadow', 'doubling'] as const) for (const connectBack of ['connect-old', null]) for (const shape of [...fixtures.filter((f) => !refused.blueGreen.includes(f)), quietLoop, quietRetries])
+    test(`${until}, ${shape.name}, ${connectBack === null ? 'no way back' : 'with a way back'}: keeps every rule`, () => {
+      const g = greened({ ...shape, connectBack }, until);
+      assert.deepEqual(check('blueGreen', g), [], explainBreaches(check('blueGreen', g)));
+    });
+  test('the plan says what doubles, or that nothing does', () => {
+    const told = (until: 'muted' | 'shadow' | 'doubling'): string => planOf('blueGreen', greened(demo, until)).promises.join('\n');
+    assert.match(told('doubling'), /Repeats: all records of the overlap, from the start of the second set to the switch, at billing, audit/);
+    assert.match(told('muted'), /Repeats: none: until the switch the second set is muted/);
+    assert.match(told('shadow'), /Repeats: none: until the switch the second set writes elsewhere/);
   });
 });

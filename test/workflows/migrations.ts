@@ -11,6 +11,7 @@ export const small = (name: string, more: { readonly scheme?: string; readonly [
       { name: 'billing', fleet: 'billing', reads: [{ group: 'billing', topics: ['orders'], ...(scheme === 'restartAllAtOnce' && fields['connect'] === null ? { mayLose: 1_000 } : {}) }] },
     ],
     outage: { budgetMs: 10_000, undoReserveMs: 2_000 },
+    ...(scheme === 'blueGreen' ? { blueGreen: { fleets: { shop: 'shop-green', billing: 'billing-green' }, until: 'muted', traffic: 'traffic', live: 'live', validate: 'check' } } : {}),
     ...fields,
   };
 };

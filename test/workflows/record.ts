@@ -34,6 +34,8 @@ const lastHold = 'finish/approve the finish';
 const withWayBack = { connectBack: 'east-connect' };
 const turningBack = (q: Question): { readonly kind: Answer } | null => (q.name === lastHold ? { kind: 'rollback' } : null);
 const often = { limits: { historyEvents: 50 } };
+/** Of two sets nobody could tell what the one on the target has processed. */
+const returning = Object.keys(schemes).filter((s) => s !== 'blueGreen');
 const situations: Readonly<Record<string, Situation>> = {
   'completed': { status: 'COMPLETED' },
   'rolled-back': { status: 'FAILED', says: (q) => (lastHoldBeforeTheCut.test(q.name) ? { kind: 'rollback' } : null) },
@@ -50,10 +52,10 @@ const situations: Readonly<Record<string, Situation>> = {
     status: 'COMPLETED', more: withWayBack,
     says: (q, n) => (q.name.endsWith('approve the cut back') ? { kind: 'reject' } : q.name === lastHold && n < 5 ? { kind: 'rollback' } : null),
   },
-  'rolled-back-without-target': { status: 'FAILED', more: withWayBack, says: (q) => (q.name === lastHold ? { kind: 'rollback', withoutTarget: true } : null) },
+  'rolled-back-without-target': { only: returning, status: 'FAILED', more: withWayBack, says: (q) => (q.name === lastHold ? { kind: 'rollback', withoutTarget: true } : null) },
   'rolled-back-without-target-continued-as-new': { only: ['stopRestartRepeat'], status: 'FAILED', more: { ...withWayBack, ...often }, says: (q) => (q.name === lastHold ? { kind: 'rollback', withoutTarget: true } : null) },
   'without-target-refused': {
-    status: 'COMPLETED', more: withWayBack,
+    only: returning, status: 'COMPLETED', more: withWayBack,
     says: (q, n) => (q.name.startsWith('without the target/') ? { kind: 'reject' } : q.name === lastHold && n < 6 ? { kind: 'rollback', withoutTarget: true } : null),
   },
   'without-data': { only: copiesEither, status: 'COMPLETED', more: { connect: null } },

@@ -12,6 +12,8 @@ import { isGone, parseState, quote } from './state.ts';
 type CommandConfig = FleetConfig & { readonly kind: 'command' };
 type Verb = 'stop' | 'start' | 'ask';
 interface Call { readonly fleet: string; readonly application: string; readonly verb: Verb; readonly on: Side | ''; readonly command: Command; readonly capMs: number }
+/** One program with its arguments, what to call it in errors, and what it finds in its environment beside the worker's. */
+export interface Program { readonly what: string; readonly whose: string; readonly command: Command; readonly capMs: number; readonly env: Readonly<Record<string, string>> }
 
 /** Output kept per stream, characters: enough for an answer and for the last line of a failure. */
 const keptOutput = 64_000;
@@ -25,16 +27,16 @@ export function commandFleet(name: string, config: CommandConfig): Fleet {
     beside: config.beside !== undefined,
     async stop(application, until, only) {
       const asked = only === undefined ? call(application, 'stop', '', config.stop) : call(application, 'stop', only, requireBeside(name, config).stop[only]);
-      const state = parseState(await run(asked, until), sayCall(asked));
+      const state = parseState(await run(programOf(asked), until), sayCall(asked));
       if (state !== null && !isGone(state, only))
         throw new Failure('ClientNotMoved', `Application ${application}: ${sayCall(asked)} ended well, yet says that processes are left (${state.say}); wanted none.`);
     },
     async start(application, on, until, how) {
-      await run(call(application, 'start', on, (how === 'beside' ? requireBeside(name, config) : config).start[on]), until);
+      await run(programOf(call(application, 'start', on, (how === 'beside' ? requireBeside(name, config) : config).start[on])), until);
     },
     async ask(application, until): Promise<FleetState> {
       const asked = call(application, 'ask', '', config.ask);
-      const state = parseState(await run(asked, until), sayCall(asked));
+      const state = parseState(await run(programOf(asked), until), sayCall(asked));
       if (state === null) throw new Failure('ClientNotMoved', `Application ${application}: ${sayCall(asked)} printed nothing; wanted JSON {"source":n,"target":n,"say"?}.`);
       return state;
     },
@@ -45,32 +47,33 @@ function requireBeside(name: string, config: CommandConfig): Beside {
   if (config.beside === undefined) throw new Failure('BadCatalog', `Fleet ${name} has no commands for a set of processes beside another ("beside").`);
   return config.beside;
 }
+const programOf = (c: Call): Program => ({ what: `Application ${c.application}: ${sayCall(c)}`, whose: `Fleet ${c.fleet}`, command: c.command, capMs: c.capMs, env: { CUTOVER_APPLICATION: c.application, CUTOVER_SIDE: c.on } });
 
 /** The whole run of one command; its standard output when it ended with 0. */
-async function run(call: Call, until: Until): Promise<string> {
+export async function run(call: Program, until: Until): Promise<string> {
   until.check();
   const timeoutMs = until.timeoutMs(call.capMs);
   const [program, ...args] = call.command;
   const child = spawn(program, args, {
     detached: true, // its own process group, so that children of the command are killed with it
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, CUTOVER_APPLICATION: call.application, CUTOVER_SIDE: call.on, CUTOVER_UNTIL_MS: until.untilMs === null ? '' : String(until.untilMs) },
+    env: { ...process.env, ...call.env, CUTOVER_UNTIL_MS: until.untilMs === null ? '' : String(until.untilMs) },
   });
   const out = keep(child.stdout);
   const err = keep(child.stderr);
   const ended = await ending(child, until.signal, timeoutMs);
   if (ended.why === 'aborted') {
     until.check();
-    throw until.signal.reason instanceof Error ? until.signal.reason : new Failure('ClientNotMoved', `${sayCall(call)} was cancelled.`);
+    throw until.signal.reason instanceof Error ? until.signal.reason : new Failure('ClientNotMoved', `${call.what} was cancelled.`);
   }
   if (ended.why === 'missing')
-    throw new Failure('BadCatalog', `Fleet ${call.fleet}: "${program}" cannot be run (${quote(ended.text)}).`, 'Correct the command in the catalog of the worker, or install the program on its machine.');
+    throw new Failure('BadCatalog', `${call.whose}: "${program}" cannot be run (${quote(ended.text)}).`, 'Correct the command in the catalog of the worker, or install the program on its machine.');
   if (ended.why === 'late') {
     until.check(); // the budget's own failure where that was the shorter limit
-    throw new Failure('ClientNotMoved', `Application ${call.application}: ${sayCall(call)} did not end within ${timeoutMs} ms and was killed.`);
+    throw new Failure('ClientNotMoved', `${call.what} did not end within ${timeoutMs} ms and was killed.`);
   }
   if (ended.code !== 0)
-    throw new Failure('ClientNotMoved', `Application ${call.application}: ${sayCall(call)} ended with ${ended.text}; it said "${quote(lastLine(err()), environmentSecrets())}".`);
+    throw new Failure('ClientNotMoved', `${call.what} ended with ${ended.text}; it said "${quote(lastLine(err()), environmentSecrets())}".`);
   return out();
 }
 

@@ -16,7 +16,7 @@ export const fleets = (b: Bound) => ({
     effects: run(applications, 'stopped'),
     undoes: run(applications, on),
     capture: async (c) => ({ ...(await b.work.captureFleet({ m: b.m, c, applications })) }),
-    apply: (_before, c) => b.work.stopFleet({ m: b.m, c, applications }),
+    apply: (_before, c) => b.work.stopFleet({ m: b.m, c, applications, on }),
     undo: (_before, c) => b.work.startFleet({ m: b.m, c, applications, on }),
   }),
   /** `named`: where several follow each other in one outage. */
@@ -33,7 +33,7 @@ export const fleets = (b: Bound) => ({
     capture: async (c) => ({ ...(await b.work.captureFleet({ m: b.m, c, applications })) }),
     apply: (_before, c) => b.work.startFleet({ m: b.m, c, applications, on }),
     undo: async (_before, c) => {
-      const stopped = await b.work.stopFleet({ m: b.m, c, applications });
+      const stopped = await b.work.stopFleet({ m: b.m, c, applications, on });
       await b.work.lookQuiet({ m: b.m, c: { ...c, before: null }, applications, on });
       return stopped;
     },

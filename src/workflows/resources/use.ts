@@ -9,6 +9,7 @@ import { groups } from './groups.ts';
 import { guards } from './guards.ts';
 import { holds } from './holds.ts';
 import { mirrors } from './mirrors.ts';
+import { second } from './second.ts';
 import { topics } from './topics.ts';
 
 /** What every resource is bound to. */
@@ -20,7 +21,7 @@ export interface Bound {
   /** The workflow id: owner of locks. */
   readonly owner: string;
 }
-export const bind = (b: Bound): Use => ({ clusters: clusters(b), topics: topics(b), mirrors: mirrors(b), fleets: fleets(b), groups: groups(b), cuts: cuts(b), holds: holds(b), guards: guards(b), deadTarget: deadTarget(b) });
+export const bind = (b: Bound): Use => ({ clusters: clusters(b), topics: topics(b), mirrors: mirrors(b), fleets: fleets(b), groups: groups(b), cuts: cuts(b), holds: holds(b), guards: guards(b), deadTarget: deadTarget(b), second: second(b) });
 export interface Use {
   readonly clusters: ReturnType<typeof clusters>;
   readonly topics: ReturnType<typeof topics>;
@@ -31,6 +32,7 @@ export interface Use {
   readonly holds: ReturnType<typeof holds>;
   readonly guards: ReturnType<typeof guards>;
   readonly deadTarget: ReturnType<typeof deadTarget>;
+  readonly second: ReturnType<typeof second>;
 }
 
 /** For plans that are only printed: any call is a mistake of ours. */

@@ -3,53 +3,31 @@
  * one outage for all; with a copy of the history (S6) or on an empty target (S5). Do not use it where nobody may wait.
  */
 import { cutSets, pureReaders, type CutSet } from '../../domain/cutsets.ts';
-import { phase, outage, type Change, type Observe, type Phase, type Scheme } from '../../domain/scheme.ts';
+import { phase, outage, type Phase, type Scheme } from '../../domain/scheme.ts';
 import { promised } from '../../domain/promises.ts';
-import { stoppingOrder, type Stage } from '../../domain/stopping.ts';
 import type { Use } from '../resources/use.ts';
+import { stopInOrder } from './stopping.ts';
 import { wayBack, wayBackPromise, withoutFence } from './wayback.ts';
 import { ifTargetDies } from './withouttarget.ts';
 
 export const stopWaitRestart: Scheme<Use> = (m, _has, use) => {
-  const stages = stoppingOrder(m);
+  const { steps, fences, waits, order } = stopInOrder(m, use);
   const readers = pureReaders(m);
   const reading = m.applications.filter((a) => a.reads.length > 0);
   const [copies, back] = [m.connect !== null, m.connectBack !== null];
   const fenced = (set: CutSet): boolean => m.applications.some((a) => set.writers.includes(a.name) && a.principals.length > 0);
-  const fences = stages.flatMap((s) => (s.closes !== null && fenced(s.closes) ? [s.closes] : []));
-  const waits = stages.flatMap((s) => {
-    const groups = s.applications.flatMap((a) => a.reads.map((r) => r.group));
-    return groups.length === 0 ? [] : [{ groups: [...new Set(groups)].sort(), topics: [...s.inputs, ...s.loops], quietMs: Math.max(0, ...s.loops.map((t) => m.quiet?.[t] ?? 0)) }];
-  });
-
-  const stop = (s: Stage): readonly (Change | Observe)[] => {
-    const names = s.applications.map((a) => a.name);
-    const those = s.applications.filter((a) => a.reads.length > 0);
-    // Whoever wrote the same topics and stopped before is looked at with them: only together do they say that nothing comes any more.
-    const gone = m.applications.filter((a) => s.applications.includes(a) || s.closes?.writers.includes(a.name) === true);
-    return [
-      ...(s.loops.length > 0 ? [use.groups.dry(those, s, 'source')] : those.length > 0 ? [use.groups.drained(those, s.inputs, 'source', 'before the stop')] : []),
-      use.fleets.stop(names, 'source'),
-      ...use.guards.leftovers(gone, 'source', 'named'),
-      use.fleets.quiet(gone.map((a) => a.name), 'source', 'named'),
-      ...use.guards.transactions(gone, 'source', 'named'),
-      ...(s.closes !== null && fenced(s.closes) ? [use.cuts.fence(s.closes, 'source')] : []),
-      ...use.guards.readFence(those, 'source'),
-      ...(s.loops.length > 0 ? [use.groups.drained(those, s.loops, 'source', 'after the stop')] : []),
-    ];
-  };
 
   const cut = (set: CutSet): Phase => phase(`cut ${set.name}`,
     ...(reading.length > 0 ? [use.groups.near(reading, set.topics, 'source')] : []),
     ...(back ? [use.mirrors.wayBack(set)] : []),
-    use.holds.approve('approve the cut', `Stop ${stages.map((s) => s.applications.map((a) => a.name).join(', ')).join(', then ')}, each as soon as it has read everything, and continue on ${m.target}? ${back ? 'From the opening on the way back is a cut of its own.' : 'From the opening on there is no way back.'}`,
+    use.holds.approve('approve the cut', `Stop ${order}, each as soon as it has read everything, and continue on ${m.target}? ${back ? 'From the opening on the way back is a cut of its own.' : 'From the opening on there is no way back.'}`,
       { kind: 'cut', set, applications: m.applications.map((a) => a.name), copies, budgetMs: m.outage.budgetMs, undoReserveMs: m.outage.undoReserveMs, waits }),
     use.guards.unchanged(),
     outage('outage', {
       budgetMs: m.outage.budgetMs,
       undoReserveMs: m.outage.undoReserveMs,
       until: [
-        ...stages.flatMap(stop),
+        ...steps,
         ...(copies ? [use.mirrors.drained(set, 'target'), use.mirrors.silence(set, 'target')] : []),
         ...(reading.length > 0 ? [use.groups.move(reading, 'target', 'cut', copies ? 'returned' : 'kept')] : []),
         ...(fenced(set) ? [use.cuts.lift(set, 'target')] : []),

@@ -5,7 +5,7 @@ import { outage, phase, type Outage, type Phase } from '../../domain/scheme.ts';
 import type { Use } from '../resources/use.ts';
 
 /** What else moved in the outage of the opening: applications that only read, and fences that went up one after the other. */
-export interface Along { readonly readers: readonly Application[]; readonly fences: readonly CutSet[] }
+export interface Along { readonly readers: readonly Application[]; readonly fences: readonly CutSet[]; /** A second set of everybody was live, and waits again afterwards. */ readonly second?: true }
 
 /** `feeds`: the scheme copies, so that the target is fed again once the source is open. */
 export function wayBack(m: Migration, use: Use, set: CutSet, feeds: boolean, along: Along = { readers: [], fences: [set] }): readonly Phase[] {
@@ -26,14 +26,15 @@ export function wayBack(m: Migration, use: Use, set: CutSet, feeds: boolean, alo
     ]),
     use.guards.unchanged(),
     ...(reading.length > 0 ? [use.groups.prepare(reading, 'source')] : []),
-    outageBack(m, use, set, along.fences),
+    outageBack(m, use, set, along),
     use.fleets.running(set.writers, 'source'),
     use.mirrors.retire([set], 'source'),
-    ...(feeds ? [use.mirrors.follow(set, 'target')] : []))];
+    ...(feeds ? [use.mirrors.follow(set, 'target')] : []),
+    ...(along.second ? [use.second.shares(set), ...use.second.mute(), use.second.again(m.applications)] : []))];
 }
 
 /** The outage of a cut back: all writers of the set stop on the target, what they wrote is on the source, and they start there. */
-export function outageBack(m: Migration, use: Use, set: CutSet, fences: readonly CutSet[] = [set]): Outage {
+export function outageBack(m: Migration, use: Use, set: CutSet, { fences, second }: Pick<Along, 'fences' | 'second'> = { fences: [set] }): Outage {
   const writers = writersOf(m, set);
   const reading = writers.filter((a) => a.reads.length > 0);
   const fenced = writers.some((a) => a.principals.length > 0);
@@ -54,7 +55,7 @@ export function outageBack(m: Migration, use: Use, set: CutSet, fences: readonly
       use.cuts.mark(set, 'source'),
       use.cuts.confirm(set, 'source'),
     ],
-    open: use.fleets.open(set.writers, 'source', []),
+    open: second ? use.second.openBack(set.writers) : use.fleets.open(set.writers, 'source', []),
   });
 }
 
