@@ -1,8 +1,5 @@
-/** Dual consume: through the engine, in a world where things go wrong. Order across the switch is not promised. */
-import { chain, demo, pipeline, twoWriters, unfenced, writerOnly } from '../fakes/migrations.ts';
+/** Dual consume: through the engine, in a world where things go wrong. Order across the switch is not promised. Its way back: `dualConsume-back.test.ts`. */
 import { properties } from './properties.ts';
-import { waysBack } from './wayback.ts';
+import { withoutCopy } from './shapes.ts';
 
-const shapes = [demo, unfenced, twoWriters, chain, pipeline, writerOnly];
-properties({ scheme: 'dualConsume', firstOpening: 'cut enriched/approve the cut', holds: ['cut enriched/approve the cut'], shapes });
-waysBack({ scheme: 'dualConsume', shapes });
+properties({ scheme: 'dualConsume', firstOpening: 'cut enriched/approve the cut', holds: ['cut enriched/approve the cut'], shapes: withoutCopy });

@@ -1,7 +1,5 @@
-/** Stop, restart, repeat: through the engine, in a world where things go wrong. */
-import { chain, demo, loop, ownReader, pipeline, twoWriters, unfenced, writerOnly } from '../fakes/migrations.ts';
+/** Stop, restart, repeat: through the engine, in a world where things go wrong. Its way back: `stopRestartRepeat-back.test.ts`. */
 import { properties } from './properties.ts';
-import { waysBack } from './wayback.ts';
+import { copied } from './shapes.ts';
 
-properties({ scheme: 'stopRestartRepeat', firstOpening: 'cut enriched/approve the cut', holds: ['approve/approve the move', 'cut enriched/approve the cut'], shapes: [demo, unfenced, twoWriters, chain, pipeline, loop, writerOnly, ownReader] });
-waysBack({ scheme: 'stopRestartRepeat', shapes: [demo, unfenced, twoWriters, chain, pipeline, loop, writerOnly, ownReader] });
+properties({ scheme: 'stopRestartRepeat', firstOpening: 'cut enriched/approve the cut', holds: ['approve/approve the move', 'cut enriched/approve the cut'], shapes: copied });

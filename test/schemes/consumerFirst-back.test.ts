@@ -1,0 +1,5 @@
+/** Consumers first, after its openings: through the engine, in a world where things go wrong. */
+import { batched } from './shapes.ts';
+import { waysBack } from './wayback.ts';
+
+waysBack({ scheme: 'consumerFirst', shapes: batched });
