@@ -23,7 +23,7 @@ test('to green and all the way back, told who processed what; then to green for 
     assert.ok(n.source > 0 && n.target === 0, `${name} runs ${JSON.stringify(n)}, wanted the first set alone`);
   }
   const { audit } = (await there.result().catch((e: { cause?: { details?: { audit: string[] }[] } }) => e.cause?.details?.[0])) as { audit: string[] };
-  const told = audit.filter((line) => /billing: the first set up to cut 1 on old \(.*offsets\), the second set from there on new \(.*orders\/.*offsets\)/.test(line));
+  const told = audit.filter((line) => /audit: the first set up to cut 1 on old \(orders\/.*offsets\), the second set from there on new \(orders\/.*offsets\)/.test(line));
   assert.ok(told.length > 0, audit.slice(-40).join('\n'));
   const again = await start();
   await operate(stage, again, (q) => (q.name !== last ? onward(q) : Date.now() - q.sinceMs < onTargetMs ? null : 'approve'), 240_000);
