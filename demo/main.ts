@@ -19,34 +19,37 @@ const usage = `npm start [-- options]
   --without-data     ${copiesEither.join(', ')}: copy nothing, begin on an empty target
   --rollback         roll back from inside the first write outage, before opening
   --rollback after-opening
-                     open the target, let traffic run there for 20 s, then roll back: a cut in the other direction
+                     open the target, let traffic run there, then roll back: a cut in the other direction
+  --stay SECONDS     how long traffic runs on the target before that (default 20)
   --records N        at least so many orders (default 20000)
+  --rate N           orders a second (default 1000)
   --sasl             clusters with logins and rights
   --keep             leave the stack running
   --json             last line: one JSON object`;
 
 const flag = { type: 'boolean', default: false } as const;
-interface Choices { readonly yes: boolean; readonly scheme: SchemeName; readonly copies: boolean; readonly rollback: 'no' | 'inside' | 'after-opening'; readonly keep: boolean; readonly json: boolean; readonly records: number; readonly sasl: boolean }
+interface Choices { readonly yes: boolean; readonly scheme: SchemeName; readonly copies: boolean; readonly rollback: 'no' | 'inside' | 'after-opening'; readonly keep: boolean; readonly json: boolean; readonly records: number; readonly rate: number; readonly staySeconds: number; readonly sasl: boolean }
 /** Longest write outage of one cut set, ms; of all of them together, with everybody reading to the end first. */
 const budgetMs = { each: 10_000, together: 30_000 } as const;
 /** What each group may lose where everybody stops at once and nothing is copied: the audit alone lags by 2,000 orders. */
 const mayLose = 20_000;
 const warmUpOrders = 1_000;
-/** How long traffic runs on the target before `--rollback after-opening` turns back, ms. */
-const onTargetMs = 20_000;
 
 function choices(): Choices {
-  const { values, positionals } = parseArgs({ allowPositionals: true, options: { yes: flag, scheme: { type: 'string', default: 'stopRestartRepeat' }, rollback: flag, 'without-data': flag, keep: flag, json: flag, records: { type: 'string', default: '20000' }, sasl: flag, help: flag } });
+  const { values, positionals } = parseArgs({ allowPositionals: true, options: { yes: flag, scheme: { type: 'string', default: 'stopRestartRepeat' }, rollback: flag, 'without-data': flag, keep: flag, json: flag, records: { type: 'string', default: '20000' }, rate: { type: 'string', default: '1000' }, stay: { type: 'string', default: '20' }, sasl: flag, help: flag } });
   if (values.help) { console.log(usage); process.exit(0); }
   const { scheme } = values;
   if (!isSchemeName(scheme)) throw new Error(`--scheme is ${scheme}; wanted ${Object.keys(schemes).join(' or ')}.`);
   const either = copiesEither.includes(scheme);
   if (values['without-data'] && !either) throw new Error(`--without-data is not for ${scheme}, which ${copies[scheme] ? 'copies' : 'copies nothing anyway'}; it is for ${copiesEither.join(', ')}.`);
-  const records = Number(values.records);
-  if (!Number.isSafeInteger(records) || records < 1) throw new Error(`--records is ${values.records}; wanted a whole number above 0.`);
+  const whole = (option: 'records' | 'rate' | 'stay'): number => {
+    const n = Number(values[option]);
+    if (!Number.isSafeInteger(n) || n < 1) throw new Error(`--${option} is ${values[option]}; wanted a whole number above 0.`);
+    return n;
+  };
   const [when, ...more] = positionals;
   if (more.length > 0 || (when !== undefined && !(values.rollback && when === 'after-opening'))) throw new Error(`"${positionals.join(' ')}" is not understood; wanted nothing, or after-opening behind --rollback.`);
-  return { ...values, scheme, copies: copies[scheme] || (either && !values['without-data']), records, rollback: !values.rollback ? 'no' : when === undefined ? 'inside' : 'after-opening' };
+  return { ...values, scheme, copies: copies[scheme] || (either && !values['without-data']), records: whole('records'), rate: whole('rate'), staySeconds: whole('stay'), rollback: !values.rollback ? 'no' : when === undefined ? 'inside' : 'after-opening' };
 }
 
 /** With `--json` people read standard error, so that the last line of standard output is the object. */
@@ -61,7 +64,7 @@ async function run(c: Choices, resources: AsyncDisposableStack): Promise<Report>
   let rolledBack = false;
   say(out, 'Cutover demo: two Kafka clusters, Connect, Temporal, four applications; the first run fetches and builds them.');
   stage = await setStage({
-    variant: c.sasl ? 'sasl' : 'plain', second: c.scheme === 'blueGreen', keep: c.keep, resources, say: (line) => say(out, `  ${line}`),
+    variant: c.sasl ? 'sasl' : 'plain', second: c.scheme === 'blueGreen', keep: c.keep, ratePerSecond: c.rate, resources, say: (line) => say(out, `  ${line}`),
     stopped: async (application) => {
       // Inside the outage and before its stop is confirmed: the rollback arrives before anything could open.
       if (c.rollback !== 'inside' || rolledBack || stage === null || !Object.values(writers).flat().includes(application)) return;
@@ -79,7 +82,7 @@ async function run(c: Choices, resources: AsyncDisposableStack): Promise<Report>
     // The last hold stays open until enough traffic has gone through the migration, and for a while over the target.
     toHold: (q) => {
       if (!q.name.startsWith('finish/')) return 'approve';
-      if (c.rollback === 'after-opening') return Date.now() - q.sinceMs < onTargetMs ? null : 'rollback';
+      if (c.rollback === 'after-opening') return Date.now() - q.sinceMs < c.staySeconds * 1_000 ? null : 'rollback';
       return books.acknowledged('orders') - before >= c.records ? 'approve' : null;
     },
   });

@@ -10,7 +10,7 @@ import type { SchemeName } from '../../src/workflows/schemes/schemes.ts';
 import { demo } from '../fakes/migrations.ts';
 import { careful, say, trial, willing, type Operator, type Trial, type TrialOptions } from '../fakes/runtime.ts';
 import type { Fault } from '../fakes/world-work.ts';
-import { atLeast, go, lagging, lost, moments, once, quick, refused, sampled, sampledBefore, type Moment } from './judge.ts';
+import { atLeast, go, lagging, lost, moments, once, refused, sampled, sampledBefore, type Moment } from './judge.ts';
 
 type FaultsFor = NonNullable<TrialOptions['faults']>;
 export interface Subject {
@@ -35,14 +35,13 @@ const least = (s: Subject, n: number): number => (s.seldom ? 0 : atLeast(n));
 
 export function properties(s: Subject): void {
   const { scheme, on: m = demo } = s;
-  const shapes = quick ? s.shapes.slice(0, 3) : s.shapes;
   const probe = (): Promise<Trial> => trial({ scheme, m, world: lagging });
   describe(`${scheme}${s.variant === undefined ? '' : `, ${s.variant}`}`, () => {
     test('nothing goes wrong: every shape is moved', async () => {
-      for (const shape of shapes) assert.equal((await go(shape.name, { scheme, m: shape })).outcome, 'completed');
+      for (const shape of s.shapes) assert.equal((await go(shape.name, { scheme, m: shape })).outcome, 'completed');
     });
     test('every shape, with a new run after every activity', async () => {
-      for (const shape of shapes) {
+      for (const shape of s.shapes) {
         const t = await go(shape.name, { scheme, m: shape, renewEvery: 1 });
         assert.equal(t.outcome, 'completed');
         assert.ok(t.runs > 10, `${t.runs} runs`);
@@ -132,7 +131,7 @@ async function severalAtOnce({ scheme, shapes }: Subject): Promise<void> {
       const world = { seed, slow: { audit: 1 + seed % 5, stats: 1 + seed % 3 }, mirrorRate: 20, mirrorEvery: 1 + seed % 8 };
       await go(`${m.name} seed ${seed}`, { scheme, m, operator, renewEvery, world, faults: () => ({ before: due('before'), during: due('during'), after: due('after') }) });
     },
-  ), { numRuns: quick ? 10 : 100 });
+  ), { numRuns: 100 });
 }
 
 /** Faults of the n-th write of a rollback. */

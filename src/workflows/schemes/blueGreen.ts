@@ -8,6 +8,7 @@ import { promised } from '../../domain/promises.ts';
 import type { Use } from '../resources/use.ts';
 import { stopInOrder } from './stopping.ts';
 import { wayBack, wayBackPromise, withoutFence } from './wayback.ts';
+import { lateAndFinish } from './finish.ts';
 
 export const blueGreen: Scheme<Use> = (m, _has, use) => {
   const sets = cutSets(m);
@@ -65,11 +66,7 @@ export const blueGreen: Scheme<Use> = (m, _has, use) => {
       phase('mirror', sets.map((s) => use.mirrors.create(s)), use.mirrors.caughtUp(sets, 'target'), use.guards.same(sets, 'now')),
       phase('second set', ...use.second.mute(), ...use.second.place(reading), use.second.start(m.applications), use.second.ready(m.applications), use.guards.nobodyElse(sets, 'target')),
       ...sets.map(cut),
-      phase('stragglers', ...sets.flatMap((s) => [use.holds.approve(`approve what came late for ${s.name}`, `Carry what reached ${s.topics.join(', ')} on ${m.source} after the cut over to ${m.target}, once and out of order? To roll back is the other way.`, { kind: 'stragglers', set: s }), use.guards.carryStragglers(s)])),
-      phase('finish',
-        use.holds.approve('approve the finish', `Finish: ${back ? 'give up the way back, ' : ''}set retention on ${m.target} as on ${m.source} and lift what was held back?`, { kind: 'finish', sets, copies: true }),
-        ...(back ? [use.mirrors.giveUpTheWayBack(sets)] : []),
-        use.topics.releaseRetention(), use.cuts.unfence(fences, 'source'), ...use.guards.liftReadFence(m.applications, 'source'), use.clusters.unlock()),
+      ...lateAndFinish(m, use, { sets, copies: true, fences }),
     ],
   };
 };

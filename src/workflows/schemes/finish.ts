@@ -4,13 +4,14 @@ import type { Migration } from '../../domain/migration.ts';
 import { phase, type Phase } from '../../domain/scheme.ts';
 import type { Use } from '../resources/use.ts';
 
-export function lateAndFinish(m: Migration, use: Use, { sets, copies }: { readonly sets: readonly CutSet[]; readonly copies: boolean }): readonly Phase[] {
+/** `fences`: the sets by which fences stand on the source, where they are not the cut sets. */
+export function lateAndFinish(m: Migration, use: Use, { sets, copies, fences = sets }: { readonly sets: readonly CutSet[]; readonly copies: boolean; readonly fences?: readonly CutSet[] }): readonly Phase[] {
   const back = m.connectBack !== null;
   return [
     phase('stragglers', ...sets.flatMap((s) => [use.holds.approve(`approve what came late for ${s.name}`, `Carry what reached ${s.topics.join(', ')} on ${m.source} after the cut over to ${m.target}, once and out of order? To roll back is the other way.`, { kind: 'stragglers', set: s }), use.guards.carryStragglers(s)])),
     phase('finish',
       use.holds.approve('approve the finish', `Finish: ${back ? 'give up the way back, ' : ''}set retention on ${m.target} as on ${m.source} and lift what was held back?`, { kind: 'finish', sets, copies }),
       ...(back ? [use.mirrors.giveUpTheWayBack(sets)] : []),
-      use.topics.releaseRetention(), use.cuts.unfence(sets, 'source'), ...use.guards.liftReadFence(m.applications, 'source'), use.clusters.unlock()),
+      use.topics.releaseRetention(), use.cuts.unfence(fences, 'source'), ...use.guards.liftReadFence(m.applications, 'source'), use.clusters.unlock()),
   ];
 }

@@ -9,6 +9,7 @@ import { phase, outage, type Phase, type Scheme } from '../../domain/scheme.ts';
 import { promised } from '../../domain/promises.ts';
 import type { Use } from '../resources/use.ts';
 import { wayBack, wayBackPromise, withoutFence } from './wayback.ts';
+import { lateAndFinish } from './finish.ts';
 import { ifTargetDies } from './withouttarget.ts';
 
 export const restartAllAtOnce: Scheme<Use> = (m, _has, use) => {
@@ -75,11 +76,7 @@ export const restartAllAtOnce: Scheme<Use> = (m, _has, use) => {
       phase('prepare', use.topics.create(), use.topics.holdRetention(), ...sets.filter(fenced).map((s) => use.cuts.fence(s, 'target'))),
       ...(copies ? [phase('mirror', sets.map((s) => use.mirrors.create(s)), use.mirrors.caughtUp(sets, 'target'), use.guards.same(sets, 'now'), use.guards.nobodyElse(sets, 'target'))] : []),
       ...sets.map(cut),
-      phase('stragglers', ...sets.flatMap((s) => [use.holds.approve(`approve what came late for ${s.name}`, `Carry what reached ${s.topics.join(', ')} on ${m.source} after the cut over to ${m.target}, once and out of order? To roll back is the other way.`, { kind: 'stragglers', set: s }), use.guards.carryStragglers(s)])),
-      phase('finish',
-        use.holds.approve('approve the finish', `Finish: ${back ? 'give up the way back, ' : ''}set retention on ${m.target} as on ${m.source} and lift what was held back?`, { kind: 'finish', sets, copies }),
-        ...(back ? [use.mirrors.giveUpTheWayBack(sets)] : []),
-        use.topics.releaseRetention(), use.cuts.unfence(sets, 'source'), ...use.guards.liftReadFence(m.applications, 'source'), use.clusters.unlock()),
+      ...lateAndFinish(m, use, { sets, copies }),
     ],
     ...ifTargetDies(m, use),
   };
