@@ -34,7 +34,7 @@ export interface SupervisorChoices {
 }
 /** Epoch ms by the supervisor's clock. `stopped`: the last process is gone. `killed`: it had to be, so its work is uncertain. */
 export interface FleetEvent { readonly application: string; readonly what: 'told to start' | 'told to stop' | 'stopped' | 'killed' | 'died'; readonly side: Side; readonly atMs: number }
-interface Running { readonly child: ChildProcess; readonly side: Side; readonly ready: Promise<void>; readonly gone: Promise<void> }
+interface Running { readonly child: ChildProcess; readonly side: Side; readonly ready: Promise<void>; readonly gone: Promise<void>; /** We asked it to end. */ told: boolean }
 
 const stopWithinMs = 10_000;
 const restartAfterMs = 300;
@@ -118,7 +118,10 @@ export class Supervisor implements AsyncDisposable {
       this.#note(application, 'killed', side);
       for (const r of all) r.child.kill('SIGKILL');
     }, stopWithinMs);
-    for (const r of all) r.child.kill('SIGTERM');
+    for (const r of all) {
+      r.told = true;
+      r.child.kill('SIGTERM');
+    }
     await Promise.all(all.map((r) => r.gone));
     clearTimeout(late);
     this.#note(application, 'stopped', side);
@@ -194,11 +197,11 @@ export class Supervisor implements AsyncDisposable {
       void gone.then(() => reject(new Error(`${spec.application} ended before it was at work; its log is in ${logFolder}.`)));
     });
     ready.catch(() => undefined); // told to whoever waits for it
-    const running: Running = { child, side, ready, gone };
+    const running: Running = { child, side, ready, gone, told: false };
     this.#running.set(spec.application, [...(this.#running.get(spec.application) ?? []), running]);
     void gone.then(() => {
       this.#running.set(spec.application, (this.#running.get(spec.application) ?? []).filter((r) => r !== running));
-      if (child.exitCode !== 0) this.#note(spec.application, 'died', side);
+      if (!endedWell(running)) this.#note(spec.application, 'died', side);
       if (this.#wanted.get(spec.application)?.has(side)) setTimeout(() => void this.#again(spec, instance, side), restartAfterMs);
     });
     await new Promise<void>((resolve, reject) => { child.once('spawn', resolve); child.once('error', reject); });
@@ -241,6 +244,9 @@ export class Supervisor implements AsyncDisposable {
     return { source, target, say: `${source === 1 ? '1 process' : `${source} processes`} on source, ${target} on target` };
   }
 }
+
+/** By itself with 0; or by the signal that asked it to, which ends a process at once while it still loads its code: it had not begun to work. */
+const endedWell = ({ child, told }: Running): boolean => child.exitCode === 0 || (told && child.signalCode === 'SIGTERM');
 
 function refuseLate(untilMs: number | null): void {
   if (untilMs !== null && Date.now() >= untilMs) throw new Refused(409, `Too late by ${Date.now() - untilMs} ms: the time of this call has passed.`);

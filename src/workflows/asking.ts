@@ -93,6 +93,8 @@ function accept(run: Run, d: Decision, consent: Repeats): void {
 
 function again(run: Run, q: Question): void {
   const { j } = run;
+  // What was seen before the failure is no news to a look that begins with it: nobody would be told anything until patience ends again.
+  j.picture = null;
   if (q.kind === 'plan-changed') run.renew = true;
   if (q.kind === 'parked') { j.direction = 'forward'; j.backTo = null; j.attempt++; }
 }

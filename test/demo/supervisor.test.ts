@@ -43,6 +43,16 @@ test('demo supervisor: an application that dies is started again where it was, o
   assert.deepEqual(supervisor.count('shop'), { source: 0, target: 0 });
 });
 
+test('demo supervisor: a process that is stopped while it still loads its code was stopped, it did not die', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'cutover-supervisor-'));
+  t.after(() => rm(folder, { recursive: true }));
+  await using supervisor = new Supervisor({ apps: apps(10, () => ({})), bootstrap: { source: ['127.0.0.1:1'], target: ['127.0.0.1:1'] }, journalFolder: folder, logFolder: folder });
+  // As an undo does that comes right after the start: nobody waited until they are at work.
+  await supervisor.start('shop', 'target');
+  await supervisor.stop('shop');
+  assert.deepEqual(supervisor.events.map((e) => e.what), ['told to start', 'told to stop', 'stopped']);
+});
+
 for (const scheme of Object.keys(schemes) as SchemeName[])
   test(`demo migration: is accepted by ${scheme} as it is`, () => {
     const m = migration({ copies: copies[scheme] || copiesEither.includes(scheme), principals: true, budgetMs: 10_000, second: scheme === 'blueGreen' });

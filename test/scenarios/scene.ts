@@ -36,8 +36,9 @@ export const progressOf = (stage: Stage, handle: WorkflowHandle): Promise<Progre
 /** Answers until the workflow is closed, or `enough`. Neither a missing worker nor a missing server ends it. */
 export async function operate(stage: Stage, handle: WorkflowHandle, answers: Answers, withinMs: number, enough: () => Promise<boolean> = async () => false): Promise<void> {
   let last = 'nothing was heard';
+  const answered: string[] = [];
   for (const end = Date.now() + withinMs; ; await new Promise((r) => setTimeout(r, 200))) {
-    if (Date.now() > end) throw new Error(`The migration did not end within ${withinMs / 1_000} s; at the end: ${last}`);
+    if (Date.now() > end) throw new Error([`The migration did not end within ${withinMs / 1_000} s; at the end: ${last}`, ...answered.slice(-5), ...(await surroundings(stage, handle))].join('\n'));
     try {
       if (await enough()) return;
       if (!['RUNNING', 'CONTINUED_AS_NEW'].includes((await soon(stage, () => handle.describe())).status.name)) return;
@@ -48,11 +49,22 @@ export async function operate(stage: Stage, handle: WorkflowHandle, answers: Ans
       const { name: hold, hash } = p.question;
       const decision = { by: 'scenario', hold, ...(hash === null ? {} : { hash }), ...(answer === 'approve' ? {} : { reason: 'as the scenario wants' }) };
       await soon(stage, () => handle.signal(answer, decision));
+      answered.push(`${new Date().toISOString()} ${answer} to: ${p.question.text}`);
       await until('the answer is heard', 10_000, async () => (await progressOf(stage, handle)).question?.sinceMs !== p.question?.sinceMs);
     } catch (e) {
       last = `${last} (${e instanceof Error ? e.message : String(e)})`.slice(0, 2_000);
     }
   }
+}
+
+/** For whoever reads the failure and has no machine to look at: what is pending, and which processes did not end well. */
+async function surroundings(stage: Stage, handle: WorkflowHandle): Promise<readonly string[]> {
+  const ends = stage.supervisor.events.filter((e) => e.what === 'died' || e.what === 'killed').map((e) => `${new Date(e.atMs).toISOString()} ${e.application} ${e.what} on the ${e.side}`);
+  const pending = await soon(stage, () => handle.describe()).then(({ raw }) => [
+    ...(raw.pendingActivities ?? []).map((a) => `pending ${a.activityType?.name}, attempt ${a.attempt}${a.lastFailure?.message ? `, last failure: ${a.lastFailure.message}` : ''}`),
+    ...(raw.pendingWorkflowTask ? [`a workflow task is pending, attempt ${raw.pendingWorkflowTask.attempt}`] : []),
+  ], (e: unknown) => [`what is pending is unknown: ${String(e)}`]);
+  return [...pending, ...(pending.length === 0 ? ['nothing is pending'] : []), ...(ends.length === 0 ? ['no process died or was killed'] : ends)];
 }
 
 export async function ended(handle: WorkflowHandle, wanted: Ended['outcome']): Promise<Ended> {
