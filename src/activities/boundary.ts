@@ -30,6 +30,8 @@ export interface At {
   pause(ms: number): Promise<void>;
   /** Remembers what was seen last: a budget that passes says it. */
   seen(say: string): void;
+  /** What an error says, without secrets: for results, which nobody cleans. */
+  words(error: unknown): string;
 }
 
 /** `read`: left at once on a cancel. `write`: waited for, so that an undo never begins beside a write that goes on. */
@@ -58,7 +60,7 @@ export function boundary(options: BoundaryOptions = {}): Enclose {
   const { surroundings = temporalSurroundings, redact = (text) => text, heartbeatMs = defaultHeartbeatMs, settleMs = defaultSettleMs } = options;
   return async (name, x, manner, body) => {
     const s = surroundings();
-    const watch = new Watch(name, x.c?.untilMs ?? null, s);
+    const watch = new Watch(name, x.c?.untilMs ?? null, { ...s, redact });
     const heart = setInterval(() => { s.heartbeat(redact(watch.last).slice(0, longestSeen)); }, heartbeatMs);
     try {
       s.heartbeat('');
@@ -78,7 +80,7 @@ export function boundary(options: BoundaryOptions = {}): Enclose {
 class Watch implements At {
   readonly until: Until;
   readonly #name: string;
-  readonly #s: Surroundings;
+  readonly #s: Surroundings & { readonly redact: (text: string) => string };
   readonly #untilMs: number | null;
   readonly #abort = new AbortController();
   readonly #startedMs: number;
@@ -86,7 +88,7 @@ class Watch implements At {
   #onCancel: (() => void) | null = null;
   #seen = '';
 
-  constructor(name: string, untilMs: number | null, s: Surroundings) {
+  constructor(name: string, untilMs: number | null, s: Surroundings & { readonly redact: (text: string) => string }) {
     this.#name = name;
     this.#s = s;
     this.#untilMs = untilMs;
@@ -105,6 +107,7 @@ class Watch implements At {
 
   now(): number { return this.#s.now(); }
   seen(say: string): void { this.#seen = say; }
+  words(error: unknown): string { return shorten(this.#s.redact(sayError(error))); }
   get last(): string { return this.#seen; }
   async pause(ms: number): Promise<void> {
     await sleep(this.until.timeoutMs(ms), undefined, { signal: this.until.signal }).catch(() => undefined);
@@ -160,11 +163,12 @@ function toTemporal(error: unknown, redact: (text: string) => string): unknown {
   }
   // Only the SDK's own failures (CancelledFailure above all) may leave as they are.
   if (error instanceof Error && ['CancelledFailure', 'ApplicationFailure'].includes(error.name)) return error;
-  const said = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  const out = ApplicationFailure.create({ type: 'Unexpected', nonRetryable: false, message: shorten(redact(said)) });
+  const out = ApplicationFailure.create({ type: 'Unexpected', nonRetryable: false, message: shorten(redact(sayError(error))) });
   out.stack = error instanceof Error ? shorten(redact(error.stack ?? '')) : '';
   return out;
 }
+
+const sayError = (error: unknown): string => (error instanceof Failure ? error.message : error instanceof Error ? `${error.name}: ${error.message}` : String(error));
 
 function shorten(text: string): string {
   if (Buffer.byteLength(text) <= longestMessageBytes) return text;

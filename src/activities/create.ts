@@ -55,7 +55,7 @@ type Reads = { readonly [K in ReadName]: (x: X<K>, at: At) => Promise<R<K>> };
 /** What is known of a target that dies is as old as this, and as long as a sweep takes. */
 const sweepPollMs = 4_000;
 
-const ownPace: Partial<Record<LookName, LookingOptions>> = { lookCaughtUp: { pollMs: mirrorPollMs }, lookSwept: { pollMs: sweepPollMs } };
+const ownPace: Partial<Record<LookName, LookingOptions>> = { lookCaughtUp: { pollMs: mirrorPollMs }, /** Tells its troubles itself. */ lookSwept: { pollMs: sweepPollMs, unanswered: 'throw' } };
 
 async function timed<T extends object>(at: At, act: () => Promise<T>): Promise<T & Timed> {
   const fromMs = at.now();

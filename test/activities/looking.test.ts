@@ -21,6 +21,22 @@ test('the next turn comes back only when the picture changed', async () => {
   const second = await look({ ...looking('s'), before: first.picture ?? null }, [{}, {}, { state: 'b', say: 'halved' }]);
   assert.deepEqual([second.done, second.say], [false, 'halved']);
 });
+test('a first glance that fails in a way that may pass is told, without secrets; from then on the failure is one, and the first answer is news', async () => {
+  const hiding = boundary({ surroundings: () => ({ heartbeat: () => undefined, signal: new AbortController().signal, now: () => Date.now() }), redact: (text) => text.replaceAll('hunter2', '***') });
+  const turn = (before: string | null, glance: () => Promise<Glance>, options: LookingOptions = {}) => hiding('look', { c: looking('s') }, 'read', (at) => lookUntil({ ...looking('s'), before }, at, glance, { pollMs: 1, ...options }));
+  const unreachable = async (): Promise<Glance> => { throw new Failure('Unreachable', 'Hook check: connect ECONNREFUSED (hunter2).'); };
+  const first = await turn(null, unreachable);
+  assert.deepEqual([first.done, first.say], [false, 'not seen yet, and tried again: Hook check: connect ECONNREFUSED (***). Check the address and the network; the call is retried.']);
+  await assert.rejects(turn(first.picture ?? null, unreachable), { type: 'Unreachable', nonRetryable: false });
+  assert.equal((await turn(first.picture ?? null, async () => ({ done: false, state: 'a', say: 'it answers' }))).say, 'it answers');
+  assert.match((await turn(null, async () => { throw new TypeError('no such field'); })).say, /TypeError: no such field/);
+  await assert.rejects(turn(null, async () => { throw new Failure('ClientNotMoved', 'gone'); }), { type: 'ClientNotMoved' });
+  await assert.rejects(turn(null, unreachable, { unanswered: 'throw' }), { type: 'Unreachable' });
+});
+test('inside an outage and in an undo a glance that fails is tried again at once', async () => {
+  for (const more of [{ untilMs: Date.now() + 1_000, mode: 'outage' }, { mode: 'undo' }] as const)
+    await assert.rejects(enclose('look', { c: looking('s', more) }, 'read', (at) => lookUntil(looking('s', more), at, async () => { throw new Failure('Unreachable', 'away'); })), { type: 'Unreachable' });
+});
 test('a turn without news ends after its time, and idle time adds up over turns', async () => {
   const first = await look(looking('s'), [{}]);
   const second = await look({ ...looking('s'), before: first.picture ?? null }, [{}], { turnMs: 30 });

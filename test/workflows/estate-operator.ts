@@ -15,10 +15,13 @@ export const threeWaves = (name: string, more: object = {}): TypedEstate => esta
 
 export class EstateOperator {
   readonly #server: Server;
+  readonly #signal: AbortSignal | undefined;
   readonly name: string;
   readonly id: string;
-  constructor(server: Server, name: string) {
+  /** `signal`: nothing is to be waited for any more. */
+  constructor(server: Server, name: string, signal?: AbortSignal) {
     this.#server = server;
+    this.#signal = signal;
     this.name = name;
     this.id = `cutover-estate/east/west/${name}`;
   }
@@ -36,6 +39,7 @@ export class EstateOperator {
   async until(test: (p: EstateProgress) => boolean, withinMs = 60_000): Promise<EstateProgress> {
     let last: EstateProgress | null = null;
     for (const deadline = Date.now() + withinMs; Date.now() < deadline; await pause(300)) {
+      this.#signal?.throwIfAborted();
       last = await this.progress().catch(() => last);
       if (last && test(last)) return last;
     }
@@ -55,6 +59,7 @@ export class EstateOperator {
   /** Answers what the wave asks, until the estate says that it is there. */
   async seeThrough(wave: string, state: string, answer: (question: string) => string | null = () => null): Promise<void> {
     for (const deadline = Date.now() + 120_000; ; await pause(400)) {
+      this.#signal?.throwIfAborted();
       const w = (await this.progress().catch(() => null))?.waves.find((x) => x.name === wave);
       if (w?.state === state) return;
       if (Date.now() > deadline) throw new Error(`${wave} is ${w?.state}, wanted ${state}: ${w?.say}`);

@@ -6,12 +6,11 @@
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Failure } from '../../src/domain/failures.ts';
-import type { Answer, Progress, Question } from '../../src/domain/progress.ts';
+import { oneLine, type Answer, type Progress, type Question } from '../../src/domain/progress.ts';
 import { copiesEither, schemes } from '../../src/workflows/schemes/schemes.ts';
 import { small } from './migrations.ts';
 import { scripted, type Script } from './scripted.ts';
-import { runsOf, scrubbed } from './recording.ts';
-import { startServer, type Server } from './server.ts';
+import { record, runsOf, scrubbed, watch, type Studio } from './recording.ts';
 
 const histories = new URL('../histories/', import.meta.url);
 const journals = new URL('../journals/', import.meta.url);
@@ -63,9 +62,12 @@ const situations: Readonly<Record<string, Situation>> = {
   'continued-as-new-back': { status: 'FAILED', more: often, says: (q) => (lastHoldBeforeTheCut.test(q.name) ? { kind: 'rollback' } : null) },
 };
 
-async function play(server: Server, id: string, s: Situation): Promise<void> {
-  for (let n = 0, answered: Question | null = null; ; await pause(300)) {
+async function play({ server, signal }: Studio, id: string, s: Situation): Promise<void> {
+  const watched = watch(signal, id);
+  for (let n = 0, answered: Question | null = null, seen = 'nothing'; ; await pause(300)) {
+    watched.check(seen);
     const p = await server.progress(id).catch((): Progress | null => null);
+    if (p !== null) seen = oneLine(p);
     if (p?.state === 'completed' || p?.state === 'rolled-back') {
       const { status, result } = await server.ended(id);
       if (status !== s.status) throw new Error(`${id} ended as ${status}, not ${s.status}: ${result.slice(-3_000)}`);
@@ -91,23 +93,25 @@ async function clear(scheme: string): Promise<void> {
 }
 
 const world = scripted();
-await using server = await startServer(world.work);
-await Promise.all(schemeNames.map(async (scheme) => {
+async function recordOne(studio: Studio, { scheme, situation, s }: { readonly scheme: string; readonly situation: string; readonly s: Situation }): Promise<void> {
+  const { server } = studio;
+  const name = `${scheme.toLowerCase()}-${situation}`;
+  const script = world.of(name);
+  s.before?.(script);
+  const m = small(name, { scheme, ...s.more });
+  const id = `cutover/east/west/${name}`;
+  const begun = await server.start(scheme, m, id);
+  if (begun.code !== 0) throw new Error(begun.err);
+  await play(studio, id, s);
+  const texts = await runsOf(server, id);
+  for (const [i, text] of texts.entries()) await writeFile(new URL(`${scheme}/${situation}${texts.length > 1 ? `-${i + 1}` : ''}.json`, histories), scrubbed(text));
+  const journal = [...script.ledger].filter(([key]) => key.endsWith('/journal')).at(-1)?.[1];
+  if (journal === undefined) throw new Error(`${id} wrote no journal`);
+  await writeFile(new URL(`${scheme}-${situation}.json`, journals), `${JSON.stringify(JSON.parse(journal), null, 1)}\n`);
+  console.log(`${scheme} ${situation}: ${texts.length} run(s)`);
+}
+
+await record(world.work, schemeNames.map((scheme) => async (studio) => {
   if (asked.includes(scheme)) await clear(scheme);
-  for (const [situation, s] of Object.entries(situations).filter(([name, x]) => (x.only?.includes(scheme) ?? true) && isAsked(scheme, name))) {
-    const name = `${scheme.toLowerCase()}-${situation}`;
-    const script = world.of(name);
-    s.before?.(script);
-    const m = small(name, { scheme, ...s.more });
-    const id = `cutover/east/west/${name}`;
-    const begun = await server.start(scheme, m, id);
-    if (begun.code !== 0) throw new Error(begun.err);
-    await play(server, id, s);
-    const texts = await runsOf(server, id);
-    for (const [i, text] of texts.entries()) await writeFile(new URL(`${scheme}/${situation}${texts.length > 1 ? `-${i + 1}` : ''}.json`, histories), scrubbed(text));
-    const journal = [...script.ledger].filter(([key]) => key.endsWith('/journal')).at(-1)?.[1];
-    if (journal === undefined) throw new Error(`${id} wrote no journal`);
-    await writeFile(new URL(`${scheme}-${situation}.json`, journals), `${JSON.stringify(JSON.parse(journal), null, 1)}\n`);
-    console.log(`${scheme} ${situation}: ${texts.length} run(s)`);
-  }
+  for (const [situation, s] of Object.entries(situations).filter(([name, x]) => (x.only?.includes(scheme) ?? true) && isAsked(scheme, name))) await recordOne(studio, { scheme, situation, s });
 }));

@@ -31,10 +31,13 @@ export interface Server extends AsyncDisposable {
   history(id: string): Promise<string>;
 }
 
-/** Workflows and activities that fail are what these tests are about: not worth a line each. One runtime per process. */
+/**
+ * Workflows and activities that fail are what these tests are about: not worth a line each. Signals are for whoever runs this:
+ * a worker that shut down by itself would leave everybody waiting for its answers. One runtime per process.
+ */
 let quiet = false;
 function beQuiet(): void {
-  if (!quiet) Runtime.install({ logger: new DefaultLogger('ERROR') });
+  if (!quiet) Runtime.install({ logger: new DefaultLogger('ERROR'), shutdownSignals: [] });
   quiet = true;
 }
 
