@@ -28,22 +28,7 @@ export const clusters = (ports: Ports, temporal: TemporalAsked) => ({
     return { searchAttributes: x.names.filter((n) => known.has(n)) };
   },
 
-  async assess({ m }: { readonly m: Migration; readonly scheme: string }): Promise<Assessment> {
-    const named = await unknownNames(ports, m);
-    // Without the clusters nothing else can be looked at.
-    if (named.clusters.length > 0) refuse('The migration', [...named.clusters, ...named.others], next);
-    const [source, target] = [clusterOf(ports, m, 'source'), clusterOf(ports, m, 'target')];
-    const [sourceFacts, targetFacts, topics] = await Promise.all([source.facts(), target.facts(), source.topics('all')]);
-    const resolved = resolve(m, topics);
-    const names = resolved.migration.topics;
-    const seen = await groupsOn(ports, resolved.migration);
-    refuse('The migration', [
-      ...named.others, ...sameCluster(m, sourceFacts, targetFacts), ...resolved.faults,
-      ...names.flatMap((t) => { const fault = topicFault(t); return fault === null ? [] : [bad(`topic ${fault}`)]; }),
-      ...undeclared(resolved.migration, seen.onTopics), ...foreignTypes(resolved.migration, seen), ...streams(resolved.migration, topics),
-    ], next);
-    return { migration: resolved.migration, inventory: inventoryOf({ facts: { source: sourceFacts, target: targetFacts }, topics, names, groups: seen.onTopics }) };
-  },
+  assess: ({ m }: { readonly m: Migration; readonly scheme: string }): Promise<Assessment> => assessed(ports, m),
 
   /** Only what matters: a declared group that comes or goes changes nothing, an undeclared one blocks. */
   reassess: (x: Ask & { readonly inventory: Inventory }): Promise<readonly string[]> => differences(ports, x.m, x.inventory),
@@ -66,6 +51,24 @@ export const clusters = (ports: Ports, temporal: TemporalAsked) => ({
     return { say: `${x.owner} holds nothing any more.` };
   },
 });
+
+/** Names resolved, and the inventory; every fault at once. Reads only. */
+export async function assessed(ports: Ports, m: Migration): Promise<Assessment> {
+  const named = await unknownNames(ports, m);
+  // Without the clusters nothing else can be looked at.
+  if (named.clusters.length > 0) refuse('The migration', [...named.clusters, ...named.others], next);
+  const [source, target] = [clusterOf(ports, m, 'source'), clusterOf(ports, m, 'target')];
+  const [sourceFacts, targetFacts, topics] = await Promise.all([source.facts(), target.facts(), source.topics('all')]);
+  const resolved = resolve(m, topics);
+  const names = resolved.migration.topics;
+  const seen = await groupsOn(ports, resolved.migration);
+  refuse('The migration', [
+    ...named.others, ...sameCluster(m, sourceFacts, targetFacts), ...resolved.faults,
+    ...names.flatMap((t) => { const fault = topicFault(t); return fault === null ? [] : [bad(`topic ${fault}`)]; }),
+    ...undeclared(resolved.migration, seen.onTopics), ...foreignTypes(resolved.migration, seen), ...streams(resolved.migration, topics),
+  ], next);
+  return { migration: resolved.migration, inventory: inventoryOf({ facts: { source: sourceFacts, target: targetFacts }, topics, names, groups: seen.onTopics }) };
+}
 
 const hooksOf = (m: Migration): readonly string[] => unique([m.blueGreen?.traffic, m.blueGreen?.live, m.blueGreen?.validate].flatMap((h) => h ?? []));
 async function unknownNames(ports: Ports, m: Migration): Promise<{ readonly clusters: readonly Fault[]; readonly others: readonly Fault[] }> {

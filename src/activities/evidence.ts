@@ -6,7 +6,7 @@ import type { Evidence } from '../domain/scheme.ts';
 import type { At } from './boundary.ts';
 import { standingMark } from './cut.ts';
 import { commitsShown, earsShown, emptyShown, fleetsShown, inventoryShown, lagsShown, leftoversTold, positionsShown, remainderShown, strangersTold } from './evidence/clients.ts';
-import { fenceTold, forecastShown, readFenceTold } from './evidence/forecast.ts';
+import { fenceTold, forecastShown, readFenceTold, rehearsedShown } from './evidence/forecast.ts';
 import { closedTargetShown, cutStands, foreignShown } from './evidence/logs.ts';
 import { backTold, mirrorsGone, mirrorsShown, wayBackShown } from './evidence/mirrors.ts';
 import { beginningShown } from './evidence/beginnings.ts';
@@ -88,6 +88,7 @@ async function cut(reach: Reach, x: About<'cut'>): Promise<Looks> {
     ...(about.beside ? [earsShown(reach, x, { applications: about.beside, on: 'target', topics: about.set.topics })] : []),
     ...(x.m.connectBack === null ? [] : [wayBackShown(reach, x, about.set)]),
     forecastShown(reach, x),
+    rehearsedShown(reach, x),
     leftoversTold(reach, x, of),
     fenceTold(reach, x, { set: about.set, on: 'source' }),
   ];

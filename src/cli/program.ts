@@ -9,6 +9,7 @@ import { estateCommand } from './estate.ts';
 import { reconcileCommand } from './reconcile.ts';
 import { recoverCommand } from './recover.ts';
 import { planCommand } from './plan.ts';
+import { rehearseCommand } from './rehearse.ts';
 import { recommendCommand } from './recommend.ts';
 import { startCommand } from './start.ts';
 import { statusCommand } from './status.ts';
@@ -28,7 +29,7 @@ export async function runCli(argv: readonly string[], io: Io): Promise<ExitCode>
     .exitOverride()
     .configureOutput({ writeOut: io.out, writeErr: io.err })
     .showHelpAfterError('(cutover help shows the commands)');
-  for (const add of [planCommand, checkCommand, startCommand, statusCommand, decideCommand, rollbackCommand, recoverCommand, reconcileCommand, verifyCommand, estateCommand, workerCommand, doctorCommand, recommendCommand]) add(program, run);
+  for (const add of [planCommand, checkCommand, rehearseCommand, startCommand, statusCommand, decideCommand, rollbackCommand, recoverCommand, reconcileCommand, verifyCommand, estateCommand, workerCommand, doctorCommand, recommendCommand]) add(program, run);
   for (const command of program.commands) command.exitOverride();
   try {
     await program.parseAsync([...argv], { from: 'user' });

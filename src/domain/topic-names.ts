@@ -23,19 +23,22 @@ export function matches(pattern: string, name: string): boolean {
 export const isInternal = (name: string): boolean =>
   name.startsWith('__') || name === 'heartbeats' || (name.startsWith('mm2') && name.endsWith('.internal')) || name.endsWith('.checkpoints.internal');
 
+/** Shadows of a rehearsal: a pattern of a real migration never takes them. */
+export const shadowPrefix = 'cutover-rehearsal.';
+
 export interface Expansion {
   /** Names matched by at least one pattern, sorted. */
   readonly names: readonly string[];
   /** Patterns and names that match nothing, in the order given. */
   readonly unmatched: readonly string[];
 }
-/** Which of `names` the patterns mean. A pattern never takes an internal topic. */
+/** Which of `names` the patterns mean. A pattern never takes an internal topic, nor a shadow of one. */
 export function expand(patterns: readonly string[], names: Iterable<string>): Expansion {
   const ordinary = new Set([...names].filter((n) => !isInternal(n)));
   const found = new Set<string>();
   const unmatched: string[] = [];
   for (const pattern of patterns) {
-    const hits = isPattern(pattern) ? [...ordinary].filter((n) => matches(pattern, n)) : ordinary.has(pattern) ? [pattern] : [];
+    const hits = isPattern(pattern) ? [...ordinary].filter((n) => !n.startsWith(shadowPrefix) && matches(pattern, n)) : ordinary.has(pattern) ? [pattern] : [];
     if (hits.length === 0) unmatched.push(pattern);
     for (const hit of hits) found.add(hit);
   }

@@ -2,6 +2,8 @@
 import type { Side } from '../../domain/authority.ts';
 import type { CutSet } from '../../domain/cutsets.ts';
 import type { Application } from '../../domain/migration.ts';
+import { parseRehearsed, rehearsedFigures } from '../../domain/rehearsed.ts';
+import { rehearsalKey } from '../../domain/rehearsal.ts';
 import { viewMirror } from '../caughtup.ts';
 import { fenceable, gaps, rulesOf } from '../fence.ts';
 import { unguarded } from '../groupfence.ts';
@@ -79,6 +81,19 @@ export function forecastShown({ ports, pace, at }: Reach, x: OfOutage): Promise<
     return claim(text, ms <= allowed && draining?.ms !== null, ...(draining?.figures ?? []), `forecast ${grouped(ms)} ms of ${grouped(allowed)} ms, an estimate: ${parts.map(([name, part]) => `${name} ${grouped(part)}`).join(', ')}; from ${count(lag, 'record')} to copy and ${count(positions, 'position')} to set`);
   });
 }
+
+/** The last rehearsal of this migration, beside the forecast: it lets nothing through. */
+export const rehearsedShown = ({ record, pace, at }: Reach, x: EvidenceAsk & { readonly about: Extract<EvidenceAbout, { readonly kind: 'cut' }> }): Promise<Shown> =>
+  told('the rehearsal', async () => {
+    const { set, applications, budgetMs, undoReserveMs } = x.about;
+    const key = rehearsalKey(x.m);
+    const kept = (await record.read(x.m, key, newer)).get(key);
+    const stops = applications.map((a) => pace.stopMs(a));
+    return rehearsedFigures(kept === undefined ? null : parseRehearsed(kept), {
+      m: x.m, set, allowedMs: budgetMs - undoReserveMs, stopMs: stops.some((s) => s === null) ? null : Math.max(0, ...stops.map(Number)), nowMs: at.now(),
+    });
+  });
+const newer = (a: string, b: string): string => ((parseRehearsed(b)?.atMs ?? 0) > (parseRehearsed(a)?.atMs ?? 0) ? b : a);
 
 /** One up on the side that closes and one down on the side that opens, and one behind the groups that move along. */
 function fencesOf(x: OfOutage, applications: readonly Application[]): number {

@@ -4,6 +4,7 @@ import type { Cluster, ClusterFacts, RecordReader } from '../../domain/ports.ts'
 import { allow, deny, readAuthorizer, readDenyRules, readGroupDenyRules, readSuperUsers } from './acls.ts';
 import { append } from './append.ts';
 import type { Appender } from './append.ts';
+import { openCopier, type Copier } from './copier.ts';
 import { readEnds, readOffsetsFrom } from './ends.ts';
 import { describeGroups } from './groups.ts';
 import { removeMembers } from './members.ts';
@@ -18,7 +19,7 @@ import type { ClusterWire, Wire } from './wire.ts';
 import { bounded } from './write.ts';
 
 /** `Cluster`, and writing to our own topics. */
-export type KafkaCluster = Cluster & Appender;
+export type KafkaCluster = Cluster & Appender & { copier(): Copier };
 export interface ClusterDeps { readonly clientId?: string; readonly recordReader?: (wire: Wire) => RecordReader }
 
 /** Opens nothing yet: connections are made by the first call. */
@@ -50,6 +51,7 @@ export function openCluster(name: string, config: ClusterConfig, deps: ClusterDe
     groupDenyRules: (groups) => readGroupDenyRules(wire, groups),
     deny: (rules, until) => bounded(until, () => deny(wire, rules, until)),
     allow: (rules, until) => bounded(until, () => allow(wire, rules, until)),
+    copier: () => openCopier(wire),
     append: (to, records, until) => bounded(until, () => append(wire, to, records, until)),
     records: (deps.recordReader ?? createRecordReader)(scanWire),
     close: async () => { await Promise.all([wire.close(), scanWire.close()]); },

@@ -13,7 +13,9 @@ import { pause, settle, within, write } from './write.ts';
 import type { ClusterWire } from './wire.ts';
 
 interface Owner { readonly producerId: bigint; readonly epoch: number }
-interface Ask { readonly wire: ClusterWire; readonly what: OnceOnly; readonly owner: Owner; readonly until: Until; readonly doing: { readonly cluster: string; readonly principal: string | undefined; readonly what: string; readonly right: string } }
+interface Ask extends Sending { readonly what: OnceOnly; readonly owner: Owner }
+/** Whoever writes a batch: where, until when, and in which words it is told. */
+export interface Sending { readonly wire: ClusterWire; readonly until: Until; readonly doing: { readonly cluster: string; readonly principal: string | undefined; readonly what: string; readonly right: string } }
 
 const brokerTimeoutMs = 9_000;
 const settleMs = 10_000;
@@ -42,7 +44,7 @@ export async function writeOnce(wire: ClusterWire, what: OnceOnly, until: Until)
 }
 
 /** Sends until the answer is none of the passing kinds. */
-async function settled(ask: Ask, node: (fresh?: 'fresh') => Promise<number>, send: (node: number) => Promise<number>): Promise<void> {
+async function settled(ask: Sending, node: (fresh?: 'fresh') => Promise<number>, send: (node: number) => Promise<number>): Promise<void> {
   const deadline = Date.now() + settleMs;
   let fresh: 'fresh' | undefined;
   for (let waitMs = 5; ; waitMs = Math.min(waitMs * 2, 250)) {
@@ -73,7 +75,7 @@ async function join(ask: Ask): Promise<void> {
 }
 const unique = (of: readonly TopicPartition[]): readonly TopicPartition[] => [...new Map(of.map((tp) => [tpKey(tp), tp])).values()];
 
-type ProduceArgs = [transactionalId: string, to: TopicPartition, batch: Buffer];
+type ProduceArgs = [transactionalId: string | null, to: TopicPartition, batch: Buffer];
 /** The library composes batches from messages with whole keys and values; ours stand composed already, byte for byte. */
 const produceAs = createAPI<ProduceArgs, produceV9.ProduceResponse>(0, 9, (transactionalId, to, batch) =>
   Writer.create().appendString(transactionalId).appendInt16(-1).appendInt32(brokerTimeoutMs)
@@ -85,16 +87,20 @@ const produceAs = createAPI<ProduceArgs, produceV9.ProduceResponse>(0, 9, (trans
     .appendTaggedFields(), produceV9.parseResponse);
 
 async function produce(ask: Ask, records: readonly OriginalRecord[]): Promise<void> {
-  const { wire, what, owner, until, doing } = ask;
   const [to] = records;
-  if (to === undefined) return;
   // One batch, one sequence: a repeated request is the same batch to the broker.
-  const batch = batchOf(records, { ...owner, sequence: 0 });
+  if (to !== undefined) await sendBatch(ask, { to, batch: batchOf(records, { ...ask.owner, sequence: 0 }), transactionalId: ask.what.transactionalId });
+}
+
+/** To the leader, until it is taken or refused for good. */
+export async function sendBatch(ask: Sending, x: { readonly to: TopicPartition; readonly batch: Buffer; readonly transactionalId: string | null }): Promise<void> {
+  const { wire, until, doing } = ask;
+  const { to, batch, transactionalId } = x;
   const leader = async (fresh?: 'fresh'): Promise<number> => (await wire.leaders([to.topic], fresh === 'fresh')).get(to.topic)?.partitions.find((p) => p.partition === to.partition)?.leader ?? -1;
   await settled(ask, leader, async (node) => {
     if (node < 0) return 5;
     await wire.version(node, 0, [9, 9]);
-    const answer = await write(wire, node, doing, until, (connection) => produceAs.async(connection, what.transactionalId, to, batch));
+    const answer = await write(wire, node, doing, until, (connection) => produceAs.async(connection, transactionalId, to, batch));
     return answer.responses[0]?.partitionResponses[0]?.errorCode ?? 13;
   });
 }

@@ -1,4 +1,4 @@
-/** A transactional batch (format v2, uncompressed) composed of records whose content stands as it was read. */
+/** A batch (format v2, uncompressed) composed of records whose content stands as it was read. */
 import type { OriginalRecord } from '../../../domain/ports.ts';
 import { crc32c } from './crc.ts';
 import { spelled } from './records.ts';
@@ -10,9 +10,10 @@ const crcAt = 17;
 const attributesAt = 21;
 const transactional = 0x10;
 
-export interface Writing { readonly producerId: bigint; readonly epoch: number; readonly sequence: number }
+/** Transactional unless it is `plain`. */
+export interface Writing { readonly producerId: bigint; readonly epoch: number; readonly sequence: number; readonly kind?: 'plain' }
 
-export function batchOf(records: readonly OriginalRecord[], { producerId, epoch, sequence }: Writing): Buffer {
+export function batchOf(records: readonly OriginalRecord[], { producerId, epoch, sequence, kind }: Writing): Buffer {
   const base = records[0]?.timestampMs ?? 0n;
   const body = Buffer.concat(records.map((r, i) => {
     // Attributes, timestamp delta, offset delta, then key, value and headers.
@@ -24,7 +25,7 @@ export function batchOf(records: readonly OriginalRecord[], { producerId, epoch,
   header.writeInt32BE(headerBytes - lengthCountsFrom + body.length, 8);
   header.writeInt32BE(-1, 12);
   header.writeInt8(2, 16);
-  header.writeInt16BE(transactional, attributesAt);
+  header.writeInt16BE(kind === 'plain' ? 0 : transactional, attributesAt);
   header.writeInt32BE(records.length - 1, 23);
   header.writeBigInt64BE(base, 27);
   header.writeBigInt64BE(records.reduce((max, r) => (r.timestampMs > max ? r.timestampMs : max), base), 35);
