@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import type { Side } from '../src/domain/authority.ts';
+import type { FleetConfig } from '../src/domain/catalog.ts';
 import { withAdmin } from '../stack/access.ts';
 import type { Part } from '../stack/part.ts';
 import { startStack, type Stack, type StackCluster, type Variant, type WorkerChoices } from '../stack/stack.ts';
@@ -35,6 +36,8 @@ export interface StageChoices {
   readonly ratePerSecond?: number;
   /** With a second (green) set of every application and a switch for traffic. */
   readonly second?: boolean;
+  /** Further fleets of the catalog. */
+  readonly fleets?: Readonly<Record<string, FleetConfig>>;
   /** Another worker than the shipped one. */
   readonly worker?: WorkerChoices;
   /** Everything that must be closed is put here as soon as it exists. */
@@ -53,7 +56,7 @@ export async function setStage(x: StageChoices): Promise<Stage> {
   const green = x.second ? await secondSet(choices, { resources: x.resources, keepToken: (name, token) => tokenFile(stack.folder, name, token) }) : null;
   const supervisor = green?.first ?? x.resources.use(new Supervisor(choices));
   const url = await supervisor.listen();
-  stack.writeCatalog({ fleets: { ...fleets(url, tokenFile(stack.folder, 'fleet-token', supervisor.token)), ...green?.fleets }, ...(green ? { hooks: green.hooks } : {}), taskQueue });
+  stack.writeCatalog({ fleets: { ...fleets(url, tokenFile(stack.folder, 'fleet-token', supervisor.token)), ...green?.fleets, ...x.fleets }, ...(green ? { hooks: green.hooks } : {}), taskQueue });
   const [connection, worker] = await Promise.all([Connection.connect({ address: stack.temporal.address }), stack.startWorker(x.worker), startTraffic(supervisor, x.say)]);
   x.resources.defer(() => connection.close());
   return { stack, supervisor: green?.both ?? supervisor, books: new Books(join(stack.folder, 'journal')), client: new Client({ connection, namespace: stack.temporal.namespace }), taskQueue, worker };

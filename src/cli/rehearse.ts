@@ -58,7 +58,7 @@ async function rehearse(io: Io, file: string, options: RehearseOptions): Promise
       print(io, options.json === true, { json: { left: [] }, text: 'Nothing of a rehearsal of this migration is left.' });
       return 0;
     }
-    return played(p, { file, options });
+    return await played(p, { file, options }); // the stage stands until it is over
   });
 }
 

@@ -1,4 +1,6 @@
 /** What a person is shown at a hold, and what keeps an approval from counting. */
+import { fingerprintOf, rehearsalKey } from '../../src/domain/rehearsal.ts';
+import type { Rehearsed } from '../../src/domain/rehearsed.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -187,4 +189,24 @@ test("what an outage would wait for is told before it: static members, and a tra
   assert.match((await work.evidence(ask(move))).figures.join('\n'), /billing: 1 static member in group billing \(rack-1\)/);
   w.source.begin('pay-1', 55n, { topic: 'orders', partition: 0 }, Date.now() - 5_000);
   assert.match((await work.evidence(ask(cut))).figures.join('\n'), /shop: a transaction is open for 5,\d\d\d ms, aborted by itself after 60,000 ms: pay-1 on orders\/0/);
+});
+
+test('a rehearsal is told beside the forecast with its age and the real stop, and changes no claim', async () => {
+  const { w, work, ask } = await world();
+  const before = await work.evidence(ask({ ...cut, budgetMs: 2_000, undoReserveMs: 1_900 }));
+  assert.match(before.figures.join('\n'), /^not rehearsed: cutover rehearse measures/m);
+  const rehearsed: Rehearsed = {
+    version: 1, scheme: 'stopRestartRepeat', atMs: Date.now() - 3 * 3_600_000, of: fingerprintOf(m), verdict: 'go', reasons: [], notes: [],
+    cuts: [{ name: set.name, topics: set.topics, outcome: 'opened', why: '', wholeMs: 60, allowedMs: 15_000, stopMs: 20, parts: [['stop', 20], ['drain', 40]], silentMs: 70 }],
+  };
+  w.source.entries.set(rehearsalKey(m), JSON.stringify(rehearsed));
+  const after = await work.evidence(ask({ ...cut, budgetMs: 2_000, undoReserveMs: 1_900 }));
+  assert.deepEqual(after.claims, before.claims);
+  assert.equal(after.claims.find((c) => c.text.startsWith('The forecast'))?.holds, false, 'a rehearsal of 60 ms lets nothing through');
+  assert.match(after.figures.join('\n'), /^rehearsed at \S+Z \(3 h ago\) as stopRestartRepeat, go: 60 ms of 100 ms \(stop 20, drain 40\)$/m);
+  w.fleetCall = async (call) => { if (call.startsWith('stop')) await delay(120); };
+  await work.stopFleet({ m, c: context('stop'), applications: ['shop'] });
+  assert.match((await work.evidence(ask(cut))).figures.join('\n'), /^forecast from the rehearsal: 1\d\d ms, with the stop as it took before/m);
+  w.target.entries.set(rehearsalKey(m), JSON.stringify({ ...rehearsed, atMs: Date.now(), verdict: 'no-go', reasons: ['the mirror is stuck.'] }));
+  assert.match((await work.evidence(ask(cut))).figures.join('\n'), /\(0 s ago\) as stopRestartRepeat, no-go[\s\S]*^rehearsal, no-go: the mirror is stuck\.$/m);
 });

@@ -12,7 +12,7 @@ import type { Answer, Progress, Question } from '../../src/domain/progress.ts';
 
 export type Outage = { readonly budgetMs: number; readonly undoReserveMs: number };
 
-export async function setScene(resources: AsyncDisposableStack, x: Partial<Pick<StageChoices, 'variant' | 'stopped' | 'worker' | 'ratePerSecond' | 'second'>> = {}): Promise<Stage> {
+export async function setScene(resources: AsyncDisposableStack, x: Partial<Pick<StageChoices, 'variant' | 'stopped' | 'worker' | 'ratePerSecond' | 'second' | 'fleets'>> = {}): Promise<Stage> {
   const stage = await setStage({ variant: 'plain', keep: false, ratePerSecond: 300, say: () => undefined, stopped: async () => undefined, ...x, resources });
   await until('the first orders flow', 30_000, async () => { await stage.books.refresh(); return stage.books.acknowledged('orders') >= 300; });
   return stage;
