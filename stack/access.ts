@@ -42,10 +42,12 @@ const grants: readonly Grant[] = [
   { user: 'mm2', on: 'TOPIC', named: '*', may: ['READ', 'WRITE', 'CREATE', 'DESCRIBE', 'DESCRIBE_CONFIGS'] },
   { user: 'mm2', on: 'GROUP', named: '*', may: ['READ', 'DESCRIBE'] },
   { user: 'mm2', on: 'TRANSACTIONAL_ID', named: '*', may: ['WRITE', 'DESCRIBE'] },
-  // The orchestrator creates, compares and commits; the only records it writes are its own ledger and canaries.
+  // The orchestrator creates, compares and commits; the only records it writes are its own ledger, canaries and what a rehearsal copies.
   { user: 'cutover', on: 'CLUSTER', named: 'kafka-cluster', may: ['DESCRIBE', 'DESCRIBE_CONFIGS', 'ALTER', 'CREATE'] },
   { user: 'cutover', on: 'TOPIC', named: '*', may: ['READ', 'CREATE', 'DELETE', 'ALTER', 'DESCRIBE', 'DESCRIBE_CONFIGS', 'ALTER_CONFIGS'] },
   { user: 'cutover', on: 'TOPIC', named: '__cutover*', may: ['WRITE'] },
+  // The stand-ins of a rehearsal log in as the orchestrator.
+  { user: 'cutover', on: 'TOPIC', named: 'cutover-rehearsal.*', may: ['WRITE'] },
   { user: 'cutover', on: 'GROUP', named: '*', may: ['READ', 'DELETE', 'DESCRIBE'] },
   { user: 'cutover', on: 'TRANSACTIONAL_ID', named: '*', may: ['WRITE', 'DESCRIBE'] },
   { user: 'shop', on: 'TOPIC', named: '*', may: ['WRITE', 'DESCRIBE'] },

@@ -2,6 +2,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { WorkflowNotFoundError, type WorkflowHandle } from '@temporalio/client';
 import { workflowIdOf } from '../domain/migration.ts';
+import { inRealWords } from '../domain/rehearsal.ts';
 import { askedConsent, saidRepeats, type OutageRecord, type Progress, type Question } from '../domain/progress.ts';
 import type { Seen } from '../domain/rehearsed.ts';
 import * as messages from '../workflows/messages.ts';
@@ -72,7 +73,7 @@ async function steer(p: Performance, told: Told): Promise<void> {
   let held = { name: '', sinceMs: 0 };
   while (await isRunning(p)) {
     const progress = await progressOf(p);
-    const now = progress === null ? line : `${progress.done}/${progress.total} ${progress.unit}`;
+    const now = progress === null || progress.unit === '' ? line : inRealWords(p.stage.rehearsal, `${progress.done}/${progress.total} ${progress.unit}`);
     if (now !== line) p.io.err(`           ${now}\n`);
     line = now;
     const why = p.interrupted.aborted ? 'interrupted.' : Date.now() > p.endMs ? `not ended in time; the last unit was ${line}.` : wrongIn(progress);

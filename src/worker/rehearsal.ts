@@ -4,8 +4,8 @@ import { loadCatalog } from '../adapters/catalog/load.ts';
 import { openCluster, type KafkaCluster } from '../adapters/kafka/cluster.ts';
 import { redact, resolveSecret } from '../adapters/secrets/secrets.ts';
 import { StandIns } from '../adapters/standins/fleet.ts';
-import { playOf, silenceOf, type Acknowledged } from '../adapters/standins/play.ts';
-import { serveStandIns, type Listening } from '../adapters/standins/server.ts';
+import { playOf, silenceOf, type Cast } from '../adapters/standins/play.ts';
+import { serveStandIns, type Address } from '../adapters/standins/server.ts';
 import { makeShadows, removeShadows, type Prepared } from '../adapters/standins/shadow.ts';
 import { createLocks } from '../adapters/temporal/locks.ts';
 import { assessed } from '../activities/clusters.ts';
@@ -69,7 +69,7 @@ export async function openRehearsal(x: RehearsalChoices): Promise<RehearsalStage
 }
 
 const example = (name: string): string => `fleets: { ${name}: { kind: webhook, url: "http://<this host>:7077", beside: true, timeoutMs: 15000 } }`;
-async function addressOf(catalog: Catalog, { fleet, listen }: RehearsalChoices): Promise<Listening> {
+async function addressOf(catalog: Catalog, { fleet, listen }: RehearsalChoices): Promise<Address> {
   const config: FleetConfig | undefined = Object.hasOwn(catalog.fleets, fleet) ? catalog.fleets[fleet] : undefined;
   if (config?.kind !== 'webhook') throw new Failure('BadCatalog', `The catalog has ${config === undefined ? 'no fleet' : `a ${config.kind}`} called "${fleet}"; the workers reach the stand-ins of a rehearsal through a webhook that points to this process: ${example(fleet)}.`, 'Add it to the catalog of the workers, restart them, and try again.');
   const url = new URL(config.url);
@@ -77,41 +77,29 @@ async function addressOf(catalog: Catalog, { fleet, listen }: RehearsalChoices):
   return { host: at.hostname.replace(/^\[(.*)\]$/, '$1'), port: Number(at.port || (url.protocol === 'https:' ? 443 : 80)), path: url.pathname, token: config.token === undefined ? null : await resolveSecret(config.token) };
 }
 
-interface Set_ { readonly catalog: Catalog; readonly ports: Ports & { close(): Promise<void> }; readonly listening: Listening; readonly inventory: Inventory; readonly rehearsal: Rehearsal; readonly lastRecords: number }
+interface Set_ { readonly catalog: Catalog; readonly ports: Ports & { close(): Promise<void> }; readonly listening: Address; readonly inventory: Inventory; readonly rehearsal: Rehearsal; readonly lastRecords: number }
 
 function stageOf(x: Set_): RehearsalStage {
   const { rehearsal: r, ports } = x;
   const stop = new AbortController();
-  const until = untilStopped(stop.signal);
-  const [troubles, acknowledged]: [Set<string>, Acknowledged[]] = [new Set(), []];
   const open = new AsyncDisposableStack();
   open.defer(() => ports.close());
-  const own = (name: string): KafkaCluster => {
-    const cluster = openCluster(name, configOf(x.catalog, name), { clientId: 'cutover-rehearsal' });
-    open.defer(() => cluster.close());
-    return cluster;
-  };
-  const clusters = { source: own(r.real.source), target: own(r.real.target) };
-  const cast = {
-    rehearsal: r, clusters, configs: { source: configOf(x.catalog, r.real.source), target: configOf(x.catalog, r.real.target) }, secret: resolveSecret,
-    marks: new Map<string, bigint>(), behindMs: new Map<string, number>(), until, acknowledged,
-    failed: (said: string) => { if (troubles.size < mostTroubles) troubles.add(redact(said)); },
-  };
+  const { cast, troubles } = castOf(x, open, untilStopped(stop.signal));
   const standIns = new StandIns(r.standIns, playOf(cast));
   return {
     rehearsal: r,
     async serve() { return open.use(await serveStandIns(standIns, x.listening)).url; },
     async prepare() {
-      const copier = clusters.source.copier();
-      const prepared = await makeShadows({ source: clusters.source, copy: (records, u) => copier.copy(records, u), rehearsal: r, lastRecords: x.lastRecords, nowMs: Date.now(), until });
+      const copier = cast.clusters.source.copier();
+      const prepared = await makeShadows({ source: cast.clusters.source, copy: (records, until) => copier.copy(records, until), rehearsal: r, lastRecords: x.lastRecords, nowMs: Date.now(), until: cast.until });
       for (const [key, at] of prepared.marks) cast.marks.set(key, at);
       for (const [group, ms] of prepared.behindMs) cast.behindMs.set(group, ms);
       await Promise.all(r.standIns.map((s) => standIns.start(s.application, 'source')));
       return prepared;
     },
-    silences: () => Object.fromEntries(cutSets(r.migration).map((s) => [s.name, silenceOf(acknowledged, s.writers)])),
+    silences: () => Object.fromEntries(cutSets(r.migration).map((s) => [s.name, silenceOf(cast.acknowledged, s.writers)])),
     troubles: () => [...troubles],
-    written: () => acknowledged.reduce((n, a) => n + a.records, 0),
+    written: () => cast.acknowledged.reduce((n, a) => n + a.records, 0),
     async remove() {
       await standIns.stopAll();
       return removeShadows(ports, r, untilStopped(AbortSignal.timeout(longestCallMs)));
@@ -125,6 +113,26 @@ function stageOf(x: Set_): RehearsalStage {
     },
   };
 }
+
+/** With connections of its own: the copying must not stand before a look at the clusters. */
+function castOf({ catalog, rehearsal }: Set_, open: AsyncDisposableStack, until: Until): { readonly cast: Stocked; readonly troubles: ReadonlySet<string> } {
+  const troubles = new Set<string>();
+  const own = (name: string): KafkaCluster => {
+    const cluster = openCluster(name, configOf(catalog, name), { clientId: 'cutover-rehearsal' });
+    open.defer(() => cluster.close());
+    return cluster;
+  };
+  const { source, target } = rehearsal.real;
+  return {
+    troubles,
+    cast: {
+      rehearsal, until, clusters: { source: own(source), target: own(target) }, configs: { source: configOf(catalog, source), target: configOf(catalog, target) },
+      secret: resolveSecret, marks: new Map(), behindMs: new Map(), acknowledged: [],
+      failed: (said) => { if (troubles.size < mostTroubles) troubles.add(redact(said)); },
+    },
+  };
+}
+type Stocked = Cast & { readonly behindMs: Map<string, number> };
 
 function configOf(catalog: Catalog, name: string): ClusterConfig {
   const found = catalog.clusters[name];

@@ -42,7 +42,11 @@ async function begin(cast: Cast, part: Part): Promise<Playing> {
   const { standIn, on } = part;
   const kafka = await kafkaOf(standIn.application, cast.configs[on], cast.secret);
   const isolation = (group: string): 'read_committed' | 'read_uncommitted' => cast.rehearsal.migration.applications.flatMap((a) => a.reads).find((r) => r.group === group)?.isolation ?? 'read_committed';
-  const readers = await Promise.all(standIn.reads.map((r) => openReader({ kafka, group: r.shadow, topics: r.topics, isolation: isolation(r.shadow), behindMs: cast.behindMs.get(r.shadow) ?? 0, failed: part.failed })));
+  const opening = standIn.reads.map((r) => openReader({ kafka, group: r.shadow, topics: r.topics, isolation: isolation(r.shadow), behindMs: cast.behindMs.get(r.shadow) ?? 0, failed: part.failed }));
+  const readers = await Promise.all(opening).catch(async (error: unknown) => {
+    await Promise.allSettled(opening.map(async (reader) => (await reader).leave())); // those that did join
+    throw error;
+  });
   const [first, ...others] = readers;
   const transactional = standIn.transactionalId !== null && standIn.copies.length > 0;
   const writer = part.isStopped() || standIn.copies.length === 0 ? null : startWriter({

@@ -57,10 +57,15 @@ export async function openReader(x: Reading): Promise<Reader> {
     if (seen === 0) await sleep(sliceMs, undefined, { signal: resting.signal }).catch(() => undefined); // all too young: look again soon
     await b.heartbeat();
   };
-  await consumer.connect();
-  await consumer.subscribe({ topics: [...x.topics], fromBeginning: true });
-  await consumer.run({ autoCommit: false, eachBatchAutoResolve: false, eachBatch: (b) => (working = batch(b)) });
-  await Promise.race([joined, sleep(joinedWithinMs, undefined, { ref: false }).then(() => { throw new Error(`The stand-in of group ${x.group} did not join within ${joinedWithinMs} ms.`); })]);
+  try {
+    await consumer.connect();
+    await consumer.subscribe({ topics: [...x.topics], fromBeginning: true });
+    await consumer.run({ autoCommit: false, eachBatchAutoResolve: false, eachBatch: (b) => (working = batch(b)) });
+    await Promise.race([joined, sleep(joinedWithinMs, undefined, { ref: false }).then(() => { throw new Error(`The stand-in of group ${x.group} did not join within ${joinedWithinMs} ms.`); })]);
+  } catch (error) {
+    await consumer.disconnect();
+    throw error;
+  }
   return {
     take: () => { const all = [...processed.values()]; processed.clear(); return all; },
     commit: async (positions) => { if (positions.length > 0) await consumer.commitOffsets(positions.map((p) => ({ topic: p.topic, partition: p.partition, offset: String(p.offset) }))); },

@@ -9,11 +9,11 @@ import type { StandIns } from './fleet.ts';
 
 export interface StandInServer extends AsyncDisposable { readonly url: string }
 /** `token`: what every request must bear; `null`: none. */
-export interface Listening { readonly host: string; readonly port: number; readonly path: string; readonly token: string | null }
+export interface Address { readonly host: string; readonly port: number; readonly path: string; readonly token: string | null }
 
 const said = z.object({ application: z.string(), on: z.enum(['source', 'target']).optional(), beside: z.boolean().optional(), untilMs: z.number().nullish() });
 
-export async function serveStandIns(standIns: StandIns, x: Listening): Promise<StandInServer> {
+export async function serveStandIns(standIns: StandIns, x: Address): Promise<StandInServer> {
   const server = createServer((request, response) => {
     answer(standIns, x, request).then(
       ([status, body]) => { send(response, status, body); },
@@ -45,7 +45,7 @@ function admitted(token: string | null, header: string | undefined): boolean {
   return wanted.length === seen.length && timingSafeEqual(wanted, seen);
 }
 
-async function answer(standIns: StandIns, x: Listening, request: IncomingMessage): Promise<Answer> {
+async function answer(standIns: StandIns, x: Address, request: IncomingMessage): Promise<Answer> {
   if (!admitted(x.token, request.headers.authorization)) return [401, { error: 'The token is missing or wrong.' }];
   const url = new URL(request.url ?? '/', 'http://stand-ins');
   const call = `${request.method} ${url.pathname.slice(x.path.replace(/\/+$/, '').length)}`;

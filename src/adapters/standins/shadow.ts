@@ -116,6 +116,8 @@ async function removeFrom(cluster: Cluster, r: Rehearsal, until: Until): Promise
   if (strange.length > 0) throw new Failure('BadMigration', `${strange.join(', ')} is no shadow topic and was not removed.`);
   const groups = r.migration.applications.flatMap(groupsOf);
   if ((await cluster.facts()).authorizer === 'present') await liftRules(cluster, { names, groups }, until);
+  // Of a process that was killed; the stand-ins of this one have left.
+  for (const g of await cluster.groups(groups)) if (g.members.length > 0) await cluster.removeMembers(g.group, g.members, until);
   const placed = [...await cluster.committed(groups)].filter(([, of]) => of.length > 0);
   if (placed.length > 0) await cluster.uncommit(new Map(placed.map(([group, of]) => [group, of.map(({ topic, partition }): TopicPartition => ({ topic, partition }))])), until);
   const there = (await cluster.topics(names)).map((t) => t.name);

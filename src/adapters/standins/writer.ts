@@ -22,7 +22,8 @@ export interface Writing {
   readonly until: Until;
 }
 
-const tickMs = 20;
+/** Each tick asks the real source where its logs end: ten times a second is no load to it. */
+const tickMs = 100;
 const afterFailureMs = 300;
 /** Of one write, so that a stop never waits for long. */
 const most = { records: 500, bytes: 900_000, perPartition: 500n } as const;
