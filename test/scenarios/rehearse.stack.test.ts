@@ -55,7 +55,7 @@ test('cutover rehearse, interrupted and then to its end: each outage measured, s
   const before = await reality(stage, clusters);
 
   const ctrlC = new AbortController();
-  const interrupted = await rehearse({ interrupted: ctrlC.signal, told: (text) => { if (text.includes('mirror/wait until')) ctrlC.abort(); } });
+  const interrupted = await rehearse({ interrupted: ctrlC.signal, told: (text) => { if (text.includes('prepare/')) ctrlC.abort(); } });
   assert.equal(interrupted.code, 1);
   assert.match(interrupted.out, /"verdict": "no-go"[\s\S]*"interrupted\."/, interrupted.err);
   assert.doesNotMatch(interrupted.err, /Left of the rehearsal/);
