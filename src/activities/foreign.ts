@@ -50,11 +50,13 @@ export async function scanForeign(ports: Ports, record: LedgerBook, x: OfForeign
   if (mark?.to === x.on) throw new Failure('Drift', `${x.set.name} has its authority on the ${x.on} since cut ${mark.epoch}: whoever writes there is no stranger.`, 'Look at the other side.');
   const cluster = clusterOf(ports, x.m, x.on);
   const mine = await mirrorWriters(ports, record, { ...x, toward: x.on }, at);
-  const ends = await cluster.ends(x.set.topics);
+  const [ends, anew] = await Promise.all([cluster.ends(x.set.topics), anewSince(ports, x, mark)]);
   const key = lookedKey(x, mark);
   const kept = await record.read(x.m, key);
   const looked = valueOf<Readonly<Record<string, Looked>>>(kept, key) ?? {};
-  const stretches = ends.map((end) => new Stretch(end, mark === null ? null : BigInt(mark.ends[x.on][tpKey(end)]?.hw ?? end.logStart), looked[tpKey(end)]));
+  // Of a log that was removed neither its cut nor what was looked through counts for the one that took its name.
+  const noteOf = (end: LogEnds): string => `${tpKey(end)}${anew.has(end.topic) ? `@${anew.get(end.topic) ?? ''}` : ''}`;
+  const stretches = ends.map((end) => new Stretch(end, mark === null || anew.has(end.topic) ? null : BigInt(mark.ends[x.on][tpKey(end)]?.hw ?? end.logStart), { note: noteOf(end), before: looked[noteOf(end)] }));
   const deadlineMs = at.now() + turnMs;
   const open = [...stretches];
   const lane = async (): Promise<void> => {
@@ -64,10 +66,17 @@ export async function scanForeign(ports: Ports, record: LedgerBook, x: OfForeign
     }
   };
   await Promise.all(Array.from({ length: partitionsAtOnce }, lane));
-  const now = entry(key, Object.fromEntries(stretches.map((s) => [s.key, s.looked])));
+  const now = entry(key, Object.fromEntries(stretches.map((s) => [s.note, s.looked])));
   if (now.value !== kept.get(key)) await record.write(x.m, [now], 'one', at);
   const sum = (of: (s: Stretch) => bigint): bigint => stretches.reduce((n, s) => n + of(s), 0n);
   return { writers: await known(cluster, stretches), looked: sum((s) => s.at - s.from), of: sum((s) => s.to - s.from) };
+}
+
+/** Topics of the copy that were removed and made again since the cut, with their ids. */
+async function anewSince(ports: Ports, x: OfForeign, mark: Mark | null): Promise<ReadonlyMap<string, string>> {
+  if (mark === null || x.on === 'source') return new Map();
+  const facts = await clusterOf(ports, x.m, x.on).topics(x.set.topics);
+  return new Map(facts.filter((f) => (mark.ids[x.on][f.name] ?? '') !== '' && mark.ids[x.on][f.name] !== f.id).map((f) => [f.name, f.id]));
 }
 
 /** What earlier looks found in one partition; numbers of a log as text. Stored data. */
@@ -89,6 +98,8 @@ const unkept = (k: Kept): LogWriter => ({
 /** One partition on its way from the cut, or the log start, to its end. */
 class Stretch {
   readonly key: string;
+  /** Under which it is kept what was looked through. */
+  readonly note: string;
   readonly end: LogEnds;
   readonly from: bigint;
   readonly to: bigint;
@@ -96,8 +107,9 @@ class Stretch {
   readonly strangers = new Map<bigint, LogWriter>();
   /** Looked through up to here. */
   at: bigint;
-  constructor(end: LogEnds, cutAt: bigint | null, before: Looked | undefined) {
+  constructor(end: LogEnds, cutAt: bigint | null, { note, before }: { readonly note: string; readonly before: Looked | undefined }) {
     this.key = tpKey(end);
+    this.note = note;
     this.end = end;
     const lowest = cutAt === null || cutAt < end.logStart ? end.logStart : cutAt;
     this.to = end.hw > lowest ? end.hw : lowest;

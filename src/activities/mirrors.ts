@@ -12,7 +12,7 @@ import { keepSyncs } from './known.ts';
 import { entry, type LedgerBook } from './ledger.ts';
 import { rememberWriters } from './mirrorwriters.ts';
 import { byName, count, list, type Said } from './outside.ts';
-import { rememberWhere, requireFaithful, showFirstCopies, startOf, type Start } from './seeding.ts';
+import { madeAnew, rememberWhere, requireFaithful, showFirstCopies, startOf, type Start } from './seeding.ts';
 import type { Ask, MirrorBefore, SilenceBefore } from './work.ts';
 
 const shownKey = (x: OfSet, name: string): string => `${x.c.run}/first-copies/${name}`;
@@ -146,6 +146,8 @@ const wasShown = async (record: LedgerBook, x: OfSet, spec: MirrorSpec): Promise
 async function shownFirst(ports: Ports, record: LedgerBook, { x, spec, at }: { readonly x: OfSet; readonly spec: MirrorSpec; readonly at: At }): Promise<string> {
   const [mark] = await standingMarks(record, x);
   if (!mark || mark.to === x.toward || (await wasShown(record, x, spec))) return '';
+  // Of a log that is gone a cut says nothing: this one was begun at the beginning, when it was empty.
+  if (x.toward === 'target' && (await madeAnew(ports, x, { mark, on: 'target' })).length > 0) return '';
   const say = await showFirstCopies(ports, record, { x, spec, mark, at });
   await record.write(x.m, [entry(shownKey(x, spec.name), { epoch: mark.epoch, say })], 'one', at);
   return say;

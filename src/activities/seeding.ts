@@ -48,18 +48,21 @@ export async function startOf(ports: Ports, record: LedgerBook, x: OfSet & { rea
   return { seed: await seedFromCut(ports, record, x, mark), mark };
 }
 
+/** Topics of the set whose log on that side is not the one that this cut was made in. */
+export async function madeAnew(ports: Ports, x: Pick<OfSet, 'm' | 'set'>, o: { readonly mark: Mark; readonly on: Side }): Promise<readonly string[]> {
+  const facts = await clusterOf(ports, x.m, o.on).topics(x.set.topics);
+  return x.set.topics.filter((t) => facts.find((f) => f.name === t)?.id !== o.mark.ids[o.on][t]);
+}
+
 /** A target that was removed and created empty after the cut takes the whole log again. */
 async function createdAnew(ports: Ports, x: OfSet, mark: Mark): Promise<boolean> {
-  const [here, there] = await Promise.all(([x.toward, otherSide(x.toward)] as const).map(async (side) => {
-    const facts = await clusterOf(ports, x.m, side).topics(x.set.topics);
-    return x.set.topics.filter((t) => facts.find((f) => f.name === t)?.id !== mark.ids[side][t]);
-  }));
-  const other = [...(x.toward === 'source' ? here ?? [] : []), ...(there ?? [])];
-  if (other.length > 0) throw new Failure('MirrorDamaged', `${list(other)} on cluster ${nameOf(x.m, x.toward === 'source' && (here ?? []).length > 0 ? 'source' : otherSide(x.toward))} ${other.length === 1 ? 'is' : 'are'} not what cut ${mark.epoch} of ${x.set.name} recorded: deleted and created again since.`);
-  if ((here ?? []).length === 0) return false;
+  const [here, there] = await Promise.all([madeAnew(ports, x, { mark, on: x.toward }), madeAnew(ports, x, { mark, on: otherSide(x.toward) })]);
+  const other = [...(x.toward === 'source' ? here : []), ...there];
+  if (other.length > 0) throw new Failure('MirrorDamaged', `${list(other)} on cluster ${nameOf(x.m, x.toward === 'source' && here.length > 0 ? 'source' : otherSide(x.toward))} ${other.length === 1 ? 'is' : 'are'} not what cut ${mark.epoch} of ${x.set.name} recorded: deleted and created again since.`);
+  if (here.length === 0) return false;
   const ends = await clusterOf(ports, x.m, x.toward).ends(x.set.topics);
-  if ((here ?? []).length === x.set.topics.length && ends.every((e) => e.hw === 0n)) return true;
-  throw new Failure('MirrorDamaged', `${list(here ?? [])} on cluster ${nameOf(x.m, x.toward)} ${(here ?? []).length === 1 ? 'was' : 'were'} created again since cut ${mark.epoch}, and ${x.set.name} is not empty there.`, 'Roll back to the start, so that the topics are removed; then retry.');
+  if (here.length === x.set.topics.length && ends.every((e) => e.hw === 0n)) return true;
+  throw new Failure('MirrorDamaged', `${list(here)} on cluster ${nameOf(x.m, x.toward)} ${here.length === 1 ? 'was' : 'were'} created again since cut ${mark.epoch}, and ${x.set.name} is not empty there.`, 'Roll back to the start, so that the topics are removed; then retry.');
 }
 
 async function seedFromCut(ports: Ports, record: LedgerBook, x: OfSet & { readonly spec: MirrorSpec; readonly exists: boolean }, mark: Mark): Promise<readonly Position[]> {

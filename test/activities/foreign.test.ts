@@ -130,3 +130,14 @@ test('a straggler in an open transaction waits until it is decided', async () =>
   assert.equal((await work.findStragglers({ m, c: context('carry'), set })).records, 0);
   await assert.rejects(work.lookForeign(look('source', 'cut')), named(/producer id 55 \(epoch 3\), transactional id pay-1/));
 });
+
+test('the copy was made anew after a way back: a stranger is found below where the log before it was cut', async () => {
+  const { w, work } = await cut();
+  for (const p of [0, 1]) w.target.write('orders', p, 'n1', 'n2', 'n3');
+  await work.markCut({ m, c: context('back'), set, to: 'source', before: { epoch: 2 } });
+  await work.lookForeign(look('target', 'start'));
+  w.target.topic('orders', 2);
+  assert.match((await work.lookForeign(look('target', 'start'))).say, /0 new offsets/);
+  w.target.writeAs(4_711n, 'orders', 1, 'x');
+  await assert.rejects(work.lookForeign(look('target', 'start')), named(/producer id 4711 .*1 record on orders\/1 offsets 0 to 0/));
+});

@@ -234,6 +234,20 @@ describe('mirrors behind a cut', { concurrency: true }, () => {
     assert.deepEqual(j.texts('target'), j.texts('source'));
   });
 
+  test('the target was created anew and fills while the mirror is watched: nothing is held against a cut of the log before it, also by a retry', async () => {
+    const j = await opened();
+    await j.mirror('source', { copying: true });
+    await j.cut('source');
+    j.w.source.write('orders', 0, 's1', 's2');
+    j.w.target.topic('orders', 2);
+    const first = await j.mirror('target', { copying: true });
+    j.w.copy();
+    assert.ok(j.texts('target').flat().length > 0, 'nothing was copied, so nothing was tried');
+    const again = await j.work.createMirror({ ...ask('again', 'target'), before: { name: first.name } });
+    assert.match(again.say, /was there and is RUNNING/);
+    assert.deepEqual(j.texts('target'), j.texts('source'));
+  });
+
   test('an undone silence is resumed in its own direction; a mirror that ran before a cut never is', async () => {
     const j = await opened();
     const back = await j.mirror('source', { copying: true });
