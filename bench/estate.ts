@@ -5,6 +5,7 @@
  * Temporal's suggested sizes, and the worker's peak memory.
  */
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
@@ -18,7 +19,9 @@ import type { Until } from '../src/domain/ports.ts';
 import type { Answer, Progress, Question } from '../src/domain/progress.ts';
 import { withAdmin } from '../stack/access.ts';
 import { startStack, type Stack } from '../stack/stack.ts';
-import { SimulatedFleets } from './simulated-fleets.ts';
+import type { Costs } from './counting-worker.ts';
+import { IdleApplications, writeRecords } from './idle-applications.ts';
+import { SimulatedFleets, type SimulatedApplication } from './simulated-fleets.ts';
 
 const taskQueue = 'bench-estate';
 /** Where Temporal starts to suggest continue-as-new, and where it stops a workflow. */
@@ -42,10 +45,12 @@ export async function run(args: readonly string[] = []): Promise<void> {
   console.log(tableText(blastOf(estate, plan, parseObserved(made.observed))).replace(/^/gm, '  '));
   await using resources = new AsyncDisposableStack();
   const stack = resources.use(await startStack({ aim: 'throughput' }));
-  const fleets = resources.use(await SimulatedFleets.start({ target: stack.target.bootstrap, applications: made.applications }));
+  const idle = resources.use(new IdleApplications(stack.target.bootstrap));
+  const fleets = resources.use(await SimulatedFleets.start({ applications: made.applications, runs: idle.run }));
   stack.writeCatalog({ taskQueue, fleets: Object.fromEntries(made.applications.map((a) => [a.name, { kind: 'webhook', url: `${fleets.url}/${a.name}`, timeoutMs: 15_000 }])) });
   await fill(stack, made, size);
-  const worker = await stack.startWorker({ readyWithinMs: 120_000 });
+  const countsFile = join(stack.folder, 'counts.json');
+  const worker = await stack.startWorker({ readyWithinMs: 120_000, entry: 'bench/counting-worker.ts', env: { CUTOVER_COUNTS: countsFile } });
   const connection = await Connection.connect({ address: stack.temporal.address });
   resources.defer(() => connection.close());
   const client = new Client({ connection, namespace: stack.temporal.namespace });
@@ -54,16 +59,16 @@ export async function run(args: readonly string[] = []): Promise<void> {
   await toTheEnd(client, handle, { minutes: number('minutes'), pid: worker.pid ?? 0 });
   console.log(`moved and finished in ${Math.round((performance.now() - startedMs) / 1_000)} s`);
   await tellHistories(client, stack, handle);
+  tellCosts(JSON.parse(readFileSync(countsFile, 'utf8')) as Costs);
   tellMemory(worker.pid ?? 0);
 }
 
-interface Application { readonly name: string; readonly writes: readonly string[]; readonly reads: readonly { readonly group: string; readonly topics: readonly string[] }[] }
-interface Made { readonly typed: object; readonly applications: readonly Application[]; readonly observed: { readonly topics: readonly { readonly name: string; readonly partitions: number }[]; readonly groups: readonly never[] } }
+interface Made { readonly typed: object; readonly applications: readonly SimulatedApplication[]; readonly observed: { readonly topics: readonly { readonly name: string; readonly partitions: number }[]; readonly groups: readonly never[] } }
 /** Writers share the topics among them; every other application reads a few of one or two writers; one canary reads early. */
 function make(s: Size): Made {
   const topics = Array.from({ length: s.topics }, (_, i) => ({ name: `estate.topic-${String(i).padStart(3, '0')}`, partitions: Math.floor(s.partitions / s.topics) + (i < s.partitions % s.topics ? 1 : 0) }));
   const of = (writer: number): readonly string[] => topics.filter((_, t) => t % s.writers === writer).map((t) => t.name);
-  const applications = Array.from({ length: s.applications }, (_, i): Application & { readonly hint?: string } => {
+  const applications = Array.from({ length: s.applications }, (_, i): SimulatedApplication & { readonly hint?: string } => {
     const name = `app-${String(i).padStart(3, '0')}`;
     if (i < s.writers) return { name, writes: of(i), reads: [] };
     const reads = [...new Set([of(i % s.writers)[0] ?? '', of((i * 7) % s.writers)[i % 3] ?? ''])].filter((t) => t !== '');
@@ -81,7 +86,7 @@ async function fill(stack: Stack, made: Made, s: Size): Promise<void> {
     for (const partitions of new Set(made.observed.topics.map((t) => t.partitions)))
       await admin.createTopics({ topics: made.observed.topics.filter((t) => t.partitions === partitions).map((t) => t.name), partitions, replicas: 1 });
   });
-  await SimulatedFleets.write(stack.source.bootstrap, made.observed.topics, s.records);
+  await writeRecords(stack.source.bootstrap, made.observed.topics, s.records);
   const source = openCluster('old', { bootstrap: stack.source.bootstrap });
   const partitionsOf = new Map(made.observed.topics.map((t) => [t.name, t.partitions]));
   try {
@@ -150,3 +155,13 @@ function mebibytes(pid: number, mark: 'VmHWM' | 'VmRSS' = 'VmRSS'): string {
   }
 }
 const tellMemory = (pid: number): void => { console.log(`worker's peak memory: ${mebibytes(pid, 'VmHWM')} MiB (limit 512 MiB)`); };
+
+/** The dearest activities. A sweep writes the head of what it kept once, so its requests are told per sweep. */
+function tellCosts(costs: Costs): void {
+  const all = Object.entries(costs).sort(([, a], [, b]) => b.ms - a.ms);
+  const sum = (r: Readonly<Record<string, number>>): number => Object.values(r).reduce((n, x) => n + x, 0);
+  console.log('activity              calls  failed  seconds  requests  per call');
+  for (const [name, c] of all.slice(0, 20)) console.log(`  ${name.padEnd(18)} ${String(c.calls).padStart(6)} ${String(c.failed).padStart(7)} ${(c.ms / 1_000).toFixed(1).padStart(8)} ${String(sum(c.requests)).padStart(9)} ${(sum(c.requests) / Math.max(1, c.calls)).toFixed(1).padStart(9)}`);
+  const swept = costs['lookSwept'];
+  if (swept) console.log(`requests of the sweeps: ${Object.entries(swept.requests).map(([kind, n]) => `${n} ${kind}`).join(', ')}`);
+}

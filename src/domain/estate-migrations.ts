@@ -7,7 +7,7 @@ import { cutSets, type CutSet } from './cutsets.ts';
 import { Failure } from './failures.ts';
 import { cutsOf, groundworkWave, groupsOf, readsOf, workflowIdOf, type Application, type Elsewhere, type FedSet, type GroupPolicy, type Migration } from './migration.ts';
 import { unkept } from './offers.ts';
-import { parseMigration } from './parse-migration.ts';
+import { inBatches, parseMigration } from './parse-migration.ts';
 
 export const waveIdOf = (e: Pick<Estate, 'source' | 'target' | 'name'>, wave: string): string => workflowIdOf({ ...e, name: `${e.name}-${wave}` });
 
@@ -72,11 +72,20 @@ export function migrationOf(j: EstateJournal, wave: string): Migration {
   const members = planned?.applications ?? [];
   const elsewhere = elsewhereFor(j, { sets, reads: planned?.reads ?? [] });
   const topics = sorted([...own, ...elsewhere].flatMap((s) => s.topics));
+  const applications = e.applications.filter((a) => members.includes(a.name)).map(bare);
   return {
     name: `${e.name}-${wave}`, source: e.source, target: e.target, connect: j.copies[planned?.scheme ?? ''] === true ? e.connect : null, connectBack: e.connectBack,
-    topics, applications: e.applications.filter((a) => members.includes(a.name)).map(bare), groups: leaving(e, topics, members), ...cutsOf(planned?.scheme ?? ''), outage: e.outage, limits: e.limits,
+    topics, applications, ...batchesIn(e, { scheme: planned?.scheme ?? '', applications }), groups: leaving(e, topics, members), ...cutsOf(planned?.scheme ?? ''), outage: e.outage, limits: e.limits,
     estate: { ...part, feeds: fedAmong(j.plan, own), elsewhere },
   };
+}
+
+/** As many readers at once as the estate allows, where the scheme moves readers by themselves. */
+function batchesIn(e: Estate, x: { readonly scheme: string; readonly applications: readonly Application[] }): Pick<Migration, 'batches'> {
+  const readers = x.applications.filter((a) => a.writes.length === 0).map((a) => a.name);
+  const { atOnce = 1 } = e;
+  if (atOnce === 1 || readers.length === 0 || !inBatches.includes(x.scheme)) return {};
+  return { batches: Array.from({ length: Math.ceil(readers.length / atOnce) }, (_, i) => readers.slice(i * atOnce, (i + 1) * atOnce)) };
 }
 
 function elsewhereFor(j: EstateJournal, x: { readonly sets: ReadonlyMap<string, readonly CutSet[]>; readonly reads: readonly string[] }): readonly Elsewhere[] {

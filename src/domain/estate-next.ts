@@ -65,10 +65,10 @@ function forward(j: EstateJournal): Act {
   if (lost) return askAboutFailure(j, lost);
   if (groundwork.state === 'back' || groundwork.state === 'refused') return askAboutFailure(j, groundwork);
   if (groundwork.state !== 'settled' || j.waves.some(isBusy)) return waiting;
-  const failed = j.waves.find((w) => w.state === 'back' || w.state === 'refused');
-  if (failed) return askAboutFailure(j, failed);
+  // The first one decides: a failed wave stops those after it, and not one before it that is begun again.
+  const next = j.waves.find((w) => w.state === 'waiting' || w.state === 'back' || w.state === 'refused');
+  if (next && next.state !== 'waiting') return askAboutFailure(j, next);
   if (j.paused) return waiting;
-  const next = j.waves.find((w) => w.state === 'waiting');
   if (next) return askApproval(j, { do: 'start', wave: next.name });
   const settled = j.waves.filter((w) => w.state === 'settled').map((w) => w.name);
   return askApproval(j, { do: 'finish', waves: settled, whole: 'whole', reason: '' });

@@ -37,6 +37,8 @@ export interface Estate extends Pick<Migration, 'source' | 'target' | 'connect' 
   readonly waves: readonly DeclaredWave[];
   /** Most applications in one wave; what must move together stays together also above it. */
   readonly waveSize: number;
+  /** Most applications of a wave that only read and are stopped and started together; absent: one after the other. */
+  readonly atOnce?: number;
 }
 
 /** What was seen on the source, where somebody looked. Declared facts are checked against it; figures come from it. */

@@ -81,7 +81,7 @@ export interface Migration {
   /** Names, or patterns with `*` (any run of characters). */
   readonly topics: readonly string[];
   readonly applications: readonly Application[];
-  /** Names of applications that only read and are stopped and started together, in the order in which they move; whoever is not named moves alone, after them. Only for `consumerFirst`. */
+  /** Names of applications that only read and are stopped and started together, in the order in which they move; whoever is not named moves alone, after them. Only for `consumerFirst` and `stopRestartRepeat`. */
   readonly batches?: readonly (readonly string[])[];
   readonly groups: Readonly<Record<string, GroupPolicy>>;
   /**

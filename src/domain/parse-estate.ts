@@ -13,8 +13,9 @@ const longestEstateName = 50;
 const longestWaveName = 40;
 const defaultWaveSize = 25;
 const mostApplications = 2_000;
+const mostAtOnce = 100;
 const plainName = { pattern: /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/, words: 'lower-case letters, digits and inner dashes' };
-const estateFields = ['name', 'environment', 'source', 'target', 'connect', 'connectBack', 'scheme', 'applications', 'groups', 'waves', 'waveSize', 'outage', 'limits'];
+const estateFields = ['name', 'environment', 'source', 'target', 'connect', 'connectBack', 'scheme', 'applications', 'groups', 'waves', 'waveSize', 'atOnce', 'outage', 'limits'];
 const applicationFields = ['owner', 'libraries', 'streams', 'scheme', 'wave', 'hint', 'after'];
 type Fields = (key: string) => At;
 
@@ -41,11 +42,18 @@ function readEstate(f: Fields, copies: Copies): Estate {
     groups: readGroups(f('groups')),
     waves: list(f('waves'), { noun: 'waves, each with a name', most: 500 }).map((x) => readWave(x, copies)),
     waveSize: whole(f('waveSize'), { least: 1, most: 500, unit: 'applications', otherwise: defaultWaveSize }) ?? defaultWaveSize,
+    ...readAtOnce(f('atOnce')),
     outage: readOutage(f('outage')),
     limits: readLimits(f('limits')),
   };
   checkAcross(estate, f, copies);
   return estate;
+}
+
+/** One is what an estate does that says nothing: it is not written down. */
+function readAtOnce(x: At): Pick<Estate, 'atOnce'> {
+  const most = whole(x, { least: 1, most: mostAtOnce, unit: 'applications', otherwise: 1 });
+  return most === null || most === 1 ? {} : { atOnce: most };
 }
 
 const schemesOf = (copies: Copies): readonly [string, ...string[]] => Object.keys(copies).sort() as [string, ...string[]];

@@ -17,7 +17,7 @@ const longestMigration = 131_072;
 /** Schemes that copy nothing, or need not, and so need no Connect worker. */
 const copiesNothing: readonly string[] = ['groundwork', 'producerFirst', 'dualConsume', 'stopWaitRestart', 'restartAllAtOnce'];
 /** Schemes that take consumers in declared batches. */
-const inBatches: readonly string[] = ['consumerFirst'];
+export const inBatches: readonly string[] = ['consumerFirst', 'stopRestartRepeat'];
 /** What stop, fence, drain, silence and mark need at the very least, ms; a budget must leave it beside the undo reserve. */
 const leastForwardMs = 500;
 const leastReserveMs = 500;

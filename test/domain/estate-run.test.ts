@@ -150,3 +150,15 @@ test('with canaries that read early as well, named waves and a scheme that copie
   ], { waves: [{ name: 'orders' }], waveSize: 1 });
   fc.assert(fc.property(fc.array(fc.nat(1_000), { maxLength: 150 }), (draws) => { play(typed, draws); }), { numRuns: 150 });
 });
+
+test('two waves went back and the first is begun again: that is asked next, and the later one only when it has its turn', () => {
+  const j = journalOf(estate([application('shop', { writes: ['orders'], wave: 'orders' }), application('mail', { reads: [{ group: 'mail', topics: ['orders'] }] })], { waves: [{ name: 'orders' }] }));
+  Object.assign(j, { approved: true });
+  for (const w of [j.groundwork, ...j.waves]) w.state = w === j.groundwork ? 'settled' : 'back';
+  const asked = (): string => { const act = nextAct(j); return act.do === 'ask' ? `${act.question.kind} ${act.question.name}` : act.do; };
+  assert.equal(asked(), 'failed orders');
+  take(j, { kind: 'retry', by: 'ana', hash: null, reason: null, wave: 'orders' });
+  assert.equal(asked(), 'hold start orders');
+  Object.assign(recordOf(j, 'orders') ?? {}, { state: 'settled' });
+  assert.equal(asked(), 'failed wave-1');
+});

@@ -186,7 +186,7 @@ test('patterns expand to sorted names without internal topics, and say what matc
 
 const ofThree = { ...good, applications: [...good.applications, { name: 'audit', fleet: 'audit', reads: [{ group: 'audit', topics: ['orders'] }] }] };
 for (const [situation, batches, scheme, fault] of [
-  ['for a scheme without batches', [['audit']], 'producerFirst', 'batches: is for consumerFirst; producerFirst moves its applications in an order of its own. Leave it out.'],
+  ['for a scheme without batches', [['audit']], 'producerFirst', 'batches: is for consumerFirst, stopRestartRepeat; producerFirst moves its applications in an order of its own. Leave it out.'],
   ['with somebody unknown', [['audti']], 'consumerFirst', 'batches[0][0]: no application is called "audti".'],
   ['with somebody who writes', [['audit', 'billing']], 'consumerFirst', 'batches[0][1]: "billing" writes as well: it moves with the cut of what it writes, not in a batch. Take it out here.'],
   ['with somebody twice', [['audit'], ['audit']], 'consumerFirst', 'batches[1][0]: application "audit" is there already, at batches[0][0].'],

@@ -65,3 +65,16 @@ test('where nothing is copied, readers follow their writers', () => {
     application('legacy', { writes: ['legacy'] }), application('ledger', { reads: [{ group: 'ledger', topics: ['legacy'] }], writes: ['entries'] }), application('audit', { reads: [{ group: 'audit', topics: ['entries', 'legacy'] }] }),
   ], { scheme: 'producerFirst', waveSize: 1 }));
 });
+
+test('readers of a wave move together as far as the estate allows, writers by themselves, and one after the other where nothing was said', () => {
+  const readers = ['ads', 'books', 'mail', 'reports', 'shipping'].map((name) => application(name, { reads: [{ group: name, topics: ['orders'] }] }));
+  const all = [application('shop', { writes: ['orders'], wave: 'orders' }), ...readers];
+  const movesOf = (more: object, wave = 'wave-1'): readonly string[] => [...new Set(checkAll(estate(all, { waves: [{ name: 'orders' }], ...more })).filter((x) => x.wave === wave).flatMap(({ plan }) => plan.forward.map((p) => p.name)))].filter((n) => n.startsWith('move '));
+  assert.deepEqual(movesOf({}), ['move ads', 'move books', 'move mail', 'move reports', 'move shipping']);
+  assert.deepEqual(movesOf({ atOnce: 2 }), ['move ads, books', 'move mail, reports', 'move shipping']);
+  assert.deepEqual(movesOf({ atOnce: 2, scheme: 'consumerFirst' }), ['move ads, books', 'move mail, reports', 'move shipping']);
+  assert.deepEqual(movesOf({ atOnce: 100 }), ['move ads, books, mail, reports, shipping']);
+  assert.deepEqual(movesOf({ atOnce: 2 }, 'orders'), []);
+  assert.deepEqual(movesOf({ atOnce: 2, scheme: 'producerFirst' }).slice(0, 2), ['move ads', 'move books']);
+  assert.throws(() => movesOf({ atOnce: 0 }), /atOnce/);
+});

@@ -1,5 +1,5 @@
 /** Stop, restart, repeat, after its openings: through the engine, in a world where things go wrong. */
-import { copied } from './shapes.ts';
+import { batched } from './shapes.ts';
 import { waysBack } from './wayback.ts';
 
-waysBack({ scheme: 'stopRestartRepeat', shapes: copied });
+waysBack({ scheme: 'stopRestartRepeat', shapes: batched });

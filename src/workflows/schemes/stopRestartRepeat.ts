@@ -1,8 +1,10 @@
 /**
- * S4, stop – restart – repeat: history is copied; consumers move one application at a time while producers stay; then each
- * cut set moves in one short outage. Do not use it where the target may not hold a copy of the history.
+ * S4, stop – restart – repeat: history is copied; consumers move one application at a time, or in declared batches, while
+ * producers stay; then each cut set moves in one short outage. Do not use it where the target may not hold a copy of the history.
  */
+import { batchesOf } from '../../domain/batches.ts';
 import { cutSets, inOrder, pureReaders } from '../../domain/cutsets.ts';
+import type { Application } from '../../domain/migration.ts';
 import { promised } from '../../domain/promises.ts';
 import { phase, type Phase, type Scheme } from '../../domain/scheme.ts';
 import type { Use } from '../resources/use.ts';
@@ -15,16 +17,19 @@ export const stopRestartRepeat: Scheme<Use> = (m, _has, use) => {
   const sets = inOrder(m, cutSets(m), 'downstream-first');
   const readers = pureReaders(m);
 
-  const moveReader = (name: string): Phase => {
-    const reader = readers.filter((a) => a.name === name);
-    return phase(`move ${name}`,
-      use.fleets.stop([name], 'source'),
-      ...use.guards.leftovers(reader, 'source'),
-      use.fleets.quiet([name], 'source'),
-      ...use.guards.readFence(reader, 'source'),
-      use.groups.move(reader, 'target', 'translated'),
-      use.fleets.start([name], 'target'),
-      use.fleets.running([name], 'target'));
+  const batches = m.batches === undefined ? readers.map((a) => [a]) : batchesOf(m);
+  const spoken = m.batches === undefined ? readers.map((a) => a.name).join(', ') : batches.map((b) => b.map((a) => a.name).join(' with ')).join('; ');
+
+  const move = (batch: readonly Application[]): Phase => {
+    const names = batch.map((a) => a.name);
+    return phase(`move ${names.join(', ')}`,
+      use.fleets.stop(names, 'source'),
+      ...use.guards.leftovers(batch, 'source'),
+      use.fleets.quiet(names, 'source'),
+      ...use.guards.readFence(batch, 'source'),
+      use.groups.move(batch, 'target', 'translated'),
+      use.fleets.start(names, 'target'),
+      use.fleets.running(names, 'target'));
   };
 
   return {
@@ -34,7 +39,7 @@ export const stopRestartRepeat: Scheme<Use> = (m, _has, use) => {
       repeats: 'none.',
       order: 'kept per key.',
       writeOutage: outagePerSet(m, sets),
-      readOutage: 'per application, from its stop to its start on the target; consumers move one at a time while producers stay.',
+      readOutage: m.batches === undefined ? 'per application, from its stop to its start on the target; consumers move one at a time while producers stay.' : `per batch (${spoken || 'none'}), from its stop to its start on the target, while producers stay.`,
       wayBack: wayBackPromise(m),
       needs: [`a copy of the history on ${m.target}, made by Connect worker ${m.connect}.`],
       notFor: ['topics whose history the target may not hold.'],
@@ -44,9 +49,9 @@ export const stopRestartRepeat: Scheme<Use> = (m, _has, use) => {
       phase('check', use.clusters.lock(), use.clusters.ready('stopRestartRepeat')),
       phase('prepare', use.topics.create(), use.topics.holdRetention(), ...sets.filter((s) => fenced(m, s)).map((s) => use.cuts.fence(s, 'target'))),
       phase('mirror', sets.map((s) => use.mirrors.create(s)), use.mirrors.caughtUp(sets, 'target'), use.guards.same(sets, 'now'), use.guards.nobodyElse(sets, 'target')),
-      ...(readers.length > 0 ? [phase('approve', use.holds.approve('approve the move', `Move the consumers ${readers.map((a) => a.name).join(', ')} to ${m.target}, one after the other?`,
+      ...(readers.length > 0 ? [phase('approve', use.holds.approve('approve the move', `Move the consumers ${spoken} to ${m.target}, one after the other?`,
         { kind: 'move', applications: readers.map((a) => a.name), sets, copies: true }))] : []),
-      ...readers.map((a) => moveReader(a.name)),
+      ...batches.map(move),
       ...sets.map((s) => cutOfCopy(m, use, s)),
       ...lateAndFinish(m, use, { sets, copies: true }),
     ],
