@@ -157,7 +157,7 @@ class Screen {
   }
   progress(p: Progress, traffic: string): void {
     const bar = `${'█'.repeat(Math.round((20 * p.done) / Math.max(1, p.total)))}`.padEnd(20, '░');
-    const where = `${p.state} ${p.done}/${p.total} ${p.unit}`;
+    const where = `${p.state} ${p.done}/${p.total} ${p.unit}`.trimEnd();
     if (this.#out.isTTY) {
       const line = `  ${bar} ${where} · ${p.say} · ${traffic}`;
       this.#out.write(`\r\u001b[K${line.slice(0, (this.#out.columns || 120) - 1)}`);

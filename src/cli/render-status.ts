@@ -56,7 +56,8 @@ export function lineOf(s: Standing): string {
   if (s.progress === null) return `${s.workflowId} · ${s.status.toLowerCase()} · ${s.failure ?? s.unknown ?? ''}`;
   const figures = figuresLine(s.progress.figures);
   const ended = s.status === 'RUNNING' ? '' : ` · ${s.status}${s.failure === null ? '' : `: ${s.failure}`}`;
-  return `${oneLine(s.progress)}${figures === '' ? '' : ` · ${figures}`}${ended}`.replaceAll('\n', ' ');
+  const trying = s.trying.map((x) => ` · tries again ${x}`).join('');
+  return `${oneLine(s.progress)}${figures === '' ? '' : ` · ${figures}`}${trying}${ended}`.replaceAll('\n', ' ');
 }
 
 /** A few lines for people; each cut to the width of the terminal. */
@@ -69,6 +70,7 @@ export function linesOf(s: Standing, columns: number, now: number): readonly str
       head,
       `${bar(p.done, p.total, Math.min(30, Math.max(10, columns - 30)))}  ${p.unit}`,
       ...(p.say === '' ? [] : [`now         ${p.say}`]),
+      ...s.trying.map((x) => `tries again ${x}`),
       ...(figuresLine(p.figures) === '' ? [] : [`figures     ${figuresLine(p.figures)}`]),
       `way back    ${p.wayBack}${s.status === 'RUNNING' ? ` · running for ${clock(now - p.startedMs)}` : ''}`,
       ...(p.swept === null ? [] : [`${p.swept.state === 'failing' ? 'ALARM       ' : 'swept       '}${s.swept === null ? p.swept.say : `${s.swept}${ago(s.swept, now)}`}`]),

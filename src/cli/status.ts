@@ -21,6 +21,8 @@ export interface Standing {
   readonly unknown: string | null;
   /** What the sweep of positions said last, seconds ago; `null`: none is under way. */
   readonly swept: string | null;
+  /** What keeps failing at this moment and is tried again by itself, a sentence each. */
+  readonly trying: readonly string[];
   /** Why it ended, when it ended other than completed. */
   readonly failure: string | null;
 }
@@ -56,7 +58,7 @@ export async function standing(t: Temporal, workflowId: string): Promise<Standin
     asking(t, () => handle.query(messages.progress)).then((progress) => ({ progress, unknown: null }), (error: unknown) => ({ progress: null, unknown: explain(error, workflowId) })),
     status === 'RUNNING' || status === 'COMPLETED' ? null : asking(t, () => handle.result()).then(() => null, (error: unknown) => explain(error, workflowId)),
   ]);
-  return { workflowId, scheme: described.type, status, ...asked, swept: sweptIn(described), failure };
+  return { workflowId, scheme: described.type, status, ...asked, swept: sweptIn(described), trying: tryingIn(described), failure };
 }
 
 /** From the heartbeat of the pending activity: the workflow itself hears of it only when its state changes. */
@@ -65,6 +67,13 @@ function sweptIn(d: WorkflowExecutionDescription): string | null {
   const text: unknown = said ? fromPayloadsAtIndex(defaultPayloadConverter, 0, said) : null;
   return typeof text === 'string' && text !== '' ? text : null;
 }
+
+/** A workflow hears of a failure only when nobody tries again: until then what failed last is known to the server alone. */
+const tryingIn = (d: WorkflowExecutionDescription): readonly string[] => (d.raw.pendingActivities ?? []).flatMap(({ activityType, attempt, lastFailure }) => {
+  if (!lastFailure?.message) return [];
+  const type = lastFailure.applicationFailureInfo?.type ?? '';
+  return [`${activityType?.name}, attempt ${attempt}, because of ${type === '' ? '' : `${type}: `}${lastFailure.message}`];
+});
 
 /** Prints what changes until the workflow ends; Ctrl-C ends only the watching. */
 export async function watch(io: Io, t: Temporal, o: { readonly workflowId: string; readonly json: boolean }): Promise<ExitCode> {

@@ -1,5 +1,6 @@
 /** Activities of a calm world: every look is done, every write works, every claim holds. For tests of what is said, not of what is done. */
 import { activityInfo } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/common';
 import type { Assessment, Work } from '../../src/activities/work.ts';
 import type { Migration } from '../../src/domain/migration.ts';
 import { expand } from '../../src/domain/parse-migration.ts';
@@ -22,10 +23,10 @@ function assess({ m }: { readonly m: Migration }): Assessment {
 
 const aboutStragglers = (x: object): boolean => 'about' in x && typeof x.about === 'object' && x.about !== null && 'kind' in x.about && x.about.kind === 'stragglers';
 
-export interface Calm { readonly work: Work; /** `false`: the claims at holds do not hold. */ claimsHold: boolean }
+export interface Calm { readonly work: Work; /** `false`: the claims at holds do not hold. */ claimsHold: boolean; /** Activities that fail in a way that may pass. */ readonly failing: Set<string> }
 export function calm(): Calm {
   const said = (say: string): { say: string; done: true; fromMs: number; toMs: number } => ({ say, done: true, fromMs: Date.now(), toMs: Date.now() });
-  const world: { claimsHold: boolean; work: Work } = { claimsHold: true, work: {} as Work };
+  const world: { claimsHold: boolean; work: Work; readonly failing: Set<string> } = { claimsHold: true, work: {} as Work, failing: new Set() };
   const special: Readonly<Record<string, (x: { readonly m: Migration }) => unknown>> = {
     environment: () => ({ searchAttributes: [] }),
     assess,
@@ -38,6 +39,7 @@ export function calm(): Calm {
   const answer = (x: { readonly m: Migration }): Promise<unknown> => {
     const name = activityInfo().activityType;
     const own = special[name];
+    if (world.failing.has(name)) return Promise.reject(ApplicationFailure.create({ type: 'Unreachable', message: 'Cluster west does not answer.' }));
     return Promise.resolve(own ? own(x) : name.startsWith('capture') ? { missing: [] } : said(`${name}: nothing to do`));
   };
   // `default` is Temporal's name for the activity that stands in for all that are not registered.

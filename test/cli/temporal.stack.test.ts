@@ -92,6 +92,23 @@ test('check: without a worker it says so at once', async () => {
   assert.deepEqual({ code, err }, { code: 1, err: 'No worker polls the task queue "nobody". Start one (cutover worker --catalog …), or name another queue (--task-queue).\n' });
 });
 
+test('what fails and is tried again by itself is shown with its attempt and its reason, while the workflow knows of nothing', { timeout: 60_000 }, async () => {
+  const c = await migration('trying');
+  world.failing.add('createTopics');
+  try {
+    assert.equal((await started(c)).code, 0);
+    const shown = async (): Promise<string> => (await cutover(['status', c.id], { columns: 160 })).out;
+    for (const end = Date.now() + 20_000; !/^tries again createTopics, attempt [2-9], because of Unreachable: Cluster west does not answer\./m.test(await shown());) assert.ok(Date.now() < end, await shown());
+    assert.match((await cutover(['status', c.id])).out, / · tries again createTopics, attempt \d+, because of Unreachable: /);
+  } finally {
+    world.failing.clear();
+  }
+  await asked(c, 'approve/approve the move');
+  assert.doesNotMatch((await cutover(['status', c.id])).out, /tries again/);
+  assert.equal((await server.signal(c.id, 'rollback', { by: 'ana', reason: 'as the test wants' })).code, 0);
+  assert.equal((await server.ended(c.id)).status, 'FAILED');
+});
+
 test('a migration is started, watched, approved at each hold and completes; its name is used up then', { timeout: 60_000 }, async () => {
   const c = await migration('whole');
   const begun = await started(c);
