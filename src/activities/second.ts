@@ -38,7 +38,7 @@ export const second = (ports: Ports, record: LedgerBook) => ({
     }
     const left = missing(await target.committed(x.groups), wanted);
     if (left.length > 0) throw new Failure('Drift', `Cluster ${target.name} acknowledged positions and does not show them: ${list(left, 5)}.`);
-    return { say: `${list(x.groups)} will begin on the ${x.m.target} where its logs end now.` };
+    return { say: `${list(x.groups)} will begin on ${x.m.target} where its logs end now.` };
   },
 
   async unplaceSecond(x: OfGroups, at: At): Promise<Said> {
@@ -99,7 +99,7 @@ export const second = (ports: Ports, record: LedgerBook) => ({
       const shares = groups.map((group) => shareOf(x.m, { group, mark, committed: committed.get(group) ?? [] }));
       await record.write(x.m, shares.map((s) => entry(`${x.c.run}/shares/${mark.epoch}/${s.group}`, { blue: spelled(s.blue), green: spelled(s.green) })), 'one', at);
       const say = shares.map((s) => `${s.group}: the first set up to cut ${mark.epoch} on ${x.m.source} (${stretches(s.blue)}), the second set from there on ${x.m.target} (${stretches(s.green)})`).join('; ');
-      return { done: true, state: 'told', say: `who processed what: ${say || 'nobody reads'}.` };
+      return { done: true, state: 'told', say: `${say || 'nobody reads'}.` };
     };
   },
 });

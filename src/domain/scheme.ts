@@ -74,6 +74,8 @@ export interface Observe extends Named {
   readonly kind: 'observe';
   /** A proof (drained, quiet, cut confirmed…) can never be skipped. */
   readonly proves: boolean;
+  /** No proof, so it may be skipped; what it said is kept with the proofs all the same. */
+  readonly tells?: true;
   look(context: Context & { readonly before: string | null }): Promise<Look>;
 }
 

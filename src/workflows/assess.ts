@@ -20,8 +20,10 @@ export async function assess(scheme: unknown, input: unknown): Promise<Assessed>
     const info = workflowInfo();
     const plan = schemes[scheme](migration, () => true, bind({ work, m: migration, inventory, owner: info.workflowId }));
     refuseUnsafe(migration, plan);
-    const c = { untilMs: null, limits: migration.limits, run: info.firstExecutionRunId, mode: 'plain', key: `${info.firstExecutionRunId}/assess/1`, before: null } as const;
-    const ready = await work.lookReady({ m: migration, c, scheme });
+    const c = { untilMs: null, limits: migration.limits, run: info.firstExecutionRunId, mode: 'plain', key: `${info.firstExecutionRunId}/assess/1` } as const;
+    let ready = await work.lookReady({ m: migration, c: { ...c, before: null }, scheme });
+    // What could not be seen at first is looked at again: from then on a failure is one.
+    while (!ready.done) ready = await work.lookReady({ m: migration, c: { ...c, before: ready.picture ?? null }, scheme });
     return { scheme, inventory, plan: describePlan(plan), planHash: planHash(migration, inventory, plan), checked: ready.say };
   } catch (error) {
     const failure = error instanceof Failure ? error : undefined;

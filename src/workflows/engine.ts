@@ -236,7 +236,7 @@ export class Run implements Door {
   /** A proof is kept under unit and step: the second cut set does not overwrite the first. */
   heardOf(unit: Unit, step: Step, say: string): void {
     this.j.say = say;
-    if (!('proves' in step) || !step.proves) return;
+    if (!('proves' in step && step.proves) && !('tells' in step && step.tells)) return;
     const id = stepId(unit, step);
     this.j.proven = [...this.j.proven.filter((p) => !p.startsWith(`${id}: `)), `${id}: ${say}`];
   }

@@ -23,20 +23,23 @@ function assess({ m }: { readonly m: Migration }): Assessment {
 
 const aboutStragglers = (x: object): boolean => 'about' in x && typeof x.about === 'object' && x.about !== null && 'kind' in x.about && x.about.kind === 'stragglers';
 
+interface Asked { readonly m: Migration; readonly c?: { readonly before?: string | null } }
+
 export interface Calm { readonly work: Work; /** `false`: the claims at holds do not hold. */ claimsHold: boolean; /** Activities that fail in a way that may pass. */ readonly failing: Set<string> }
 export function calm(): Calm {
   const said = (say: string): { say: string; done: true; fromMs: number; toMs: number } => ({ say, done: true, fromMs: Date.now(), toMs: Date.now() });
   const world: { claimsHold: boolean; work: Work; readonly failing: Set<string> } = { claimsHold: true, work: {} as Work, failing: new Set() };
-  const special: Readonly<Record<string, (x: { readonly m: Migration }) => unknown>> = {
+  const special: Readonly<Record<string, (x: Asked) => unknown>> = {
     environment: () => ({ searchAttributes: [] }),
     assess,
     reassess: () => [],
     recall: () => null,
     whereabouts: () => [],
     evidence: (x) => (aboutStragglers(x) ? { claims: [], figures: [], moot: 'nothing came late.' } : { claims: [{ text: 'every partition lags at most 1000 records', holds: world.claimsHold }], figures: ['lag 12 records'] }),
+    lookReady: (x) => (x.m.name === 'unseen' && x.c?.before === null ? { ...said('not seen yet'), done: false, picture: 'unanswered' } : said('lookReady: nothing to do')),
     lookCaughtUp: () => ({ ...said('caught up'), figures: { lagRecords: 1_234, recordsPerSecond: 99.6, etaMs: 65_000 } }),
   };
-  const answer = (x: { readonly m: Migration }): Promise<unknown> => {
+  const answer = (x: Asked): Promise<unknown> => {
     const name = activityInfo().activityType;
     const own = special[name];
     if (world.failing.has(name)) return Promise.reject(ApplicationFailure.create({ type: 'Unreachable', message: 'Cluster west does not answer.' }));

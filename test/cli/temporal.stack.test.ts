@@ -86,6 +86,13 @@ test('check: prints what was found and the plan with its hash, and leaves no mig
   assert.match(out, /^ {2}plan hash {6}[0-9a-f]{64}$/m);
   assert.doesNotMatch((await cutover(['status'])).out, /checked/);
 });
+test('check: what could not be seen at the first glance is looked at again, and only what was seen is printed', async () => {
+  const { file } = await migration('unseen');
+  const { code, out, err } = await cutover(['check', file, '--scheme', 'stopRestartRepeat']);
+  assert.equal(code, 0, err);
+  assert.match(out, /lookReady: nothing to do/);
+  assert.doesNotMatch(out, /not seen yet/);
+});
 test('check: without a worker it says so at once', async () => {
   const { file } = await migration('unchecked');
   const { code, err } = await cutover(['check', file, '--scheme', 'stopRestartRepeat', '--task-queue', 'nobody']);

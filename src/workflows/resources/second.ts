@@ -79,7 +79,7 @@ export const second = (b: Bound) => {
       detail: { applications: writers, hooks }, effects: run(writers, 'source'), back: [],
       run: (c) => both(b.work.startFleet({ m: b.m, c, applications: writers, on: 'source' }), () => b.work.setHook({ m: b.m, c, hook: 'traffic', state: 'source' })),
     }),
-    shares: (set: CutSet): Observe => observe('tell who processed what', { detail: { topics: set.topics }, look: (c) => b.work.lookShares({ m: b.m, c, set }) }),
+    shares: (set: CutSet): Observe => observe('tell who processed what', { tells: true, detail: { topics: set.topics }, look: (c) => b.work.lookShares({ m: b.m, c, set }) }),
     /** At the end of a way back: as it was before the switch. */
     again: (applications: readonly Application[]): Change => {
       const { undoes: _, ...rest } = started(applications);
