@@ -16,7 +16,7 @@ interface Entry { readonly key: string; readonly value: string }
 /** Key and value together. Brokers take 1 MiB by default, per batch and with framing; larger things belong into several entries. */
 const largestEntryBytes = 900 * 1024;
 const largestBatchBytes = 950 * 1024;
-/** Values kept between reads, per cluster; above it a read starts over. Journals overwrite their own key, so this is rarely met. */
+/** Values kept between reads, per cluster; above it a read starts over. */
 const largestMemoryBytes = 128 * 1024 * 1024;
 
 interface Memory { topicId: string; next: bigint; bytes: number; readonly values: Map<string, string> }
@@ -108,6 +108,15 @@ function faultsOf(topic: TopicFacts, wanted: Layout, cluster: string): readonly 
   return faults;
 }
 
+/** What is replaced is not counted any more: an estate writes its journals hundreds of times each. */
+function keep(memory: Memory, key: string, value: string | null): void {
+  const before = memory.values.get(key);
+  if (before !== undefined) memory.bytes -= key.length + before.length;
+  if (value === null) memory.values.delete(key);
+  else memory.values.set(key, value);
+  if (value !== null) memory.bytes += key.length + value.length;
+}
+
 /** Reads on from where the last read ended; starts over when the topic was re-created or truncated. A missing topic is an empty ledger. */
 async function catchUp(cluster: LedgerCluster, before: Memory | null): Promise<Memory | null> {
   const [topic] = await cluster.topics([ledgerTopic]);
@@ -118,10 +127,7 @@ async function catchUp(cluster: LedgerCluster, before: Memory | null): Promise<M
   const memory: Memory = usable ? before : { topicId: topic.id, next: end.logStart, bytes: 0, values: new Map() };
   if (memory.next >= end.lso) return memory;
   for await (const record of cluster.records.contents({ ...partition0, from: memory.next, to: end.lso })) {
-    const key = String(record.key ?? '');
-    if (record.value === null) memory.values.delete(key);
-    else memory.values.set(key, String(record.value));
-    memory.bytes += key.length + (record.value?.length ?? 0);
+    keep(memory, String(record.key ?? ''), record.value === null ? null : String(record.value));
     memory.next = record.offset + 1n;
   }
   memory.next = end.lso;
