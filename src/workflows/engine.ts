@@ -19,6 +19,11 @@ import { Sweeping } from './sweeping.ts';
 import { describeError } from './errors.ts';
 import { attributesOf, progressOf } from './telling.ts';
 
+/** Asked of `has`: runs planned before bytes were looked at go on until Temporal suggests a new run. */
+export const weighs = '2026-11-21-history-bytes';
+/** Temporal suggests a new run at 4 MiB; an outage cannot be parted, and comes on top. A journal of hundreds of topics is written at each step. */
+const mostHistoryBytes = 3 * 1024 * 1024;
+
 /** What the engine itself asks of the outside. */
 export type Own = Pick<Work, 'remember' | 'whereabouts' | 'lookSwept'>;
 /** Who else is told where a run stands: the estate of a wave. */
@@ -122,7 +127,7 @@ export class Run implements Door {
   /** Never inside an outage, nor while a decision waits for its verdict. */
   mayRenew(): boolean {
     if (this.j.unwind || this.inbox.waiting) return false;
-    return this.renew || this.runtime.continueAsNewSuggested() || this.runtime.historyLength() > this.j.limits.historyEvents;
+    return this.renew || this.runtime.continueAsNewSuggested() || this.runtime.historyLength() > this.j.limits.historyEvents || (this.j.has[weighs] === true && this.runtime.historyBytes() > mostHistoryBytes);
   }
 
   // --- where the plan stands -------------------------------------------------------------------------------------

@@ -13,6 +13,8 @@ export interface Runtime {
   patched(id: string): boolean;
   /** Events so far in this run. */
   historyLength(): number;
+  /** Their size, bytes. */
+  historyBytes(): number;
   continueAsNewSuggested(): boolean;
   handlersFinished(): boolean;
   /** Leaves by throwing; call it outside of every `try`. */

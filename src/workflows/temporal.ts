@@ -74,6 +74,7 @@ export function temporalRuntime(first: unknown): Runtime {
     scope: () => new TemporalScope(),
     patched,
     historyLength: () => workflowInfo().historyLength,
+    historyBytes: () => workflowInfo().historySize,
     continueAsNewSuggested: () => workflowInfo().continueAsNewSuggested,
     handlersFinished: allHandlersFinished,
     continueAsNew: (journal) => again(first, journal),

@@ -67,6 +67,7 @@ class FakeRuntime implements Runtime {
   scope(): Scope { return new FakeScope(); }
   patched(): boolean { return true; }
   historyLength(): number { return 0; }
+  historyBytes(): number { return 0; }
   continueAsNewSuggested(): boolean { return this.calls >= this.#renewEvery; }
   handlersFinished(): boolean { return true; }
   continueAsNew(journal: unknown): Promise<never> { return Promise.reject(new ContinuedAsNew(journal)); }
