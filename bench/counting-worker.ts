@@ -3,7 +3,7 @@
  * library announces each one. Written to the file `CUTOVER_COUNTS` every second. Requests that a pool sends by itself are `other`.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { writeFileSync } from 'node:fs';
+import { renameSync, writeFileSync } from 'node:fs';
 import { subscribe } from 'node:diagnostics_channel';
 import type { Work } from '../src/activities/work.ts';
 import { runWorker } from '../src/worker/worker.ts';
@@ -11,6 +11,9 @@ import { channel, nameOf } from './requests.ts';
 
 export interface Cost { calls: number; failed: number; ms: number; readonly requests: Record<string, number> }
 export type Costs = Readonly<Record<string, Cost>>;
+/** MiB; `rest` are threads, their heaps and what native code holds. */
+export interface Memory { readonly rss: number; readonly heap: number; readonly buffers: number; readonly rest: number }
+export interface Counts { readonly costs: Costs; readonly memory: Memory }
 
 const costs = new Map<string, Cost>();
 const under = new AsyncLocalStorage<string>();
@@ -34,5 +37,14 @@ subscribe(channel, (message) => {
   const name = nameOf(message);
   requests[name] = (requests[name] ?? 0) + 1;
 });
-setInterval(() => { writeFileSync(process.env['CUTOVER_COUNTS'] ?? '', JSON.stringify(Object.fromEntries(costs))); }, 1_000).unref();
+function memory(): Memory {
+  const m = process.memoryUsage();
+  const mib = (bytes: number): number => Math.round(bytes / 1_048_576);
+  return { rss: mib(m.rss), heap: mib(m.heapTotal), buffers: mib(m.external), rest: mib(m.rss - m.heapTotal - m.external) };
+}
+const draft = `${process.env['CUTOVER_COUNTS'] ?? ''}.new`;
+setInterval(() => {
+  writeFileSync(draft, JSON.stringify({ costs: Object.fromEntries(costs), memory: memory() } satisfies Counts));
+  renameSync(draft, process.env['CUTOVER_COUNTS'] ?? '');
+}, 1_000).unref();
 await runWorker(process.argv[process.argv.indexOf('--catalog') + 1] ?? '', { onReady: (line) => { console.log(line); }, wrap: counted });

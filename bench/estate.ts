@@ -4,7 +4,7 @@
  * source only its positions and records are there. Prints how long it took, the history of the parent and of each wave beside
  * Temporal's suggested sizes, and the worker's peak memory.
  */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
@@ -20,7 +20,7 @@ import type { Answer, Progress, Question } from '../src/domain/progress.ts';
 import { workflowBundle } from '../src/worker/bundle.ts';
 import { withAdmin } from '../stack/access.ts';
 import { startStack, type Stack } from '../stack/stack.ts';
-import type { Costs } from './counting-worker.ts';
+import type { Costs, Counts } from './counting-worker.ts';
 import { IdleApplications, writeRecords } from './idle-applications.ts';
 import { SimulatedFleets, type SimulatedApplication } from './simulated-fleets.ts';
 
@@ -30,15 +30,15 @@ const suggested = { events: 4_096, bytes: 4 * 1024 * 1024 } as const;
 const refused = { events: 51_200, bytes: 50 * 1024 * 1024 } as const;
 const noLimit: Until = { untilMs: null, signal: new AbortController().signal, check: () => {}, timeoutMs: (capMs) => capMs };
 
-export interface Size { readonly applications: number; readonly writers: number; readonly topics: number; readonly partitions: number; readonly wave: number; readonly records: number }
+export interface Size { readonly applications: number; readonly writers: number; readonly topics: number; readonly partitions: number; readonly wave: number; readonly atOnce: number; readonly records: number }
 
 export async function run(args: readonly string[] = []): Promise<void> {
   const { values } = parseArgs({ args: [...args], options: {
     applications: { type: 'string', default: '200' }, writers: { type: 'string', default: '24' }, topics: { type: 'string', default: '789' }, partitions: { type: 'string', default: '2452' },
-    wave: { type: 'string', default: '25' }, records: { type: 'string', default: '2' }, minutes: { type: 'string', default: '120' },
+    wave: { type: 'string', default: '25' }, 'at-once': { type: 'string', default: '1' }, records: { type: 'string', default: '2' }, minutes: { type: 'string', default: '120' },
   } });
   const number = (key: keyof typeof values): number => Number(values[key]);
-  const size: Size = { applications: number('applications'), writers: number('writers'), topics: number('topics'), partitions: number('partitions'), wave: number('wave'), records: number('records') };
+  const size: Size = { applications: number('applications'), writers: number('writers'), topics: number('topics'), partitions: number('partitions'), wave: number('wave'), atOnce: number('at-once'), records: number('records') };
   const made = make(size);
   const fromMs = performance.now();
   const { plan, estate } = planEstate(made.typed, parseObserved(made.observed));
@@ -59,11 +59,15 @@ export async function run(args: readonly string[] = []): Promise<void> {
   const client = new Client({ connection, namespace: stack.temporal.namespace });
   const startedMs = performance.now();
   const handle = await client.workflow.start('estate', { workflowId: 'cutover-estate/old/new/bench', taskQueue, args: [made.typed] });
-  await toTheEnd(client, handle, { minutes: number('minutes'), pid: worker.pid ?? 0 });
-  console.log(`moved and finished in ${Math.round((performance.now() - startedMs) / 1_000)} s`);
-  await tellHistories(client, stack, handle);
-  tellCosts(JSON.parse(readFileSync(countsFile, 'utf8')) as Costs);
-  tellMemory(worker.pid ?? 0);
+  try {
+    await toTheEnd(client, handle, { minutes: number('minutes'), countsFile });
+    console.log(`moved and finished in ${Math.round((performance.now() - startedMs) / 1_000)} s`);
+  } finally {
+    // Also of a run that did not get to its end.
+    await tellHistories(client, handle);
+    tellCosts(costsIn(countsFile));
+    tellMemory(worker.pid ?? 0);
+  }
 }
 
 interface Made { readonly typed: object; readonly applications: readonly SimulatedApplication[]; readonly observed: { readonly topics: readonly { readonly name: string; readonly partitions: number }[]; readonly groups: readonly never[] } }
@@ -78,7 +82,7 @@ function make(s: Size): Made {
     return { name, writes: [], reads: [{ group: `${name}-group`, topics: reads }], ...(i === s.applications - 1 ? { hint: 'canary' } : {}) };
   });
   const typed = {
-    name: 'bench', environment: 'benchmark', source: 'old', target: 'new', connect: 'forward', connectBack: 'back', scheme: 'stopRestartRepeat', waveSize: s.wave,
+    name: 'bench', environment: 'benchmark', source: 'old', target: 'new', connect: 'forward', connectBack: 'back', scheme: 'stopRestartRepeat', waveSize: s.wave, atOnce: s.atOnce,
     applications: applications.map((a) => ({ ...a, fleet: a.name })), outage: { budgetMs: 60_000, undoReserveMs: 10_000 }, limits: { startMs: 30_000, stuckMs: 600_000, lagRecords: 1_000 },
   };
   return { typed, applications, observed: { topics, groups: [] } };
@@ -100,9 +104,10 @@ async function fill(stack: Stack, made: Made, s: Size): Promise<void> {
 }
 
 /** Approves whatever is asked, of the estate and of its waves, and tells of every wave that has settled. */
-async function toTheEnd(client: Client, handle: WorkflowHandle, x: { readonly minutes: number; readonly pid: number }): Promise<void> {
+async function toTheEnd(client: Client, handle: WorkflowHandle, x: { readonly minutes: number; readonly countsFile: string }): Promise<void> {
   const answered = new Map<string, string>();
   const told = new Set<string>();
+  let swept: Requests = {};
   const startedMs = Date.now();
   for (const end = startedMs + x.minutes * 60_000; ; await new Promise((r) => setTimeout(r, 250))) {
     if (!['RUNNING', 'CONTINUED_AS_NEW'].includes((await handle.describe()).status.name)) { await handle.result(); return; }
@@ -111,7 +116,9 @@ async function toTheEnd(client: Client, handle: WorkflowHandle, x: { readonly mi
     if (p === null) continue;
     for (const w of p.waves.filter((y) => y.state === 'settled' && !told.has(y.name))) {
       told.add(w.name);
-      console.log(`  ${Math.round((Date.now() - startedMs) / 1_000)} s: ${w.name} has settled (${w.applications} applications, ${w.topics} topics), worker at ${mebibytes(x.pid)} MiB`);
+      const now = costsIn(x.countsFile)['lookSwept']?.requests ?? {};
+      console.log(`  ${Math.round((Date.now() - startedMs) / 1_000)} s: ${w.name} has settled (${w.applications} applications, ${w.topics} topics), ${memoryText(x.countsFile)}, ${perSweep(swept, now)}`);
+      swept = now;
     }
     if (p.question?.kind === 'failed') throw new Error(p.question.text);
     if (p.question?.hash) await handle.signal('approve', { by: 'bench', hash: p.question.hash }).catch(() => undefined);
@@ -140,7 +147,7 @@ async function sizeOf(client: Client, workflowId: string): Promise<HistorySize> 
   return { runs: all.length, events: Math.max(0, ...all.map((a) => a.events)), bytes: Math.max(0, ...all.map((a) => a.bytes)) };
 }
 
-async function tellHistories(client: Client, _stack: Stack, handle: WorkflowHandle): Promise<void> {
+async function tellHistories(client: Client, handle: WorkflowHandle): Promise<void> {
   const p = await handle.query<EstateProgress>('progress');
   console.log(`history of the largest run, against ${suggested.events} events and ${suggested.bytes / 1_048_576} MiB (continue-as-new is suggested) and ${refused.events} events and ${refused.bytes / 1_048_576} MiB (refused)`);
   for (const [name, id] of [['estate', p.workflowId], ['groundwork', p.groundwork.workflowId], ...p.waves.map((w) => [w.name, w.workflowId] as const)] as const) {
@@ -150,21 +157,31 @@ async function tellHistories(client: Client, _stack: Stack, handle: WorkflowHand
 }
 
 /** Linux only: the high-water mark of the worker's resident memory. */
-function mebibytes(pid: number, mark: 'VmHWM' | 'VmRSS' = 'VmRSS'): string {
-  try {
-    return String(Math.round(Number(new RegExp(`${mark}:\\s+(\\d+) kB`).exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? Number.NaN) / 1_024));
-  } catch {
-    return 'unknown';
-  }
+function tellMemory(pid: number): void {
+  const file = `/proc/${pid}/status`;
+  const kilobytes = existsSync(file) ? Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync(file, 'utf8'))?.[1]) : Number.NaN;
+  console.log(`worker's peak memory: ${Number.isNaN(kilobytes) ? 'unknown' : Math.round(kilobytes / 1_024)} MiB (limit 512 MiB)`);
 }
-const tellMemory = (pid: number): void => { console.log(`worker's peak memory: ${mebibytes(pid, 'VmHWM')} MiB (limit 512 MiB)`); };
 
-/** The dearest activities. A sweep writes the head of what it kept once, so its requests are told per sweep. */
+type Requests = Readonly<Record<string, number>>;
+const countsIn = (file: string): Counts | null => (existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) as Counts : null);
+const costsIn = (file: string): Costs => countsIn(file)?.costs ?? {};
+function memoryText(file: string): string {
+  const m = countsIn(file)?.memory;
+  return m ? `worker at ${m.rss} MiB (heap ${m.heap}, buffers ${m.buffers}, threads and native ${m.rest})` : 'worker\'s memory unknown';
+}
+const sum = (r: Requests): number => Object.values(r).reduce((n, x) => n + x, 0);
+/** A sweep writes once to the ledger of the source. */
+function perSweep(before: Requests, now: Requests): string {
+  const sweeps = (now['Produce'] ?? 0) - (before['Produce'] ?? 0);
+  return sweeps === 0 ? 'no sweep' : `${((sum(now) - sum(before)) / sweeps).toFixed(0)} requests per sweep (${sweeps})`;
+}
+
+/** The dearest activities. */
 function tellCosts(costs: Costs): void {
   const all = Object.entries(costs).sort(([, a], [, b]) => b.ms - a.ms);
-  const sum = (r: Readonly<Record<string, number>>): number => Object.values(r).reduce((n, x) => n + x, 0);
   console.log('activity              calls  failed  seconds  requests  per call');
   for (const [name, c] of all.slice(0, 20)) console.log(`  ${name.padEnd(18)} ${String(c.calls).padStart(6)} ${String(c.failed).padStart(7)} ${(c.ms / 1_000).toFixed(1).padStart(8)} ${String(sum(c.requests)).padStart(9)} ${(sum(c.requests) / Math.max(1, c.calls)).toFixed(1).padStart(9)}`);
   const swept = costs['lookSwept'];
-  if (swept) console.log(`requests of the sweeps: ${Object.entries(swept.requests).map(([kind, n]) => `${n} ${kind}`).join(', ')}`);
+  if (swept) console.log(`the sweeps: ${perSweep({}, swept.requests)}: ${Object.entries(swept.requests).map(([kind, n]) => `${n} ${kind}`).join(', ')}`);
 }

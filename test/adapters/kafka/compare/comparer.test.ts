@@ -1,6 +1,7 @@
 /** The pace that all threads share, and what the comparer does without any cluster. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import { createComparer } from '../../../../src/adapters/kafka/compare/comparer.ts';
 import { paceOf } from '../../../../src/adapters/kafka/compare/task.ts';
 import type { CompareAsk } from '../../../../src/domain/diff/port.ts';
@@ -47,6 +48,20 @@ test('aborted while it runs: the thread stops and can be used again', { timeout:
     for (let i = 0; i < 2; i += 1) {
       const [end] = await comparer.compare(ask, () => undefined, AbortSignal.timeout(1_000));
       assert.equal(end?.decided, 'stopped');
+    }
+  } finally {
+    await comparer.close();
+  }
+});
+
+test('a thread that nobody needs any more is ended, and a later comparison starts another', { timeout: 30_000 }, async () => {
+  const comparer = createComparer({ clusters: { old: { bootstrap: ['127.0.0.1:1'] }, new: { bootstrap: ['127.0.0.1:1'] } } }, { threads: 1, idleMs: 50 });
+  try {
+    for (let i = 0; i < 2; i += 1) {
+      assert.equal((await comparer.compare(ask, () => undefined, AbortSignal.timeout(1_000)))[0]?.decided, 'stopped');
+      assert.equal(comparer.threads(), 1);
+      for (const end = Date.now() + 10_000; comparer.threads() > 0 && Date.now() < end;) await pause(20);
+      assert.equal(comparer.threads(), 0);
     }
   } finally {
     await comparer.close();
