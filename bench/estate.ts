@@ -34,7 +34,7 @@ export interface Size { readonly applications: number; readonly writers: number;
 
 export async function run(args: readonly string[] = []): Promise<void> {
   const { values } = parseArgs({ args: [...args], options: {
-    applications: { type: 'string', default: '200' }, writers: { type: 'string', default: '24' }, topics: { type: 'string', default: '789' }, partitions: { type: 'string', default: '2452' },
+    applications: { type: 'string', default: '200' }, writers: { type: 'string', default: '8' }, topics: { type: 'string', default: '789' }, partitions: { type: 'string', default: '2452' },
     wave: { type: 'string', default: '25' }, 'at-once': { type: 'string', default: '1' }, records: { type: 'string', default: '2' }, minutes: { type: 'string', default: '120' },
   } });
   const number = (key: keyof typeof values): number => Number(values[key]);

@@ -194,9 +194,11 @@ const stackFrom = (b: Building, parts: BuiltParts, life: Life): Stack => {
   };
 };
 
+/** As in `deploy/Dockerfile`: without a limit Node collects late on a large machine, and the worker holds memory it does not need. */
+const workerHeap = '--max-old-space-size=384';
 const workerProcess = (choices: WorkerChoices, catalogFile: string): ProcessChoices => ({
   name: choices.name ?? 'worker', command: process.execPath, cwd: root,
-  args: [choices.entry ?? 'src/worker/main.ts', '--catalog', choices.catalogFile ?? catalogFile, ...(choices.args ?? [])],
+  args: [workerHeap, choices.entry ?? 'src/worker/main.ts', '--catalog', choices.catalogFile ?? catalogFile, ...(choices.args ?? [])],
   env: choices.env ?? {}, readyLine: 'ready', readyWithinMs: choices.readyWithinMs ?? 120_000,
 });
 

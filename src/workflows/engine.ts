@@ -26,6 +26,8 @@ const mostHistoryBytes = 3 * 1024 * 1024;
 
 /** What the engine itself asks of the outside. */
 export type Own = Pick<Work, 'remember' | 'whereabouts' | 'lookSwept'>;
+/** All that a ledger needs of the migration: the journal in the same history has the rest. */
+const clustersOf = (j: Journal): Journal['migration'] => ({ ...j.migration, topics: [], applications: [], groups: {} });
 /** Who else is told where a run stands: the estate of a wave. */
 export interface Listener {
   /** `back`: on its way back, and not only an outage that undoes itself. */
@@ -275,7 +277,7 @@ export class Run implements Door {
     const need = j.reverse?.without ? 'source' : wanted;
     j.sequence++;
     const c: Context = { untilMs, limits: j.limits, run: j.run, mode: this.insideOutage ? 'outage' : 'plain', key: `${j.run}/journal` };
-    const done = await this.work.remember({ m: j.migration, c, need, entries: [{ key: c.key, value: JSON.stringify(j) }] });
+    const done = await this.work.remember({ m: clustersOf(j), c, need, entries: [{ key: c.key, value: JSON.stringify(j) }] });
     if (done.say !== '') this.log(`${unit.name}: ${done.say}`);
   }
   async #closing(): Promise<void> {
@@ -284,7 +286,7 @@ export class Run implements Door {
     this.log(j.direction === 'forward' ? 'completed' : without ? 'rolled back without the target: the source is as it was known to be; what was left on the target is named above' : 'rolled back: the world is as at the start');
     const c: Context = { untilMs: null, limits: j.limits, run: j.run, mode: 'plain', key: `${j.run}/final` };
     try {
-      await this.work.remember({ m: j.migration, c, need: without ? 'source' : 'one', entries: [{ key: c.key, value: JSON.stringify({ ...j, sequence: j.sequence + 1 }) }] });
+      await this.work.remember({ m: clustersOf(j), c, need: without ? 'source' : 'one', entries: [{ key: c.key, value: JSON.stringify({ ...j, sequence: j.sequence + 1 }) }] });
     } catch (error) {
       this.log(`the final record is in this workflow's result only: ${describeError(error)}`);
     }

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { createLedger, ledgerTopic, type LedgerCluster } from '../../../src/adapters/ledger/ledger.ts';
 
 /** A log of journals, each replacing the one before; `reads` are the offsets from which it was read. */
-function canned(): { readonly cluster: LedgerCluster; readonly reads: bigint[]; write(key: string, value: Buffer): void } {
+function canned(): { readonly cluster: LedgerCluster; readonly reads: bigint[]; readonly write: (key: string, value: Buffer) => void } {
   const log: { key: Buffer; value: Buffer }[] = [];
   const reads: bigint[] = [];
   const never = async (): Promise<never> => assert.fail('nothing is written here');
