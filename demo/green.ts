@@ -54,7 +54,10 @@ function watched(first: Supervisor, green: Supervisor): Watched {
 
 interface Switched { readonly state: { traffic: string; live: string }; readonly first: Supervisor; readonly green: Supervisor }
 async function listen(s: Switched, resources: AsyncDisposableStack): Promise<string> {
-  const server = createServer((q, r) => void serve(s, q, r));
+  const server = createServer((q, r) => {
+    // Unanswered, the hook would only say that it waited.
+    serve(s, q, r).catch((e: unknown) => { r.writeHead(500).end(JSON.stringify({ error: e instanceof Error ? e.message : String(e) })); });
+  });
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve));
   resources.defer(() => { server.closeAllConnections(); server.close(); });
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;

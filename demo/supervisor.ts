@@ -135,7 +135,8 @@ export class Supervisor implements AsyncDisposable {
         const hear = (m: unknown): void => { if (m === id) { r.child.off('message', hear); resolve(); } };
         r.child.on('message', hear);
       });
-      r.child.send({ id, ...message });
+      // What ends meanwhile cannot be told; its end is on its way, and is what is waited for. Without the callback the failure would be an event that nobody hears.
+      r.child.send({ id, ...message }, () => undefined);
       return Promise.race([heeded, r.gone]);
     }));
   }

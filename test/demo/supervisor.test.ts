@@ -53,6 +53,22 @@ test('demo supervisor: a process that is stopped while it still loads its code w
   assert.deepEqual(supervisor.events.map((e) => e.what), ['told to start', 'told to stop', 'stopped']);
 });
 
+test('demo supervisor: whoever ends while it is told something has nothing to heed any more', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'cutover-supervisor-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const [spec] = apps(10, () => ({}));
+  await using supervisor = new Supervisor({ apps: [{ ...spec ?? assert.fail(), instances: 2, args: ['--no-such-option'] }], bootstrap: { source: ['127.0.0.1:1'], target: ['127.0.0.1:1'] }, journalFolder: folder, logFolder: folder });
+  await supervisor.start('shop', 'target');
+  // Gone, and the supervisor has not heard of it yet; then at any moment of deaths and restarts.
+  for (const pid of supervisor.pids('shop')) process.kill(pid, 'SIGKILL');
+  for (const endMs = Date.now() + 1_500; Date.now() < endMs; await new Promise((r) => setTimeout(r, 1))) {
+    const waitMs = Date.now() + 5;
+    while (Date.now() < waitMs); // nothing is heard meanwhile
+    await Promise.all([supervisor.tell({ traffic: 'source' }), supervisor.tell({ live: 'muted' })]);
+  }
+  assert.ok(supervisor.events.some((e) => e.what === 'died'));
+});
+
 for (const scheme of Object.keys(schemes) as SchemeName[])
   test(`demo migration: is accepted by ${scheme} as it is`, () => {
     const m = migration({ copies: copies[scheme] || copiesEither.includes(scheme), principals: true, budgetMs: 10_000, second: scheme === 'blueGreen' });
