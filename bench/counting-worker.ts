@@ -12,7 +12,7 @@ import { channel, nameOf } from './requests.ts';
 export interface Cost { calls: number; failed: number; ms: number; readonly requests: Record<string, number> }
 export type Costs = Readonly<Record<string, Cost>>;
 /** MiB; `rest` are threads, their heaps and what native code holds. */
-export interface Memory { readonly rss: number; readonly heap: number; readonly buffers: number; readonly rest: number }
+export interface Memory { readonly rss: number; readonly heap: number; readonly used: number; readonly buffers: number; readonly rest: number }
 export interface Counts { readonly costs: Costs; readonly memory: Memory }
 
 const costs = new Map<string, Cost>();
@@ -40,7 +40,7 @@ subscribe(channel, (message) => {
 function memory(): Memory {
   const m = process.memoryUsage();
   const mib = (bytes: number): number => Math.round(bytes / 1_048_576);
-  return { rss: mib(m.rss), heap: mib(m.heapTotal), buffers: mib(m.external), rest: mib(m.rss - m.heapTotal - m.external) };
+  return { rss: mib(m.rss), heap: mib(m.heapTotal), used: mib(m.heapUsed), buffers: mib(m.external), rest: mib(m.rss - m.heapTotal - m.external) };
 }
 const draft = `${process.env['CUTOVER_COUNTS'] ?? ''}.new`;
 setInterval(() => {

@@ -18,7 +18,6 @@ import { parseObserved } from '../src/domain/parse-estate.ts';
 import type { Until } from '../src/domain/ports.ts';
 import type { Answer, Progress, Question } from '../src/domain/progress.ts';
 import { workflowBundle } from '../src/worker/bundle.ts';
-import { withAdmin } from '../stack/access.ts';
 import { startStack, type Stack } from '../stack/stack.ts';
 import type { Costs, Counts } from './counting-worker.ts';
 import { IdleApplications, writeRecords } from './idle-applications.ts';
@@ -89,14 +88,12 @@ function make(s: Size): Made {
 }
 
 async function fill(stack: Stack, made: Made, s: Size): Promise<void> {
-  await withAdmin({ bootstrap: stack.source.bootstrap, login: null }, async (admin) => {
-    for (const partitions of new Set(made.observed.topics.map((t) => t.partitions)))
-      await admin.createTopics({ topics: made.observed.topics.filter((t) => t.partitions === partitions).map((t) => t.name), partitions, replicas: 1 });
-  });
-  await writeRecords(stack.source.bootstrap, made.observed.topics, s.records);
   const source = openCluster('old', { bootstrap: stack.source.bootstrap });
   const partitionsOf = new Map(made.observed.topics.map((t) => [t.name, t.partitions]));
   try {
+    // Answers when every partition does: thousands of them take a busy broker seconds.
+    await source.createTopics(made.observed.topics.map((t) => ({ ...t, replicationFactor: 1, configs: {} })), noLimit);
+    await writeRecords(stack.source.bootstrap, made.observed.topics, s.records);
     await source.commit(new Map(made.applications.flatMap((a) => a.reads.map((r) => [r.group, r.topics.flatMap((topic) => Array.from({ length: partitionsOf.get(topic) ?? 0 }, (_, partition) => ({ topic, partition, offset: BigInt(s.records), metadata: '' })))] as const))), noLimit);
   } finally {
     await source.close();
@@ -168,7 +165,7 @@ const countsIn = (file: string): Counts | null => (existsSync(file) ? JSON.parse
 const costsIn = (file: string): Costs => countsIn(file)?.costs ?? {};
 function memoryText(file: string): string {
   const m = countsIn(file)?.memory;
-  return m ? `worker at ${m.rss} MiB (heap ${m.heap}, buffers ${m.buffers}, threads and native ${m.rest})` : 'worker\'s memory unknown';
+  return m ? `worker at ${m.rss} MiB (heap ${m.heap}, of it used ${m.used}, buffers ${m.buffers}, threads and native ${m.rest})` : 'worker\'s memory unknown';
 }
 const sum = (r: Requests): number => Object.values(r).reduce((n, x) => n + x, 0);
 /** A sweep writes once to the ledger of the source. */
