@@ -174,17 +174,23 @@ export interface Unit {
   readonly phase: string;
   readonly step: Step | Outage;
 }
+/** Asked for after every step; phases do not change once made. */
+const known = new WeakMap<readonly Phase[], readonly Unit[]>();
 /** Names must be unique: a journal finds its place again by them. */
 export function units(phases: readonly Phase[]): readonly Unit[] {
+  const found = known.get(phases);
+  if (found) return found;
   const all = phases.flatMap((p) => p.steps.map((step) => ({ name: `${p.name}/${step.name}`, phase: p.name, step })));
   const names = [...all, ...all.flatMap((u) => units(backOf(u)))].map((u) => u.name);
   const seen = new Set<string>();
   const twice = names.filter((name) => seen.size === seen.add(name).size);
   if (twice.length > 0) throw new Error(`two units of this plan have the same name: ${twice.join(', ')}`);
+  known.set(phases, all);
   return all;
 }
 /** The phases that undo the opening of this unit; empty where there is none, or no way back. */
-export const backOf = (unit: Unit): readonly Phase[] => (unit.step.kind === 'outage' && unit.step.open.kind === 'opening' ? unit.step.open.back : []);
+export const backOf = (unit: Unit): readonly Phase[] => (unit.step.kind === 'outage' && unit.step.open.kind === 'opening' ? unit.step.open.back : none);
+const none: readonly Phase[] = [];
 
 /** The steps of a unit in order; for an outage `until` then `open`. */
 export const stepsOf = (unit: Unit): readonly Step[] => (unit.step.kind === 'outage' ? [...unit.step.until, unit.step.open] : [unit.step]);

@@ -48,6 +48,8 @@ export class Run implements Door {
   /** Asked for by a person: go on in a new run, on the code of whatever worker takes it. */
   renew = false;
   #units: readonly Unit[] = [];
+  /** By name, with those of the ways back. */
+  #known: ReadonlyMap<string, Unit> = new Map();
   #forward: Scope;
   /** Set by a cancel that came before there was a journal. */
   #early: Decision | null = null;
@@ -72,6 +74,7 @@ export class Run implements Door {
     this.journal = journal;
     this.plan = plan;
     this.#units = units(plan.forward);
+    this.#known = new Map([...this.#units.flatMap((u) => units(backOf(u))), ...this.#units].map((u) => [u.name, u]));
     if (journal.runs === 1 && journal.at === null) journal.at = this.#units[0]?.name ?? null;
     if (journal.planHash !== hash) ask(this, {
       name: journal.at ?? 'end', kind: 'plan-changed', answers: ['rollback', 'retry'], claims: [], figures: [], hash: null,
@@ -150,7 +153,7 @@ export class Run implements Door {
     return found;
   }
   /** Every unit, also of ways back: an undo entry may speak of any. */
-  find(name: string): Unit | undefined { return [...this.#units, ...this.#units.flatMap((u) => units(backOf(u))), ...this.unitsWithout(this.j.reverse?.without?.applications ?? [])].find((u) => u.name === name); }
+  find(name: string): Unit | undefined { return this.#known.get(name) ?? this.unitsWithout(this.j.reverse?.without?.applications ?? []).find((u) => u.name === name); }
   /** The way back of these applications without the target. */
   unitsWithout(applications: readonly string[]): readonly Unit[] { return applications.length === 0 ? [] : units(this.plan?.withoutTarget?.(applications) ?? []); }
   advance(unit: Unit): void {

@@ -53,7 +53,8 @@ class Process {
   readonly #a: Application;
   readonly #w: Surroundings;
   readonly #slow: number;
-  readonly #positions = new Map<string, number>();
+  /** Group → partition → where it reads next. */
+  readonly #positions = new Map<string, Map<string, number>>();
   #ticks = 0;
   constructor(a: Application, side: Side, w: Surroundings, slow: number) {
     this.#a = a;
@@ -105,16 +106,22 @@ class Process {
       const next = log.next(at);
       const record = next === null ? undefined : log.at(next);
       if (next === null || record === undefined) break;
-      if (!this.#w.muted(this.#a, this.side)) this.#w.books.read(group, topicOf(key), record);
+      const muted = this.#w.muted(this.#a, this.side);
+      if (!muted) this.#w.books.read(group, topicOf(key), record);
       // Where applications feed each other, a record goes round a few times and then ends.
-      if (!this.#w.muted(this.#a, this.side) && record.id.split('<').length <= longestTrail) for (const topic of this.#a.writes) this.#send(topic, `${this.#a.name}<${record.key}`, record.id);
+      if (!muted && this.#a.writes.length > 0 && record.id.split('<').length <= longestTrail) for (const topic of this.#a.writes) this.#send(topic, `${this.#a.name}<${record.key}`, record.id);
       at = next + 1;
     }
-    this.#positions.set(`${group}|${key}`, at);
+    this.#own(group).set(key, at);
+  }
+  #own(group: string): Map<string, number> {
+    const own = this.#positions.get(group) ?? new Map<string, number>();
+    this.#positions.set(group, own);
+    return own;
   }
   /** Where it continues: its own position, what was committed, or (nobody said) the end of the log. */
   #position(group: string, key: string): number {
-    const own = this.#positions.get(`${group}|${key}`);
+    const own = this.#own(group).get(key);
     if (own !== undefined) return own;
     const committed = this.#cluster.position(group, key);
     if (committed !== undefined) return committed;
@@ -123,11 +130,8 @@ class Process {
   }
   commit(): void {
     if (this.side === 'target' && this.#w.dead()) return;
-    for (const [name, at] of this.#positions) {
-      const bar = name.indexOf('|');
-      const key = name.slice(bar + 1);
-      if (at > 0 && this.#cluster.logs.has(key)) this.#cluster.commit(name.slice(0, bar), key, at);
-    }
+    for (const [group, own] of this.#positions) for (const [key, at] of own)
+      if (at > 0 && this.#cluster.logs.has(key)) this.#cluster.commit(group, key, at);
   }
 }
 

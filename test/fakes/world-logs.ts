@@ -36,12 +36,16 @@ export class ClusterFake {
   /** `principal|topic` that may not write. */
   readonly denied = new Set<string>();
   readonly configs = new Map<string, Record<string, string>>();
+  /** Asked for by everybody on every tick; forgotten when topics come or go. */
+  readonly #partitions = new Map<string, readonly string[]>();
   has(topic: string): boolean { return this.logs.has(tp(topic, 0)); }
   create(topic: string, partitions: number, start = 0): void {
+    this.#partitions.clear();
     for (let p = 0; p < partitions; p++) this.logs.set(tp(topic, p), new Log(start));
     this.configs.set(topic, {});
   }
   remove(topic: string): void {
+    this.#partitions.clear();
     for (const key of [...this.logs.keys()]) if (topicOf(key) === topic) this.logs.delete(key);
     for (const [group, positions] of this.committed) {
       for (const key of [...positions.keys()]) if (topicOf(key) === topic) positions.delete(key);
@@ -49,7 +53,12 @@ export class ClusterFake {
     }
     this.configs.delete(topic);
   }
-  partitionsOf(topics: readonly string[]): readonly string[] { return [...this.logs.keys()].filter((key) => topics.includes(topicOf(key))); }
+  partitionsOf(topics: readonly string[]): readonly string[] {
+    const name = topics.join(' ');
+    const found = this.#partitions.get(name) ?? [...this.logs.keys()].filter((key) => topics.includes(topicOf(key)));
+    this.#partitions.set(name, found);
+    return found;
+  }
   log(key: string): Log {
     const log = this.logs.get(key);
     if (!log) throw new Error(`${key} does not exist`);
@@ -57,6 +66,7 @@ export class ClusterFake {
   }
   position(group: string, key: string): number | undefined { return this.committed.get(group)?.get(key); }
   commit(group: string, key: string, offset: number | null): void {
+    if (offset !== null && this.position(group, key) === offset) return;
     const positions = this.committed.get(group) ?? new Map<string, number>();
     if (offset === null) positions.delete(key); else positions.set(key, offset);
     if (positions.size === 0) this.committed.delete(group); else this.committed.set(group, positions);

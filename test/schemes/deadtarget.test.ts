@@ -3,7 +3,7 @@
  * came back, nothing else; what is read again is no more than was said; and nobody is left behind.
  */
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { describe, test } from '../apart.ts';
 import type { Migration } from '../../src/domain/migration.ts';
 import type { SchemeName } from '../../src/workflows/schemes/schemes.ts';
 import { demo, pipeline, twoWriters, unfenced } from '../fakes/migrations.ts';

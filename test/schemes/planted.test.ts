@@ -1,6 +1,6 @@
 /** Mistakes planted in the engine, in a scheme and in an activity: each must be found by the trials that every scheme goes through. */
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { describe, test } from '../apart.ts';
 import type { Change, Context, Outage, Phase, Plan, Step, Unit } from '../../src/domain/scheme.ts';
 import { Run } from '../../src/workflows/engine.ts';
 import { bare, demo, losing, quietRetries, starts } from '../fakes/migrations.ts';

@@ -3,7 +3,7 @@
  * world is as at the start, or moved, and the books show nothing lost, repeated or out of order.
  */
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { describe, test } from '../apart.ts';
 import fc from 'fast-check';
 import type { Migration } from '../../src/domain/migration.ts';
 import type { SchemeName } from '../../src/workflows/schemes/schemes.ts';

@@ -1,6 +1,6 @@
 /** Restart all at once with a copy of the history: through the engine, in a world where things go wrong. */
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { describe, test } from '../apart.ts';
 import { chain, demo, loop, losing, ownReader, pipeline, starts, twoWriters, unfenced, writerOnly } from '../fakes/migrations.ts';
 import { trial, type Operator } from '../fakes/runtime.ts';
 import { lagging } from './judge.ts';

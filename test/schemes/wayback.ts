@@ -3,7 +3,7 @@
  * back again; with faults at every place of it, refused at every hold, interrupted at every call.
  */
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { describe, test } from '../apart.ts';
 import type { Migration } from '../../src/domain/migration.ts';
 import type { SchemeName } from '../../src/workflows/schemes/schemes.ts';
 import { demo } from '../fakes/migrations.ts';

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFile, readdir } from 'node:fs/promises';
 import { test } from 'node:test';
+import v8 from 'node:v8';
 import { DefaultLogger, Runtime, Worker, type ReplayResult } from '@temporalio/worker';
 import type { Work } from '../../src/activities/work.ts';
 import { stepId, stepsOf, units } from '../../src/domain/scheme.ts';
@@ -16,6 +17,8 @@ const journals = new URL('../journals/', import.meta.url);
 const jsonIn = async (folder: URL): Promise<readonly string[]> => (await readdir(folder, { recursive: true })).filter((f) => f.endsWith('.json')).sort();
 const read = async (name: string): Promise<string> => readFile(new URL(name, histories), 'utf8');
 Runtime.install({ logger: new DefaultLogger('ERROR') });
+// The SDK follows every promise of a workflow for its stack trace query, which nobody asks here: half of the time.
+v8.promiseHooks.createHook = () => () => { /* nothing was hooked */ };
 
 /** Names of the histories that do not replay, with the reason. */
 async function replay(given: readonly { readonly name: string; readonly text: string }[]): Promise<readonly string[]> {
