@@ -19,19 +19,12 @@ for (const scheme of ['stopRestartRepeat', 'producerFirst'] as const) {
   });
 }
 
-for (const scheme of ['stopRestartRepeat', 'producerFirst'] as const)
-  test(`demo: ${scheme} rolled back from inside the outage leaves everybody on the source, 0 lost, 0 twice, 0 out of order`, async () => {
-    const r = await result('--scheme', scheme, '--rollback', '--records', '5000');
-    assert.deepEqual([r.scheme, r.outcome], [scheme, 'rolled-back']);
-    assert.deepEqual([r.records['lost'], r.records['duplicated'], r.records['reordered']], [0, 0, 0]);
-  });
-
-/** The same with `stopRestartRepeat`, there and back twice, is a scenario of its own. */
-test('demo: producerFirst rolled back after the opening by a cut in the other direction, 0 lost, 0 twice, 0 out of order', async () => {
-  const r = await result('--scheme', 'producerFirst', '--rollback', 'after-opening');
-  assert.deepEqual([r.scheme, r.outcome], ['producerFirst', 'rolled-back']);
-  assert.deepEqual([r.records['lost'], r.records['duplicated'], r.records['reordered']], [0, 0, 0]);
-  assert.ok((r.outage['addedWriteMs'] ?? Infinity) < 3_000, JSON.stringify(r.outage));
+/** Without a copy: the demo fails unless what its books miss is what was counted at the stop. The ways back of the other schemes are a scenario. */
+test('demo: restartAllAtOnce without data loses what was counted and consented to, and is rolled back after the opening', async () => {
+  const r = await result('--scheme', 'restartAllAtOnce', '--without-data', '--rollback', 'after-opening', '--records', '5000', '--rate', '300', '--stay', '5');
+  assert.deepEqual([r.scheme, r.outcome], ['restartAllAtOnce', 'rolled-back']);
+  assert.ok((r.records['lost'] ?? 0) > 0, JSON.stringify(r.records));
+  assert.deepEqual([r.records['duplicated'], r.records['reordered']], [0, 0]);
 });
 
 /** The mark that the stack put on the processes the demo started; empty while there are none. */

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import type { WorkflowHandle } from '@temporalio/client';
 import type { Stage } from '../../demo/stage.ts';
 import { random } from '../guarantees/draw.ts';
-import { assertMoved, ended, isWriter, onward, operate, progressOf, setScene, silences, startMigration } from './scene.ts';
+import { assertMoved, assertRunning, ended, isWriter, onward, operate, progressOf, setScene, silences, startMigration } from './scene.ts';
 
 const outage = { budgetMs: 10_000, undoReserveMs: 3_300 };
 const last = 'finish/approve the finish';
@@ -22,12 +22,18 @@ const longestAfterOpeningMs = 12_000;
 /** Where a rollback stops before the last one, which leads to the start; drawn as well. */
 const turningPoints = ['prepare', 'move audit'] as const;
 
-test('forward, back, forward, back in one run under live traffic: 0 lost, 0 twice, 0 out of order', async () => {
+test('the way back under live traffic: 0 lost, 0 twice, 0 out of order', async (t) => {
   await using resources = new AsyncDisposableStack();
+  const stage = await setScene(resources);
+  await t.test('forward, back, forward, back in one run', () => thereAndBack(stage));
+  await t.test('terminated inside an outage, then on its way back, and recovered each time from the ledger', () => terminatedTwice(stage));
+  await assertMoved(stage, 'source');
+});
+
+async function thereAndBack(stage: Stage): Promise<void> {
   const seed = Number(process.env['CUTOVER_SEED'] ?? Date.now() % 1_000_000);
   console.log(`  ${rollbacks} rollbacks, seed ${seed}`);
   const next = random(seed);
-  const stage = await setScene(resources);
   const handle = await startMigration(stage, outage);
   for (let turn = 1; turn <= rollbacks; turn++) {
     const waitMs = Math.floor(next() * longestAfterOpeningMs);
@@ -43,12 +49,10 @@ test('forward, back, forward, back in one run under live traffic: 0 lost, 0 twic
   await operate(stage, handle, onward, 300_000);
   await ended(handle, 'rolled-back');
   for (const s of silences(stage.supervisor.events)) console.log(`  ${s.application}: ${s.ms} ms from stop confirmed to start on the ${s.backOn}`);
-  await assertMoved(stage, 'source');
-});
+  assertRunning(stage, 'source');
+}
 
-test('terminated inside an outage, then on its way back, and recovered each time from the ledger: 0 lost, 0 twice', async () => {
-  await using resources = new AsyncDisposableStack();
-  const stage = await setScene(resources);
+async function terminatedTwice(stage: Stage): Promise<void> {
   let handle = await startMigration(stage, outage);
   const { workflowId } = handle;
   const terminateWhen = async (moment: (state: string, unit: string) => boolean): Promise<void> => {
@@ -73,5 +77,5 @@ test('terminated inside an outage, then on its way back, and recovered each time
   await terminateWhen((_state, unit) => unit.startsWith('back enriched/') || unit === '');
   await operate(stage, handle, (q) => (q.kind === 'parked' && q.answers.includes('rollback') ? 'rollback' : onward(q)), 200_000);
   await ended(handle, 'rolled-back');
-  await assertMoved(stage, 'source');
-});
+  assertRunning(stage, 'source');
+}
