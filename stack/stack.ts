@@ -195,11 +195,11 @@ const stackFrom = (b: Building, parts: BuiltParts, life: Life): Stack => {
 };
 
 /** As in `deploy/Dockerfile`: without a limit Node collects late on a large machine, and the worker holds memory it does not need. */
-const workerHeap = '--max-old-space-size=384';
+const workerHeap = ['--max-old-space-size=256', '--max-semi-space-size=4'] as const;
 const workerProcess = (choices: WorkerChoices, catalogFile: string): ProcessChoices => ({
   name: choices.name ?? 'worker', command: process.execPath, cwd: root,
-  args: [workerHeap, choices.entry ?? 'src/worker/main.ts', '--catalog', choices.catalogFile ?? catalogFile, ...(choices.args ?? [])],
-  env: choices.env ?? {}, readyLine: 'ready', readyWithinMs: choices.readyWithinMs ?? 120_000,
+  args: [...workerHeap, choices.entry ?? 'src/worker/main.ts', '--catalog', choices.catalogFile ?? catalogFile, ...(choices.args ?? [])],
+  env: { MALLOC_ARENA_MAX: '2', ...choices.env }, readyLine: 'ready', readyWithinMs: choices.readyWithinMs ?? 120_000,
 });
 
 const runProcess = async (b: Building, choices: ProcessChoices): Promise<Part> => {
