@@ -19,7 +19,7 @@ test('catalog file: the example is read', async () => {
   const catalog = await loadCatalog(fileURLToPath(new URL('../../../examples/catalog.yaml', import.meta.url)));
   assert.deepEqual(Object.keys(catalog.clusters), ['east', 'west']);
   assert.equal(catalog.clusters['east']?.sasl?.password, 'env:EAST_PASSWORD');
-  assert.deepEqual(Object.values(catalog.fleets).map((f) => f.kind), ['command', 'webhook', 'manual', 'webhook', 'webhook', 'webhook']);
+  assert.deepEqual(Object.values(catalog.fleets).map((f) => f.kind), ['command', 'webhook', 'manual', 'webhook', 'webhook', 'webhook', 'webhook']);
 });
 test('catalog file: one that is not there', async () => {
   await assert.rejects(loadCatalog('/nowhere/catalog.yaml'), { name: 'BadCatalog', message: 'The catalog /nowhere/catalog.yaml cannot be read: there is no such file. Name a readable file (--catalog), then start again.' });
