@@ -21,19 +21,25 @@ export function describe(name: string, declare: () => void): void {
   else inside();
 }
 
-export function test(name: string, body: Body): void {
+interface Options { readonly timeout?: number }
+export function test(name: string, body: Body): void;
+export function test(name: string, options: Options, body: Body): void;
+export function test(name: string, given: Options | Body, then?: Body): void {
+  const [options, body] = typeof given === 'function' ? [{}, given] : [given, then];
+  if (!body) throw new Error(`Test "${name}" has no body.`);
   const path = [...around, name].join(separator);
   if (!isMainThread) {
     if (bodies.has(path)) throw new Error(`Two tests are called "${path}".`);
     bodies.set(path, body);
     return;
   }
-  harness.test(name, async (t) => {
+  harness.test(name, options, async (t) => {
     const { said, error } = await ask(path);
     for (const line of said) t.diagnostic(line);
     if (error) throw Object.assign(new Error(error.message), { name: error.name, stack: error.stack });
   });
 }
+export const it = test;
 
 let thread: Worker | null = null;
 // Here and not where it begins: what is declared within a test ends with that test.

@@ -1,6 +1,6 @@
 /** Positions over several cuts, against ground truth: two logs that took turns, mirrors with faults, lost heads, and positions in both directions. */
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, it } from '../apart.ts';
 import fc from 'fast-check';
 import { otherSide, type Side } from '../../src/domain/authority.ts';
 import { across, epochsOf, piecesFor, type Across, type OnSide, type Place, type Turn } from '../../src/domain/epochs.ts';

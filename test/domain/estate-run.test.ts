@@ -1,6 +1,6 @@
 /** The parent over scripted waves, in memory: whatever people say and waves report, nothing moves, goes back or is finished out of turn. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test } from '../apart.ts';
 import fc from 'fast-check';
 import { estateKinds, parseEstateDecision } from '../../src/domain/estate-decisions.ts';
 import { hear, refusal, take, underWay } from '../../src/domain/estate-hearing.ts';

@@ -3,7 +3,7 @@
  * with and without exactly-once, several epochs. Judged by what was written, not by what is still there.
  */
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, it } from '../apart.ts';
 import fc from 'fast-check';
 import { otherSide, type Side } from '../../src/domain/authority.ts';
 import { across, type Across, type OnSide, type Turn } from '../../src/domain/epochs.ts';

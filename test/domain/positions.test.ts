@@ -1,6 +1,6 @@
 /** Positions against ground truth: thousands of generated logs, mirrors and groups; and the situations named one by one. */
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, it } from '../apart.ts';
 import fc from 'fast-check';
 import { drained } from '../../src/domain/drained.ts';
 import type { Answer, Between, Half, Log, Mark, Question } from '../../src/domain/positions.ts';

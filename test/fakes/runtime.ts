@@ -149,13 +149,23 @@ export async function trial(given: TrialOptions): Promise<Trial> {
   const Engine = x.engine ?? Run;
   if (x.faults) activities.faults = x.faults({ run: current, activities });
 
+  const planned = new Map<string, { readonly plan: Plan; readonly hash: string }>();
+  /** Made once for the same values: a trial may have a run per activity. */
+  const plans = ({ migration, inventory }: Pick<Journal, 'migration' | 'inventory'>): { readonly plan: Plan; readonly hash: string } => {
+    const of = JSON.stringify([migration, inventory]);
+    const known = planned.get(of);
+    if (known) return known;
+    const made = schemes[x.scheme](migration, () => true, bind({ work, m: migration, inventory, owner: runtime.workflowId }));
+    const plan = x.plan ? x.plan(made) : made;
+    const fresh = { plan, hash: planHash(migration, inventory, plan) };
+    planned.set(of, fresh);
+    return fresh;
+  };
   const begin = async (carried: string | null): Promise<Run> => {
     const r = new Engine(runtime, work);
     const kept = carried === null ? null : parseJournal(JSON.parse(carried));
     const { migration, inventory } = kept ?? (await work.assess({ m: x.m, scheme: x.scheme }));
-    const made = schemes[x.scheme](migration, () => true, bind({ work, m: migration, inventory, owner: runtime.workflowId }));
-    const plan = x.plan ? x.plan(made) : made;
-    const hash = planHash(migration, inventory, plan);
+    const { plan, hash } = plans({ migration, inventory });
     r.begin(kept ?? openJournal({ scheme: x.scheme, run: runtime.firstRunId, migration, inventory, planHash: hash, inventoryHash: hashOf(inventory), has: { sweep: true }, searchAttributes: [], at: null, startedMs: runtime.now() }), plan, hash);
     return r;
   };

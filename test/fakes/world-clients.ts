@@ -12,10 +12,12 @@ export class Books {
   readonly processed = new Map<string, { readonly id: string; readonly key: string; readonly seq: number }[]>();
   /** Partitions whose first position was decided by `auto.offset.reset` (latest). */
   readonly guessed: string[] = [];
-  readonly #sequence = new Map<string, number>();
+  readonly #sequence = new Map<string, Map<string, number>>();
   nextSeq(topic: string, key: string): number {
-    const next = (this.#sequence.get(`${topic}|${key}`) ?? 0) + 1;
-    this.#sequence.set(`${topic}|${key}`, next);
+    const keys = this.#sequence.get(topic) ?? new Map<string, number>();
+    const next = (keys.get(key) ?? 0) + 1;
+    keys.set(key, next);
+    this.#sequence.set(topic, keys);
     return next;
   }
   wrote(topic: string, id: string): void {

@@ -59,6 +59,7 @@ export class World {
   readonly clusters: Readonly<Record<Side, ClusterFake>> = { source: new ClusterFake(), target: new ClusterFake() };
   readonly books = new Books();
   readonly clients: ReadonlyMap<string, ClientFake>;
+  readonly #clients: readonly ClientFake[];
   readonly mirrors: MirrorFake[] = [];
   /** In the order of their epochs; a withdrawn one is taken away. */
   cuts: CutFake[] = [];
@@ -91,6 +92,7 @@ export class World {
       traffic: (side) => m.blueGreen === undefined || this.hooks.traffic === side,
     };
     this.clients = new Map(m.applications.map((a) => [a.name, new ClientFake(a, around, options.slow?.[a.name] ?? 1)]));
+    this.#clients = [...this.clients.values()];
     this.#populate();
     this.clock.onTime = (now) => { while (this.#ticked + tickMs <= now) { this.#ticked += tickMs; this.tick(); } };
   }
@@ -135,12 +137,15 @@ export class World {
   /** Everybody acts once, in an order that changes. */
   tick(): void {
     const copies = this.#settling || ++this.#ticks % this.#mirrorEvery === 0;
-    const actors = [
-      ...[...this.clients.values()].map((c) => () => { c.tick(); }),
-      ...(copies && !this.dead ? this.mirrors.map((x) => () => { x.tick(this.clusters, this.#settling ? 1_000 : this.#rate); }) : []),
-    ];
-    const first = this.random(actors.length);
-    for (let i = 0; i < actors.length; i++) actors[(first + i) % actors.length]?.();
+    const mirrors = copies && !this.dead ? this.mirrors : [];
+    const actors = this.#clients.length + mirrors.length;
+    const first = this.random(actors);
+    for (let i = 0; i < actors; i++) {
+      const next = (first + i) % actors;
+      const client = this.#clients[next];
+      if (client) client.tick();
+      else mirrors[next - this.#clients.length]?.tick(this.clusters, this.#settling ? 1_000 : this.#rate);
+    }
   }
 
   /** Lets readers and mirrors finish what there is, without new records; what is unread afterwards is lost. */

@@ -1,6 +1,6 @@
 /** One history of keys, compacted on two clusters by cleaners that know nothing of each other: only a real fault is a difference. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test } from '../../apart.ts';
 import fc from 'fast-check';
 import { compareKeys, type Keyed } from '../../../src/domain/diff/compacted.ts';
 import { differing, type Places } from '../../../src/domain/diff/difference.ts';

@@ -1,6 +1,6 @@
 /** Generated logs, copied with faults: what the comparison says against what was done, and the same again from every place it can be resumed at. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test } from '../../apart.ts';
 import fc from 'fast-check';
 import type { Reach } from '../../../src/domain/diff/compare.ts';
 import { differing, kinds, noCounts, type Difference, type Kind } from '../../../src/domain/diff/difference.ts';

@@ -1,6 +1,6 @@
 /** Two clusters in memory whose logs hold the same records in other batches: the comparison of bytes agrees with that of fingerprints. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test } from '../../../apart.ts';
 import fc from 'fast-check';
 import { openPair, type Side } from '../../../../src/adapters/kafka/compare/pair.ts';
 import { compare, reach, type Reach } from '../../../../src/domain/diff/compare.ts';
