@@ -75,6 +75,10 @@ class FakeRuntime implements Runtime {
   isCancellation(error: unknown): boolean { return error instanceof Cancelled; }
 }
 
+/** One run of the workflow. A terminated one hears of nothing any more, in none of its branches; what it had begun may still take effect. */
+const lives = new AsyncLocalStorage<{ over: boolean }>();
+const never = (): Promise<never> => new Promise<never>(() => { /* nobody waits for it */ });
+
 /** As `workflows/temporal.ts` sets it: what may succeed later is tried again, what asks a person is not. */
 function retrying(work: Work, a: Activities, called: () => void): Work {
   const again = (error: unknown): boolean => !(error instanceof Cancelled) && !(error instanceof Failure && failures[error.type].retry === 'ask');
@@ -82,11 +86,17 @@ function retrying(work: Work, a: Activities, called: () => void): Work {
     get: (target, name) => async (ask: Partial<Ask>) => {
       const call = Reflect.get(target, name) as (x: Partial<Ask>) => Promise<unknown>;
       const outage = ask.c?.mode === 'outage';
+      const life = lives.getStore();
+      if (life?.over) return never();
       called();
       for (let attempt = 1; ; attempt++) {
         const stopped = interrupted();
         if (stopped) throw stopped;
-        try { return await call(ask); } catch (error) {
+        try {
+          const answer = await call(ask);
+          return life?.over ? await never() : answer;
+        } catch (error) {
+          if (life?.over) return never();
           if (!again(error) || (!outage && attempt >= 10)) throw error;
           await a.w.clock.sleep(outage ? 50 : 300);
         }
@@ -171,10 +181,12 @@ export async function trial(given: TrialOptions): Promise<Trial> {
   };
   const toTheEnd = async (): Promise<Trial['outcome']> => {
     for (let carried: string | null = null; ;) {
-      const terminated = new Promise<'terminated'>((resolve) => { activities.terminated = () => { resolve('terminated'); }; });
+      const life = { over: false };
+      const terminated = new Promise<'terminated'>((resolve) => { activities.terminated = () => { life.over = true; resolve('terminated'); }; });
       try {
-        run = await Promise.race([begin(carried), terminated.then(() => null)]);
-        const ended = run === null ? 'terminated' : await Promise.race([run.toTheEnd(), terminated]);
+        const begun = await Promise.race([lives.run(life, () => begin(carried)), terminated.then(() => null)]);
+        run = begun;
+        const ended = begun === null ? 'terminated' : await Promise.race([lives.run(life, () => begun.toTheEnd()), terminated]);
         if (ended !== 'terminated') return ended;
         carried = recovered(world, runtime.firstRunId);
       } catch (error) {
