@@ -11,6 +11,7 @@ import { phase, type Phase, type Scheme } from '../../domain/scheme.ts';
 import type { Use } from '../resources/use.ts';
 import { cutOfCopy, fenced } from './cut.ts';
 import { lateAndFinish } from './finish.ts';
+import { moved } from './moving.ts';
 import { outagePerSet, wayBackPromise, withoutFence } from './wayback.ts';
 import { ifTargetDies } from './withouttarget.ts';
 
@@ -26,13 +27,7 @@ export const consumerFirst: Scheme<Use> = (m, _has, use) => {
         { kind: 'move', applications: names, sets, copies: true }),
       use.guards.unchanged(),
       use.groups.prepare(batch, 'target'),
-      use.fleets.stop(names, 'source'),
-      ...use.guards.leftovers(batch, 'source'),
-      use.fleets.quiet(names, 'source'),
-      ...use.guards.readFence(batch, 'source'),
-      use.groups.move(batch, 'target', 'translated'),
-      use.fleets.start(names, 'target'),
-      use.fleets.running(names, 'target'));
+      moved(use, batch));
   };
 
   return {

@@ -10,6 +10,7 @@ import { phase, type Phase, type Scheme } from '../../domain/scheme.ts';
 import type { Use } from '../resources/use.ts';
 import { cutOfCopy, fenced } from './cut.ts';
 import { lateAndFinish } from './finish.ts';
+import { moved } from './moving.ts';
 import { outagePerSet, wayBackPromise, withoutFence } from './wayback.ts';
 import { ifTargetDies } from './withouttarget.ts';
 
@@ -20,17 +21,7 @@ export const stopRestartRepeat: Scheme<Use> = (m, _has, use) => {
   const batches = m.batches === undefined ? readers.map((a) => [a]) : batchesOf(m);
   const spoken = m.batches === undefined ? readers.map((a) => a.name).join(', ') : batches.map((b) => b.map((a) => a.name).join(' with ')).join('; ');
 
-  const move = (batch: readonly Application[]): Phase => {
-    const names = batch.map((a) => a.name);
-    return phase(`move ${names.join(', ')}`,
-      use.fleets.stop(names, 'source'),
-      ...use.guards.leftovers(batch, 'source'),
-      use.fleets.quiet(names, 'source'),
-      ...use.guards.readFence(batch, 'source'),
-      use.groups.move(batch, 'target', 'translated'),
-      use.fleets.start(names, 'target'),
-      use.fleets.running(names, 'target'));
-  };
+  const move = (batch: readonly Application[]): Phase => phase(`move ${batch.map((a) => a.name).join(', ')}`, moved(use, batch));
 
   return {
     scheme: 'stopRestartRepeat',
