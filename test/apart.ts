@@ -45,7 +45,7 @@ let thread: Worker | null = null;
 // Here and not where it begins: what is declared within a test ends with that test.
 if (isMainThread) harness.after(() => thread?.terminate());
 async function ask(path: string): Promise<Answer> {
-  thread ??= new Worker(process.argv[1] ?? '');
+  thread ??= new Worker(process.argv[1] ?? '', { resourceLimits: { maxYoungGenerationSizeMb: 64 } });
   thread.postMessage(path);
   // A thread that dies rejects this by its `error` event.
   const [answer] = await once(thread, 'message') as [Answer];

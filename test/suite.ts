@@ -4,6 +4,7 @@ import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 import { join } from 'node:path';
 import { cacheFolder } from '../stack/cache.ts';
+import { together } from './together.ts';
 
 /** Every test file is a process of its own, and all of them load the same modules. */
 process.env['NODE_COMPILE_CACHE'] ??= join(cacheFolder(), 'node');
@@ -20,7 +21,8 @@ export async function files(kind: 'fast' | 'stack'): Promise<string[]> {
 export async function runFiles(names: readonly string[], options: { concurrency: number; timeoutMs: number }): Promise<Counts> {
   const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
   const failures: string[] = [];
-  const stream = run({ files: [...names], concurrency: options.concurrency, timeout: options.timeoutMs });
+  using shared = together(names);
+  const stream = run({ files: [...shared.files], concurrency: options.concurrency, timeout: options.timeoutMs });
   stream.on('test:summary', (summary) => {
     if (summary.file !== undefined) return;
     counts.passed = summary.counts.passed;

@@ -1,6 +1,6 @@
 /** Blue/green: through the engine, in a world where things go wrong. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test } from '../apart.ts';
 import { chain, demo, greened, pipeline, quietLoop, quietRetries, twoWriters, unfenced, writerOnly } from '../fakes/migrations.ts';
 import { trial } from '../fakes/runtime.ts';
 import { lagging } from './judge.ts';

@@ -33,6 +33,12 @@ export async function go(situation: string, options: TrialOptions): Promise<Tria
   return t;
 }
 
+/** A migration in which nothing goes wrong is the same every time: run once, by the first who counts its calls, writes or questions. */
+export function undisturbed(options: TrialOptions): () => Promise<Trial> {
+  let run: Promise<Trial> | null = null;
+  return () => (run ??= go('undisturbed', options));
+}
+
 /** Strikes once, at the n-th write (or call), or the first after it. */
 export function once(at: number, fault: () => Fault | undefined): (name: string, n: number) => Fault | undefined {
   let struck = false;

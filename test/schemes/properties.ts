@@ -8,9 +8,9 @@ import fc from 'fast-check';
 import type { Migration } from '../../src/domain/migration.ts';
 import type { SchemeName } from '../../src/workflows/schemes/schemes.ts';
 import { demo } from '../fakes/migrations.ts';
-import { careful, say, trial, willing, type Operator, type Trial, type TrialOptions } from '../fakes/runtime.ts';
+import { careful, say, willing, type Operator, type Trial, type TrialOptions } from '../fakes/runtime.ts';
 import type { Fault } from '../fakes/world-work.ts';
-import { atLeast, go, lagging, lost, moments, once, refused, sampled, sampledBefore, type Moment } from './judge.ts';
+import { atLeast, go, lost, moments, once, refused, sampled, sampledBefore, undisturbed, type Moment } from './judge.ts';
 
 type FaultsFor = NonNullable<TrialOptions['faults']>;
 export interface Subject {
@@ -35,7 +35,8 @@ const least = (s: Subject, n: number): number => (s.seldom ? 0 : atLeast(n));
 
 export function properties(s: Subject): void {
   const { scheme, on: m = demo } = s;
-  const probe = (): Promise<Trial> => trial({ scheme, m, world: lagging });
+  const probe = undisturbed({ scheme, m });
+  const turnedBack = undisturbed({ scheme, m, operator: turningBackAt(s.firstOpening) });
   describe(`${scheme}${s.variant === undefined ? '' : `, ${s.variant}`}`, () => {
     test('nothing goes wrong: every shape is moved', async () => {
       for (const shape of s.shapes) assert.equal((await go(shape.name, { scheme, m: shape })).outcome, 'completed');
@@ -63,7 +64,7 @@ export function properties(s: Subject): void {
     });
     test('every undo fails once, before, within and after its effect', async () => {
       for (const when of moments) for (const fault of [lost, refused]) {
-        const undos = (await go('all undone', { scheme, m, operator: turningBackAt(s.firstOpening) })).activities.calls.length;
+        const undos = (await turnedBack()).activities.calls.length;
         for (const n of struck(s, Math.min(25, undos))) {
           const t = await go(`undo ${n} ${when}`, { scheme, m, operator: turningBackAt(s.firstOpening), faults: undoing(when, (i) => (i === n ? fault() : undefined)) });
           assert.equal(t.outcome, 'rolled-back');
@@ -71,7 +72,7 @@ export function properties(s: Subject): void {
       }
     });
     test('rolled back to the end of each phase, and forward again', async () => {
-      for (const to of (await go('phases', { scheme, m })).phases) for (const hold of s.holds) {
+      for (const to of (await probe()).phases) for (const hold of s.holds) {
         let turned = false;
         const operator: Operator = (q, j) => {
           if (q.kind === 'hold' && q.name === hold && !turned && j.closedBy === null) { turned = true; return { kind: 'rollback', to }; }

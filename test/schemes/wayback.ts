@@ -7,9 +7,9 @@ import { describe, test } from '../apart.ts';
 import type { Migration } from '../../src/domain/migration.ts';
 import type { SchemeName } from '../../src/workflows/schemes/schemes.ts';
 import { demo } from '../fakes/migrations.ts';
-import { say, trial, type Operator, type TrialOptions } from '../fakes/runtime.ts';
+import { say, type Operator, type TrialOptions } from '../fakes/runtime.ts';
 import type { Fault } from '../fakes/world-work.ts';
-import { atLeast, go, lagging, lost, moments, once, quick, refused, sampled, upTo } from './judge.ts';
+import { atLeast, go, lost, moments, once, quick, refused, sampled, undisturbed, upTo } from './judge.ts';
 
 const last = 'finish/approve the finish';
 const withWayBack = (m: Migration): Migration => ({ ...m, connectBack: 'connect-old' });
@@ -32,6 +32,8 @@ export function waysBack(s: { readonly scheme: SchemeName; readonly shapes: read
   const { scheme } = s;
   const m = withWayBack(s.on ?? demo);
   const back = (): TrialOptions => ({ scheme, m, operator: turning(1) });
+  const there = undisturbed({ scheme, m });
+  const thereAndBack = undisturbed(back());
   describe(`${scheme}${s.variant === undefined ? '' : ` ${s.variant}`}, after its openings`, () => {
     for (const shape of quick ? s.shapes.slice(0, 3) : s.shapes) test(`${shape.name}: forward; back to the start; forward, back, forward, back, forward`, async () => {
       assert.equal((await go('forward', { scheme, m: withWayBack(shape) })).outcome, 'completed');
@@ -41,11 +43,11 @@ export function waysBack(s: { readonly scheme: SchemeName; readonly shapes: read
       assert.ok(t.journal.outages.length >= 5, `${t.journal.outages.length} outages`);
     });
     test('back to the end of each phase, and forward again', async () => {
-      const { phases } = await trial({ scheme, m, world: lagging });
+      const { phases } = await there();
       for (const to of phases.slice(0, -1)) assert.equal((await go(`to ${to}`, { scheme, m, operator: turning(1, to) })).outcome, 'completed');
     });
     test('a rollback is asked for at any call, and every cut back approved', async () => {
-      const { activities } = await trial({ scheme, m, world: lagging });
+      const { activities } = await there();
       let reversed = 0;
       for (const n of sampled(activities.calls.length)) for (const renewEvery of [4, 1_000]) {
         const t = await go(`call ${n}`, { scheme, m, renewEvery, faults: ({ run }) => ({ call: once(n, () => { const r = run(); if (r) say(r, 'rollback'); return undefined; }) }) });
@@ -55,17 +57,17 @@ export function waysBack(s: { readonly scheme: SchemeName; readonly shapes: read
     });
     for (const when of moments) for (const [what, fault] of [['fails', refused], ['loses its connection', lost]] as const)
       test(`each write on the way back ${what} once, ${when} its effect`, async () => {
-        const { activities } = await trial({ ...back(), world: lagging });
-        const forward = (await trial({ scheme, m, world: lagging })).activities.writes - 8;
+        const { activities } = await thereAndBack();
+        const forward = (await there()).activities.writes - 8;
         for (const n of sampled(activities.writes - forward).map((i) => forward + i)) assert.equal((await go(`write ${n}`, { ...back(), faults: () => ({ [when]: once(n, fault) }) })).outcome, 'rolled-back');
       });
     test('the worker dies at any call of the way back, while runs continue as new', async () => {
-      const { activities } = await trial({ ...back(), world: lagging });
+      const { activities } = await thereAndBack();
       for (const n of sampled(activities.calls.length)) assert.equal((await go(`call ${n}`, { ...back(), renewEvery: 3, faults: () => ({ call: once(n, lost) }) })).outcome, 'rolled-back');
     });
     for (const [what, operator] of [['goes on', () => turning(1)], ['rolls back', rollingBackWhatParked]] as const) for (const when of ['call', 'during', 'after'] as const)
       test(`the workflow is terminated at each ${when === 'call' ? 'call' : `write, ${when} its effect`}, and the one recovered from the ledger ${what}`, async () => {
-        const { activities } = await trial({ ...back(), world: lagging });
+        const { activities } = await thereAndBack();
         let recovered = 0;
         for (const n of sampled(when === 'call' ? activities.calls.length : activities.writes)) {
           const t = await go(`${when} ${n}`, { scheme, m, operator: operator(), faults: () => ({ [when]: once(n, () => 'terminate' as const) }) });
@@ -76,7 +78,7 @@ export function waysBack(s: { readonly scheme: SchemeName; readonly shapes: read
         assert.ok(recovered >= atLeast(2), `only ${recovered} were recovered`);
       });
     test('every cut back is refused once: the opening stands, and the migration goes on', async () => {
-      const asked = (await go('asked', back())).questions.filter((q) => q.includes('To reject is to stay')).length;
+      const asked = (await thereAndBack()).questions.filter((q) => q.includes('To reject is to stay')).length;
       for (const n of upTo(asked)) {
         let [turned, seen] = [false, 0];
         const operator: Operator = (q) => {
@@ -90,7 +92,7 @@ export function waysBack(s: { readonly scheme: SchemeName; readonly shapes: read
       }
     });
     test('every cut back is refused once, and then taken all the same', async () => {
-      const cuts = (await go('asked', back())).questions.filter((q) => q.includes('To reject is to stay')).length;
+      const cuts = (await thereAndBack()).questions.filter((q) => q.includes('To reject is to stay')).length;
       let [turned, seen] = [false, 0];
       const operator: Operator = (q) => {
         if (q.kind === 'hold' && q.name === last && !turned) { turned = true; return { kind: 'rollback', to: 'prepare' }; }
@@ -102,7 +104,7 @@ export function waysBack(s: { readonly scheme: SchemeName; readonly shapes: read
       assert.equal(t.questions.filter((q) => q.startsWith('parked: ')).length, cuts, t.questions.join('\n'));
     });
     for (const fault of ['hang', 'late'] as const) test(`the budget passes at each write of a cut back (${fault}): it undoes itself, and is tried again or refused`, async () => {
-      const { activities } = await trial({ ...back(), world: lagging });
+      const { activities } = await thereAndBack();
       let undone = 0;
       for (const n of sampled(activities.writes)) for (const answer of ['retry', 'reject'] as const) {
         let turned = false;

@@ -34,6 +34,13 @@ const launch = (clone: string, args: readonly string[], more: { readonly env?: R
     child.once('close', (code) => resolve({ code, out, err }));
   });
 
+/** A clone that was launched before, for what is not about installing. */
+let launched: Promise<string> | null = null;
+const currentClone = (): Promise<string> => {
+  const clone = newClone();
+  return (launched ??= launch(clone, ['main.ts']).then(() => clone));
+};
+
 describe('launching', () => {
   it('a clone with nothing installed: installs, says so on stderr, runs the file with its arguments and exit code', async () => {
     const clone = newClone();
@@ -82,7 +89,7 @@ describe('launching', () => {
 
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     it(`${signal} reaches the program, and its exit code comes back`, async () => {
-      const clone = newClone();
+      const clone = await currentClone();
       writeFileSync(join(clone, 'main.ts'), `process.on('${signal}', () => process.exit(42));\nsetInterval(() => {}, 1000);\nconsole.log('runs');\n`);
       const { code, err } = await launch(clone, ['main.ts'], { onOut: (pid) => { process.kill(pid, signal); } });
       assert.equal(code, 42, err);

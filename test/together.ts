@@ -1,0 +1,33 @@
+/**
+ * Test files that share a process: what they load is loaded once, and what the JIT learned in one serves the next. A file keeps a
+ * process to itself if it measures memory, holds the SDK's runtime or waits for processes of its own.
+ */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+const alone = /^test\/(stack|demo|cli|workflows|adapters\/(fleet|hooks)|adapters\/kafka\/(scan\/reader\.test|compare\/comparer|unreachable)|readme)/;
+/** Bodies that run in a thread (`apart.ts`): the thread loads what its process loads, and must meet no test of node:test there. */
+const inThread = (name: string): boolean => { const text = readFileSync(name, 'utf8'); return /from '\.[^']*\/(apart|properties|wayback)\.ts'/.test(text) && !text.includes("from 'node:test'"); };
+
+/** Dealt out in turn, so that neighbours (which are alike, and take alike) end in different processes. */
+function dealt(names: readonly string[], piles: number): readonly (readonly string[])[] {
+  return Array.from({ length: piles }, (_, pile) => names.filter((_name, i) => i % piles === pile)).filter((pile) => pile.length > 0);
+}
+
+/** Files to run in place of `names`, those that take longest first; `Symbol.dispose` takes away what was written for it. */
+export function together(names: readonly string[]): { readonly files: readonly string[]; [Symbol.dispose](): void } {
+  const folder = mkdtempSync(join(tmpdir(), 'cutover-tests-'));
+  const single = names.filter((n) => alone.test(n));
+  const light = names.filter((n) => !alone.test(n));
+  const piles = [...dealt(light.filter((n) => inThread(n)), 2), ...dealt(light.filter((n) => !inThread(n)), 2)];
+  const written = piles.map((pile, i) => {
+    const file = join(folder, `${i + 1}.mjs`);
+    // Static, so that no test begins while others are still being loaded.
+    writeFileSync(file, pile.map((name) => `import ${JSON.stringify(pathToFileURL(resolve(name)).href)};\n`).join(''));
+    return file;
+  });
+  const replay = single.filter((n) => n.includes('/replay'));
+  return { files: [...replay, ...written, ...single.filter((n) => !replay.includes(n))], [Symbol.dispose]: () => { rmSync(folder, { recursive: true, force: true }); } };
+}
