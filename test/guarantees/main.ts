@@ -4,7 +4,7 @@ import { aloneName } from './alone.ts';
 import { read } from './data.ts';
 import { faultNames } from './faults.ts';
 import { line, write } from './report.ts';
-import { allRows, chosen, noFault, noStep, rowName, sample, schemeNames, ways, type Row } from './rows.ts';
+import { allRows, chosen, noFault, noStep, rowName, schemeNames, spread, ways, type Row } from './rows.ts';
 import { measure } from './measure.ts';
 
 const usage = `npm run guarantees [-- options]      all rows, or those that all of these name:
@@ -14,7 +14,8 @@ const usage = `npm run guarantees [-- options]      all rows, or those that all 
   --fault NAME    ${faultNames.join(', ')}, ${noFault}
   --sample N      only N of them, at random
   --seed S        repeats what was drawn (default: by the clock; printed)
-  --minutes M     no further strike after that time
+  --minutes M     no further strike after that time; it is shared out among the schemes, and begins with
+                  every fault once on every way, at steps that chance draws
   --again         also what ran with this very code; without it such rows are left out
   --fill          leaves out what ran with any code
   --alone N       the faults alone until each ran N times, instead of rows
@@ -43,7 +44,7 @@ function rowsWanted(seed: number): readonly Row[] {
   const { scheme, way, step, fault } = values;
   const rows = chosen({ ...(scheme === undefined ? {} : { scheme }), ...(way === undefined ? {} : { way }), ...(step === undefined ? {} : { step }), ...(fault === undefined ? {} : { fault }) });
   if (rows.length === 0) throw new Error('There is no such row: this scheme has no such step that way.');
-  return sample(rows, whole('sample', rows.length), seed);
+  return spread(rows, seed).slice(0, whole('sample', rows.length));
 }
 
 async function run(): Promise<void> {

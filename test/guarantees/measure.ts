@@ -22,6 +22,8 @@ export interface Choices {
 /** Rows of one series: what its applications noted is kept in memory. */
 const rowsASeries = 30;
 const mostBroken = 3;
+/** Of the time there is; the rest is for the faults alone. */
+const shareOfRows = 0.9;
 
 export async function measure(x: Choices): Promise<void> {
   const code = codeHash();
@@ -29,7 +31,8 @@ export async function measure(x: Choices): Promise<void> {
   const rows = x.skip === 'none' ? x.rows : x.rows.filter((r) => !ran.has(rowName(r)));
   x.say(`${x.rows.length} rows, ${x.rows.length - rows.length} of them ran before; seed ${x.seed}, code ${code}`);
   await using houses = new Houses();
-  if (x.alone === null) await runRows(x, houses, rows);
+  const startedMs = Date.now();
+  if (x.alone === null) await runRows({ ...x, untilMs: startedMs + (x.untilMs - startedMs) * shareOfRows }, houses, rows);
   await runAlone(x, houses, x.alone === null ? wantedAlone(x.data()) : Array.from({ length: x.alone.runs }, (_, n) => x.alone?.names.filter((name) => (controlFrom(x.data(), name)?.runs ?? 0) <= n) ?? []).flat());
   const { rows: all } = x.data();
   const verdicts = Map.groupBy(all.filter((k) => rows.some((r) => rowName(r) === rowName(k))), (k) => verdictOf(k, k.played, k.played && controlFrom(x.data(), controlOf(k, k.played))));
@@ -42,9 +45,14 @@ async function runRows(x: Choices, houses: Houses, rows: readonly Row[]): Promis
   const left = new Map(rows.map((r) => [rowName(r), r]));
   const startedMs = Date.now();
   let broken = 0;
+  const turns = new Map([...new Set(rows.map((r) => r.scheme))].map((scheme) => [scheme, 0]));
   while (left.size > 0 && Date.now() < x.untilMs && broken < mostBroken) {
-    const scheme = [...left.values()][0]?.scheme;
-    if (!scheme) return;
+    const waiting = [...turns].filter(([scheme]) => [...left.values()].some((r) => r.scheme === scheme)).sort(([, a], [, b]) => a - b);
+    const [[scheme, turn] = [null, 0]] = waiting;
+    if (scheme === null) return;
+    turns.set(scheme, turn + 1);
+    // What is left of the time is shared out among those that had no more turns than this one.
+    const untilMs = Date.now() + (x.untilMs - Date.now()) / waiting.filter(([, had]) => had === turn).length;
     const ended = async (e: Ended): Promise<void> => {
       left.delete(rowName(e.row));
       await x.keep(withRow(x.data(), e, about()));
@@ -53,7 +61,7 @@ async function runRows(x: Choices, houses: Houses, rows: readonly Row[]): Promis
     };
     try {
       await series(await houses.open(), scheme, {
-        rows: [...left.values()].filter((r) => r.scheme === scheme), seed: x.seed, untilMs: x.untilMs, most: rowsASeries, ended, say: x.say,
+        rows: [...left.values()].filter((r) => r.scheme === scheme), seed: x.seed, untilMs, most: rowsASeries, ended, say: x.say,
         closing: () => (Date.now() < x.untilMs ? 'roll back' : 'leave'),
       });
       broken = 0;

@@ -68,6 +68,7 @@ export function page(data: Data): string {
     '- A cell says lost/duplicated/reordered, then the longest time in which one writer got nothing acknowledged, be it by the cutover or by the fault. `↺`: the outage undid itself and was tried again.',
     '- Lost: acknowledged and not read by a group that had to. Duplicated: read again. Measured by the orders acknowledged, at `billing` and `audit`, and at `billing` again for what the transactional `enricher` made of each of them.',
     '- **Bold**: more than the same fault did to the same applications without a migration (the last list has those), or not where it should be. What a scheme does not promise (the order of `dualConsume`, say) is measured and is not bold. Empty: not run. `–`: the scheme has no such step that way.', '',
+    ...glance(all),
     '## No fault', '', '| scheme | way | lost/duplicated/reordered | orders | longest write outage | longest read outage | outages |', '|---|---|---|---|---|---|---|',
     ...schemeNames.flatMap((scheme) => ways.map((way) => plainRow(scheme, way, of))), '',
     ...schemeNames.flatMap((scheme) => ways.flatMap((way) => matrix(scheme, way, of))),
@@ -77,6 +78,24 @@ export function page(data: Data): string {
     '## The faults alone', '', '| fault | runs | lost/duplicated/reordered of each | longest write outage |', '|---|---|---|---|',
     ...[...Map.groupBy(data.alone, (a) => a.name)].map(([name, runs]) => `| ${name} | ${runs.length} | ${runs.map((r) => numbers(r.tally)).join(', ')} | ${seconds(Math.max(...runs.map((r) => r.tally.writeOutageMs)))} |`), '',
   ].join('\n');
+}
+
+/** Per scheme and fault: all rows that ran of it, summed up. */
+function glance(all: readonly Judged[]): readonly string[] {
+  const cell = (scheme: string, fault: string): string => {
+    const rows = all.filter((k) => k.scheme === scheme && k.fault === fault);
+    const tallies = rows.flatMap((k) => (k.played ? [k.played.tally] : []));
+    if (tallies.length === 0) return rows.length === 0 ? '' : '**unknown**';
+    const sum = (of: 'lost' | 'duplicated' | 'reordered'): number => tallies.reduce((n, t) => n + t[of], 0);
+    const said = `${sum('lost')}/${sum('duplicated')}/${sum('reordered')}`;
+    const longest = seconds(Math.max(...tallies.map((t) => t.writeOutageMs)));
+    return `${rows.every((k) => k.verdict === 'passed') ? said : `**${said}**`} in ${rows.length}, ${longest}`;
+  };
+  return [
+    '## At a glance', '', 'Lost/duplicated/reordered in so many rows, summed up, and the longest write outage among them. Bold: a row of them is not as promised, or could not be compared.', '',
+    `| fault | ${schemeNames.join(' | ')} |`, `|---|${schemeNames.map(() => '---|').join('')}`,
+    ...[noFault, ...faultNames].map((fault) => `| ${fault} | ${schemeNames.map((scheme) => cell(scheme, fault)).join(' | ')} |`), '',
+  ];
 }
 
 function plainRow(scheme: Row['scheme'], way: Row['way'], of: ReadonlyMap<string, Judged>): string {

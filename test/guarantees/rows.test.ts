@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { faultNames } from './faults.ts';
 import { enoughControls, faultsOf, promisedBy, verdictOf } from './judge.ts';
 import { allPlaces, demoMigration, journeyOf, placesUpToHold, plainStep, turningPoint } from './places.ts';
-import { allRows, chanceOf, chosen, noFault, rowName, sample, schemeNames, stepsOf, ways } from './rows.ts';
+import { allRows, chanceOf, chosen, noFault, rowName, sample, schemeNames, spread, stepsOf, ways } from './rows.ts';
 import type { Played } from './series.ts';
 
 const row = { scheme: 'stopRestartRepeat', way: 'back', step: 'mark the cut', fault: 'kill worker' } as const;
@@ -53,6 +53,14 @@ test('a seed draws the same rows and the same chance again, whichever rows run b
   assert.notDeepEqual(sample(allRows, 5, 7), sample(allRows, 5, 8));
   const [a, b] = [chanceOf(row, 7), chanceOf(row, 7)];
   assert.deepEqual([a.leadMs, a.draw()], [b.leadMs, b.draw()]);
+});
+
+test('whenever the time is over, no fault was left out while another came twice', () => {
+  const pairs = schemeNames.length * ways.length * (faultNames.length + 1);
+  const first = spread(allRows, 7).slice(0, pairs);
+  assert.equal(new Set(first.map((r) => `${r.scheme} ${r.way} ${r.fault}`)).size, pairs);
+  assert.deepEqual(new Set(spread(allRows, 7).map(rowName)), new Set(allRows.map(rowName)));
+  assert.notDeepEqual(spread(allRows, 7), spread(allRows, 8));
 });
 
 test('repeats count against a row only above what the fault does alone; losses, order and places always do', () => {

@@ -45,6 +45,17 @@ export function sample(rows: readonly Row[], n: number, seed: number): readonly 
   return rows.map((row) => ({ row, at: next() })).sort((a, b) => a.at - b.at).slice(0, n).map(({ row }) => row);
 }
 
+/** All of them, in an order of which every beginning is spread: each fault once on each way of each scheme, at a step that chance draws, before any comes again. */
+export function spread(rows: readonly Row[], seed: number): readonly Row[] {
+  const before = new Map<string, number>();
+  return sample(rows, rows.length, seed).map((row) => {
+    const pair = `${row.scheme} ${row.way} ${row.fault}`;
+    const round = before.get(pair) ?? 0;
+    before.set(pair, round + 1);
+    return { row, round };
+  }).sort((a, b) => a.round - b.round).map(({ row }) => row);
+}
+
 /** FNV-1a: names the row's own chance, whichever other rows run beside it. */
 const numberOf = (text: string): number => Buffer.from(text).reduce((h, byte) => Math.imul(h ^ byte, 0x01000193), 0x811c9dc5) >>> 0;
 
