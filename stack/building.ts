@@ -55,12 +55,16 @@ export class Building {
     this.options.say?.(`${part.name} ready after ${((Date.now() - since) / 1000).toFixed(1)} s${place === '' ? '' : ` on ${place}`}`);
   }
 
-  /** What depends on others goes first, so that it can say goodbye to them. Nothing starts afterwards. */
-  async stopAll(): Promise<void> {
+  /**
+   * What depends on others goes first, so that it can say goodbye to them. Nothing starts afterwards. `all goes`: nobody will
+   * read what the servers have on disk, so only what may have processes of its own gets the time to end them.
+   */
+  async stopAll(how: 'orderly' | 'all goes'): Promise<void> {
     this.#closed = true;
-    for (const kind of ['process', 'connect', 'server'] as const) {
-      await Promise.all(this.parts.filter((one) => one.kind === kind).map(({ part }) => part.stop()));
-    }
+    const end = (kind: StatePart['kind'], stop: (part: RunningPart) => Promise<void>): Promise<unknown> => Promise.all(this.parts.filter((one) => one.kind === kind).map(({ part }) => stop(part)));
+    await end('process', (part) => part.stop());
+    if (how === 'all goes') await Promise.all([end('connect', (part) => part.kill()), end('server', (part) => part.kill())]);
+    else for (const kind of ['connect', 'server'] as const) await end(kind, (part) => part.stop());
     await this.household.endAll();
   }
 }

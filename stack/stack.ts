@@ -140,10 +140,11 @@ const lifeOf = (of: { readonly building: Building; readonly ports: PortReservati
   const { building, ports, keepFolder } = of;
   let over: Promise<void> | null = null;
   const end = async (folder?: 'keep-folder'): Promise<void> => {
-    await building.stopAll();
+    const goes = !keepFolder && folder === undefined;
+    await building.stopAll(goes ? 'all goes' : 'orderly');
     building.household.close();
     ports.release();
-    if (!keepFolder && folder === undefined) rmSync(building.folder, { recursive: true, force: true, maxRetries: 5 });
+    if (goes) rmSync(building.folder, { recursive: true, force: true, maxRetries: 5 });
   };
   return {
     stop: (folder) => (over ??= end(folder)),

@@ -8,7 +8,8 @@ import { kafka, openJournal, Orders, seqOf, Stopping, tellReady, told } from './
 
 /** A commit per batch would be hundreds a second; a graceful stop commits the exact position anyway. */
 const commitEveryMs = 200;
-const sliceMs = 25;
+/** All of a batch is too young: looked at again when its first record is old enough, but what was fetched is fetched again each time. */
+const sliceMs = { least: 100, most: 500 } as const;
 
 const t = told();
 const stopping = new Stopping();
@@ -70,7 +71,7 @@ async function batch(x: EachBatchPayload): Promise<void> {
     positions.set(`${b.topic}/${b.partition}`, { topic: b.topic, partition: b.partition, offset: String(BigInt(message.offset) + 1n) });
   }
   journal.write(done);
-  if (seen === 0) await stopping.pause(sliceMs); // all too young: look again soon
+  if (seen === 0) await stopping.pause(Math.min(sliceMs.most, Math.max(sliceMs.least, Number(b.messages[0]?.timestamp ?? 0) + behindMs - Date.now())));
   if (Date.now() - committedMs >= commitEveryMs) await commit();
   await x.heartbeat();
 }

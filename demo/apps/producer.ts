@@ -5,7 +5,7 @@ import { kafka, openJournal, Orders, Stopping, tellReady, told, type Told } from
 
 interface Draft { readonly key: string; readonly seq: number; readonly partition: number }
 /** One request per tick, one at a time: order per key holds even when the broker makes us wait. */
-const tickMs = 50;
+const tickMs = 100;
 const sendTimeoutMs = 5_000;
 
 const t = told();

@@ -10,10 +10,14 @@ import type { Endpoint, FromThread, Task, ToThread } from './messages.ts';
 export interface ComparerOptions {
   /** Default: one per core. */
   readonly threads?: number;
-  /** A thread without work is ended after so long, ms: it holds 40 MiB for nothing, and is there again in 0.2 s. */
+  /** A thread without work is ended after so long, ms: it holds 40 MiB for nothing, and loads for half a second when it is wanted again. */
   readonly idleMs?: number;
 }
-const defaultIdleMs = 15_000;
+/** The comparisons of one migration come closer together than that. */
+const defaultIdleMs = 60_000;
+/** What one thread compares while another would still be loading. */
+const offsetsWorthAThread = 100_000n;
+const offsetsOf = ({ starts, ends }: PartitionAsk): bigint => ends.origin - starts.origin;
 /** JavaScript heap of a thread; records live in buffers outside of it, bounded by what is fetched. */
 const heapMb = { maxOldGenerationSizeMb: 40, maxYoungGenerationSizeMb: 6 };
 
@@ -36,8 +40,13 @@ export function createComparer(catalog: Pick<Catalog, 'clusters'>, options: Comp
     return { ...found, name };
   };
 
+  /** Threads worth having: those at work, and as many more as what waits would keep busy. */
+  function worthwhile(): number {
+    const offsets = waiting.reduce((sum, { task }) => sum + offsetsOf(task.ask), 0n);
+    return Math.max(1, threads.size - idle.length + Number(offsets / offsetsWorthAThread));
+  }
   function handOut(): void {
-    while (waiting.length > 0 && (idle.length > 0 || threads.size < most)) {
+    while (waiting.length > 0 && (idle.length > 0 || threads.size < Math.min(most, worthwhile()))) {
       const job = waiting.shift();
       if (job === undefined) return;
       const thread = idle.pop() ?? opened();
