@@ -27,15 +27,18 @@ export async function ending(handle: WorkflowHandle): Promise<Ended> {
   }
 }
 
+/** Traffic goes on for so long where everybody has arrived, ms. */
+const trafficMs = 2_000;
 /** After so long without a record read, what is left is lost, ms. */
 const stillMs = 6_000;
 
 /** Traffic on the new side for a moment; then the writers stop, the readers drain, and all stop. `losing`: something is expected never to be read. */
 export async function settle({ books, supervisor }: Stage, orders: number, losing = false): Promise<void> {
-  const least = Math.max(orders, books.acknowledged('orders') + 2_000);
+  const least = Math.max(orders, books.acknowledged('orders') + 1);
+  const sinceMs = Date.now();
   const alive = supervisor.count('shop');
   if (alive.source + alive.target > 0)
-    await until(`${least} orders`, 120_000, async () => { await books.refresh(); return books.acknowledged('orders') >= least; });
+    await until(`${least} orders`, 120_000, async () => { await books.refresh(); return books.acknowledged('orders') >= least && Date.now() - sinceMs >= trafficMs; });
   await supervisor.stop('shop');
   // What is still missing after this time is counted as lost.
   let seen = { left: '', sinceMs: Date.now() };

@@ -38,11 +38,12 @@ export const progressOf = (stage: Stage, handle: WorkflowHandle): Promise<Progre
 export async function operate(stage: Stage, handle: WorkflowHandle, answers: Answers, withinMs: number, enough: () => Promise<boolean> = async () => false): Promise<void> {
   let last = 'nothing was heard';
   const answered: string[] = [];
-  for (const end = Date.now() + withinMs; ; await new Promise((r) => setTimeout(r, 200))) {
+  const looks = { everyMs: 250, closedEvery: 4 };
+  for (let [end, look] = [Date.now() + withinMs, 0]; ; look++, await new Promise((r) => setTimeout(r, looks.everyMs))) {
     if (Date.now() > end) throw new Error([`The migration did not end within ${withinMs / 1_000} s; at the end: ${last}`, ...answered.slice(-5), ...(await surroundings(stage, handle))].join('\n'));
     try {
       if (await enough()) return;
-      if (!['RUNNING', 'CONTINUED_AS_NEW'].includes((await soon(stage, () => handle.describe())).status.name)) return;
+      if (look % looks.closedEvery === 0 && !['RUNNING', 'CONTINUED_AS_NEW'].includes((await soon(stage, () => handle.describe())).status.name)) return;
       const p = await progressOf(stage, handle);
       last = `${p.state} ${p.unit}: ${p.question?.text ?? p.say}${p.question?.claims.filter((c) => !c.holds).map((c) => ` ✘ ${c.text}`).join('') ?? ''}`;
       const answer = p.question === null ? null : answers(p.question, p);
