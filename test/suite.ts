@@ -17,8 +17,8 @@ export async function files(kind: 'fast' | 'stack'): Promise<string[]> {
   return all.filter((f) => f.endsWith('.stack.test.ts') === (kind === 'stack')).sort();
 }
 
-/** `concurrency`: files at a time. A file that hangs ends as failed after `timeoutMs`. */
-export async function runFiles(names: readonly string[], options: { concurrency: number; timeoutMs: number }): Promise<Counts> {
+/** `concurrency`: processes at a time. One that hangs ends as failed after `timeoutMs`. What prints at its end can run beside another. */
+export async function runFiles(names: readonly string[], options: { concurrency: number; timeoutMs: number; print?: 'as it comes' | 'at the end' }): Promise<Counts> {
   const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
   const failures: string[] = [];
   using shared = together(names);
@@ -31,7 +31,12 @@ export async function runFiles(names: readonly string[], options: { concurrency:
   });
   stream.on('test:fail', (fail) => { failures.push(`${fail.file ?? ''}: ${fail.name}`); });
   const reported = stream.compose(spec);
-  for await (const chunk of reported) process.stdout.write(chunk as string);
+  const kept: string[] = [];
+  for await (const chunk of reported) {
+    if (options.print === 'at the end') kept.push(chunk as string);
+    else process.stdout.write(chunk as string);
+  }
+  process.stdout.write(kept.join(''));
   if (failures.length > 0) {
     counts.failed = Math.max(counts.failed, 1);
     console.log(`\nFailed:\n${failures.map((f) => `  ${f}`).join('\n')}`);

@@ -1,6 +1,6 @@
 /**
  * Test files that share a process: what they load is loaded once, and what the JIT learned in one serves the next. A file keeps a
- * process to itself if it measures memory, holds the SDK's runtime or waits for processes of its own.
+ * process to itself if it has a stack, measures memory, holds the SDK's runtime or waits for processes of its own.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -19,8 +19,9 @@ function dealt(names: readonly string[], piles: number): readonly (readonly stri
 /** Files to run in place of `names`, those that take longest first; `Symbol.dispose` takes away what was written for it. */
 export function together(names: readonly string[]): { readonly files: readonly string[]; [Symbol.dispose](): void } {
   const folder = mkdtempSync(join(tmpdir(), 'cutover-tests-'));
-  const single = names.filter((n) => alone.test(n));
-  const light = names.filter((n) => !alone.test(n));
+  const keepsToItself = (n: string): boolean => n.endsWith('.stack.test.ts') || alone.test(n);
+  const single = names.filter(keepsToItself);
+  const light = names.filter((n) => !keepsToItself(n));
   const piles = [...dealt(light.filter((n) => inThread(n)), 2), ...dealt(light.filter((n) => !inThread(n)), 2)];
   const written = piles.map((pile, i) => {
     const file = join(folder, `${i + 1}.mjs`);
