@@ -4,8 +4,6 @@ import { nextSequences } from '../journal.ts';
 import { kafka, openJournal, Orders, Stopping, tellReady, told, type Told } from './process.ts';
 
 interface Draft { readonly key: string; readonly seq: number; readonly partition: number }
-/** One request per tick, one at a time: order per key holds even when the broker makes us wait. */
-const tickMs = 100;
 const sendTimeoutMs = 5_000;
 
 const t = told();
@@ -13,6 +11,8 @@ const stopping = new Stopping();
 const orders = new Orders(t);
 const topic = t.option('topic');
 const ratePerMs = Number(t.option('rate')) / 1_000;
+/** One request per tick, one at a time: order per key holds even when the broker makes us wait. It carries some thirty orders. */
+const tickMs = Math.min(200, Math.max(50, Math.round(30 / ratePerMs)));
 
 /** Known when the first order is taken: until then another set may take them. */
 let next: Map<string, number> | null = null;

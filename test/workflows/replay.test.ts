@@ -39,7 +39,7 @@ async function replay(given: readonly { readonly name: string; readonly text: st
 
 test('every recorded history replays on the present workflows', async () => {
   const names = await jsonIn(histories);
-  for (const scheme of [...Object.keys(schemes), 'estate']) assert.ok(names.some((n) => n.startsWith(`${scheme}/`)), `no history of ${scheme}: node test/workflows/record${scheme === 'estate' ? '-estate' : ''}.ts`);
+  for (const kind of [...Object.keys(schemes), 'estate', 'verify']) assert.ok(names.some((n) => n.startsWith(`${kind}/`)), `no history of ${kind}: node test/workflows/record${isSchemeName(kind) ? '' : `-${kind}`}.ts`);
   assert.deepEqual(await replay(await Promise.all(names.map(async (name) => ({ name, text: await read(name) })))), []);
 });
 
