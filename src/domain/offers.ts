@@ -107,7 +107,7 @@ export function instead(m: Pick<Migration, 'applications' | 'outage'>): string {
 }
 
 /** The shortest outage that any of them tolerates, ms; `null`: none of them says. */
-function smallestOutage(applications: readonly Application[]): number | null {
+export function smallestOutage(applications: readonly Application[]): number | null {
   const all = applications.flatMap((a) => [
     ...(a.writes.length > 0 ? [a.tolerates?.writeOutageMs ?? Infinity] : []), ...(a.reads.length > 0 && (a.tolerates?.readOutageMs ?? 0) > 0 ? [a.tolerates?.readOutageMs ?? Infinity] : []),
   ]);

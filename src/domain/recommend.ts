@@ -5,7 +5,7 @@
 import { cutSets } from './cutsets.ts';
 import { dependencies, matching, patterns, processing, restarts, type PatternRow, type Start, type Traits } from './decision-tables.ts';
 import { readsOf, type Application, type Migration } from './migration.ts';
-import { instead, objections, offerName, offers, type Offer } from './offers.ts';
+import { instead, objections, offerName, offers, smallestOutage, type Offer } from './offers.ts';
 
 /** What was measured; every part is optional, and what is absent is not guessed. */
 export interface Measured {
@@ -76,16 +76,35 @@ export function traitsOf(m: Asked, applications: readonly Application[], x: Circ
 }
 const away = (ms: readonly (number | undefined)[]): Traits['writes'] => (ms.some((v) => v === 0) ? 'none' : ms.some((v) => v !== undefined) ? 'short' : 'any');
 
+interface Choice { readonly row: PatternRow; readonly offer: Offer }
+/** The first row whose offer nothing speaks against; what was passed over is added to `rejected`. */
+function choose(m: Asked, applications: readonly Application[], of: { readonly traits: Traits; readonly measured: Measured; readonly rejected: Map<string, string> }): Choice | null {
+  for (const row of matching(patterns, of.traits)) {
+    const offer = offerFor(row, of.traits);
+    const against = [...speaksAgainst(m, applications, offer), ...measuredAgainst(m, applications, offer, of.measured)];
+    if (against.length === 0) return { row, offer };
+    of.rejected.set(offerName(offer), against.join('; '));
+  }
+  return null;
+}
+
 function propose(m: Asked, applications: readonly Application[], x: Circumstances): Proposal {
-  const traits = traitsOf(m, applications, x);
-  const rejected = new Map<string, string>();
-  const forecast = forecastOf(applications, x.measured ?? {}, traits);
-  const base = { applications: applications.map((a) => a.name), forecast };
-  for (const row of matching(patterns, traits)) {
-    const offer = offerFor(row, traits);
-    const against = [...speaksAgainst(m, applications, offer), ...measuredAgainst(m, applications, offer, x.measured ?? {})];
-    if (against.length > 0) { rejected.set(offerName(offer), against.join('; ')); continue; }
-    return { ...base, ...decided({ row, offer, applications, traits, own: (a) => traitsOf(m, [a], x) }), rejected: [...names(rejected), ...others({ m, applications, chosen: offer, traits, known: rejected })] };
+  const [traits, measured, rejected] = [traitsOf(m, applications, x), x.measured ?? {}, new Map<string, string>()];
+  const base = { applications: applications.map((a) => a.name), forecast: forecastOf(applications, measured, traits) };
+  const told = ({ row, offer }: Choice, condition = ''): Proposal => ({
+    ...base, ...decided({ row, offer, applications, traits, own: (a) => traitsOf(m, [a], x), condition }),
+    rejected: [...names(rejected), ...others({ m, applications, chosen: offer, traits, known: rejected })],
+  });
+  const chosen = choose(m, applications, { traits, measured, rejected });
+  if (chosen) return told(chosen);
+  // The budget is the operator's own choice: a smaller one may be all that is missing.
+  const least = smallestOutage(applications);
+  if (least !== null && least > m.outage.undoReserveMs && least < m.outage.budgetMs) {
+    const smaller = choose({ ...m, outage: { ...m.outage, budgetMs: least } }, applications, { traits, measured, rejected: new Map() });
+    if (smaller) {
+      rejected.delete(offerName(smaller.offer));
+      return told(smaller, `; it needs outage.budgetMs of at most ${least} in place of ${m.outage.budgetMs}, because nobody here tolerates more`);
+    }
   }
   return {
     ...base, scheme: null, kind: '', start: {}, order: 'none', row: null,
@@ -112,16 +131,16 @@ function speaksAgainst(m: Asked, applications: readonly Application[], o: Offer)
   return applications.flatMap((a) => objections(lenient(a), o, m.outage.budgetMs).map((why) => `${a.name} ${why}`));
 }
 
-interface Deciding { readonly row: PatternRow; readonly offer: Offer; readonly applications: readonly Application[]; readonly traits: Traits; readonly own: (a: Application) => Traits }
+interface Deciding { readonly row: PatternRow; readonly offer: Offer; readonly applications: readonly Application[]; readonly traits: Traits; readonly own: (a: Application) => Traits; readonly condition: string }
 /** Each application starts as its own tolerance allows, whatever the others say. */
-function decided({ row, offer, applications, traits: t, own }: Deciding): Pick<Proposal, 'scheme' | 'kind' | 'start' | 'order' | 'because' | 'row'> {
+function decided({ row, offer, applications, traits: t, own, condition }: Deciding): Pick<Proposal, 'scheme' | 'kind' | 'start' | 'order' | 'because' | 'row'> {
   const more = matching(dependencies, t).map((d) => d.says).slice(0, 1);
   const none = t.writes === 'none' && offer.consumers === 'two sets' ? ['; no scheme promises 0 ms: the switch itself takes what the outage of the plan says'] : [];
   return {
     scheme: offer.scheme, kind: offer.kind, row: row.id,
     start: Object.fromEntries(applications.flatMap((a) => a.reads.map((r) => [r.group, startOf(offer, own(a))] as const))),
     order: (offer.scheme === 'restartAllAtOnce' ? matching(restarts, t) : matching(processing, t))[0]?.order.join(' or ') ?? 'one by one',
-    because: `${offerName(offer)}, because ${row.because}${more.map((s) => `; it ${s}`).join('')}${none.join('')}.`,
+    because: `${offerName(offer)}, because ${row.because}${more.map((s) => `; it ${s}`).join('')}${none.join('')}${condition}.`,
   };
 }
 

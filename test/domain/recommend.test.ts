@@ -107,6 +107,15 @@ test('choosing: sizes are told as far as they were measured', () => {
   const { together } = recommend({ ...asked(nothing), connect: 'c' }, { measured: { topics: { t: { bytes: 100 * 1_048_576 } }, copyBytesPerSecond: 10 * 1_048_576 } });
   assert.deepEqual(together.forecast, ['100 MiB are copied: about 10 s']);
 });
+test('choosing: where only the budget is too long, the scheme is proposed with the budget that it needs', () => {
+  const tight = asked({ ...nothing, readOutageMs: 60_000, writeOutageMs: 5_000 }, { writes: ['out'] });
+  const { together } = recommend(tight, { copied: true });
+  assert.equal(together.scheme, 'stopRestartRepeat');
+  assert.match(together.because, /; it needs outage\.budgetMs of at most 5000 in place of 10000, because nobody here tolerates more\.$/);
+  assert.ok(!together.rejected.some((r) => r.scheme.startsWith('stopRestartRepeat')), 'what is proposed is not rejected as well');
+  const { together: hopeless } = recommend(asked({ ...nothing, writeOutageMs: 2_000 }, { writes: ['out'] }), { copied: true });
+  assert.equal(hopeless.scheme, null, 'a budget below its own reserve is none');
+});
 test('choosing: what nobody can keep is said to be so', () => {
   const { together } = recommend(asked({ ...nothing, readOutageMs: 0 }), { copied: false });
   assert.equal(together.scheme, null);
