@@ -96,6 +96,13 @@ export async function assertMoved(stage: Stage, to: Side, order: 'kept' | 'measu
   console.log(`  counted ${Object.entries(count.produced).map(([t, n]) => `${n} ${t}`).join(', ')}: 0 lost, 0 duplicated, ${reordered} reordered`);
 }
 
+/** Nothing was read again, or out of order where order is promised. What is lost shows when everything has been read, at the end. */
+export async function assertKept(stage: Stage, order: 'kept' | 'measured' = 'kept'): Promise<void> {
+  await stage.books.refresh();
+  const count = stage.books.count(duties, derived);
+  assert.deepEqual(count.duties.filter((d) => d.duplicated > 0 || (d.reordered > 0 && order === 'kept')), []);
+}
+
 export const isWriter = (application: string): boolean => Object.values(writers).flat().includes(application);
 
 /** Each time a writer was stopped and started again, by the supervisor's own clock. */
