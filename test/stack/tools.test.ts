@@ -9,6 +9,7 @@ import { after, describe, it } from 'node:test';
 const scratch = mkdtempSync(join(tmpdir(), 'cutover-tools-test-'));
 after(() => rmSync(scratch, { recursive: true, force: true }));
 
+const compiled = process.env['NODE_COMPILE_CACHE'];
 /** Runs `startStack` on a machine whose PATH holds nothing but Node, with an empty cache. */
 const startOnBareMachine = (options: string): Promise<{ readonly err: string; readonly cache: string }> => {
   const [bin, cache] = [mkdtempSync(join(scratch, 'bin-')), mkdtempSync(join(scratch, 'cache-'))];
@@ -16,7 +17,7 @@ const startOnBareMachine = (options: string): Promise<{ readonly err: string; re
   const script = `import { startStack } from ${JSON.stringify(join(import.meta.dirname, '..', '..', 'stack', 'stack.ts'))};
     try { await startStack(${options}); } catch (error) { console.error(error.message); process.exitCode = 1; }`;
   return new Promise((resolve) => {
-    execFile(process.execPath, ['--input-type=module', '-e', script], { env: { PATH: bin, CUTOVER_CACHE: cache, TMPDIR: scratch } }, (_error, _out, err) => resolve({ err, cache }));
+    execFile(process.execPath, ['--input-type=module', '-e', script], { env: { PATH: bin, CUTOVER_CACHE: cache, TMPDIR: scratch, ...(compiled === undefined ? {} : { NODE_COMPILE_CACHE: compiled }) } }, (_error, _out, err) => resolve({ err, cache }));
   });
 };
 const named = (err: string): readonly string[] => err.trim().split('\n').map((line) => /^(\w+) /.exec(line)?.[1] ?? line);
