@@ -6,7 +6,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { ending } from '../../demo/ending.ts';
 import { workflowIdOf } from '../../src/domain/migration.ts';
 import type { OutageRecord, Progress, Question } from '../../src/domain/progress.ts';
-import { progressOf } from '../scenarios/scene.ts';
+import { progressOf, surroundings } from '../scenarios/scene.ts';
 import { applications, openCast, type Cast, type House } from './cast.ts';
 import { strikeOf, type Strike, type Struck } from './faults.ts';
 import { recovered } from './health.ts';
@@ -126,7 +126,7 @@ class Series {
     let last = 'nothing was heard';
     while (!over()) {
       await new Promise((r) => setTimeout(r, 100));
-      if (Date.now() - heardMs > stretchWithinMs) throw new Error(`No hold within ${stretchWithinMs / 1_000} s; at the end: ${last}`);
+      if (Date.now() - heardMs > stretchWithinMs) throw new Error([`No hold within ${stretchWithinMs / 1_000} s; at the end: ${last}`, ...await surroundings(stage, this.#handleOf)].join('; '));
       try {
         const p = await progressOf(stage, this.#handleOf);
         last = `${p.state} ${p.unit}: ${p.question?.text ?? p.say}`;

@@ -60,7 +60,7 @@ export async function operate(stage: Stage, handle: WorkflowHandle, answers: Ans
 }
 
 /** For whoever reads the failure and has no machine to look at: what is pending, and which processes did not end well. */
-async function surroundings(stage: Stage, handle: WorkflowHandle): Promise<readonly string[]> {
+export async function surroundings(stage: Stage, handle: WorkflowHandle): Promise<readonly string[]> {
   const ends = stage.supervisor.events.filter((e) => e.what === 'died' || e.what === 'killed').map((e) => `${new Date(e.atMs).toISOString()} ${e.application} ${e.what} on the ${e.side}`);
   const pending = await soon(stage, () => handle.describe()).then(({ raw }) => [
     ...(raw.pendingActivities ?? []).map((a) => `pending ${a.activityType?.name}, attempt ${a.attempt}${a.lastFailure?.message ? `, last failure: ${a.lastFailure.message}` : ''}`),
