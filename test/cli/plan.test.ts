@@ -70,7 +70,8 @@ test('recommend: reads the same file, proposes and says why; JSON on one stream'
   const path = await file(t, JSON.stringify({ ...JSON.parse(tolerant('stopRestartRepeat')) as object, measured: { groups: { g: { lagRecords: 1000, recordsPerSecond: 100 } } } }));
   const said = await cutover(['recommend', path]);
   assert.equal(said.code, 1, said.err);
-  assert.match(said.out, /^shop\n  scheme         none\n  because        No scheme keeps all that was declared/);
+  assert.match(said.out, /^shop\n  scheme         stopRestartRepeat\n  because        .*; it needs outage\.budgetMs of at most 2000 in place of 5000, /);
+  assert.match(said.out, /^All in one migration\n  scheme         none\n  because        No scheme keeps all that was declared/m);
   assert.match(said.out, /blueGreen muted: shop tolerates 2000 ms without a running writer/);
   assert.match(said.out, /forecast       group g is 1000 records behind: about 10 s to drain/);
   const { out } = await cutover(['recommend', example, '--json']);

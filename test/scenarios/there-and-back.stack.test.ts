@@ -1,11 +1,12 @@
 /** After the openings: back, forward, back again in one run; and a workflow that is terminated, once inside an outage and once on its way back. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { test } from 'node:test';
 import { promisify } from 'node:util';
 import type { WorkflowHandle } from '@temporalio/client';
 import type { Stage } from '../../demo/stage.ts';
 import { random } from '../guarantees/draw.ts';
-import { assertRunning, ended, isWriter, onward, operate, progressOf, silences, startMigration } from './scene.ts';
+import { assertMoved, assertRunning, ended, isWriter, onward, operate, progressOf, setScene, silences, startMigration } from './scene.ts';
 
 const outage = { budgetMs: 10_000, undoReserveMs: 3_300 };
 const last = 'finish/approve the finish';
@@ -21,7 +22,15 @@ const longestAfterOpeningMs = 12_000;
 /** Where a rollback stops before the last one, which leads to the start; drawn as well. */
 const turningPoints = ['prepare', 'move audit'] as const;
 
-export async function thereAndBack(stage: Stage): Promise<void> {
+test('the way back under live traffic: 0 lost, 0 twice, 0 out of order', async (t) => {
+  await using resources = new AsyncDisposableStack();
+  const stage = await setScene(resources);
+  await t.test('forward, back, forward, back in one run', () => thereAndBack(stage));
+  await t.test('terminated inside an outage, then on its way back, and recovered each time from the ledger', () => terminatedTwice(stage));
+  await assertMoved(stage, 'source');
+});
+
+async function thereAndBack(stage: Stage): Promise<void> {
   const seed = Number(process.env['CUTOVER_SEED'] ?? Date.now() % 1_000_000);
   console.log(`  ${rollbacks} rollbacks, seed ${seed}`);
   const next = random(seed);
@@ -43,7 +52,7 @@ export async function thereAndBack(stage: Stage): Promise<void> {
   assertRunning(stage, 'source');
 }
 
-export async function terminatedTwice(stage: Stage): Promise<void> {
+async function terminatedTwice(stage: Stage): Promise<void> {
   let handle = await startMigration(stage, outage);
   const { workflowId } = handle;
   const terminateWhen = async (moment: (state: string, unit: string) => boolean): Promise<void> => {

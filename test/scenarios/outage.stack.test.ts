@@ -3,16 +3,15 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Stage } from '../../demo/stage.ts';
+import { test } from 'node:test';
 import { eventually } from '../adapters/fleet/until.ts';
-import { assertRunning, ended, onward, operate, silences, startMigration } from './scene.ts';
+import { assertMoved, ended, onward, operate, setScene, silences, startMigration } from './scene.ts';
 
 const outage = { budgetMs: 2_000, undoReserveMs: 500 };
 /** From a stop confirmed to the start on the source. Wanted on a quiet machine: 3.5 s, and 8 s with a restart of the worker; a busy one is given more. */
 const longestMs: Readonly<Record<string, number>> = { hang: 10_000, die: 30_000 };
 
-/** An activity that hangs past its time and writes late, then a worker killed and restarted: producers return to the source. */
-export async function outageFails(stage: Stage): Promise<void> {
+test('outage: an activity that hangs past its time and writes late, then a worker killed and restarted: producers return to the source, 0 lost, 0 twice', async () => {
   await using resources = new AsyncDisposableStack();
   const folder = mkdtempSync(join(tmpdir(), 'cutover-fault-'));
   resources.defer(() => { rmSync(folder, { recursive: true }); });
@@ -20,14 +19,12 @@ export async function outageFails(stage: Stage): Promise<void> {
   const plan = (fault: string): void => { writeFileSync(faultFile, fault); };
   const met = (fault: string): boolean => readFileSync(faultFile, 'utf8') === `met ${fault}`;
   plan('');
-  await stage.worker.stop();
-  const worker = await stage.stack.startWorker({ name: 'faulty-worker', entry: 'test/scenarios/faulty-worker.ts', env: { CUTOVER_FAULT: faultFile } });
-  resources.defer(async () => { await worker.stop(); await stage.worker.start(); });
+  const stage = await setScene(resources, { worker: { entry: 'test/scenarios/faulty-worker.ts', env: { CUTOVER_FAULT: faultFile } } });
   const faults = Object.keys(longestMs);
   const seen: string[] = [];
   const handle = await startMigration(stage, outage);
   plan('hang');
-  const restart = eventually('the worker is killed in the outage', () => worker.state === 'stopped', 240_000).then(() => worker.start());
+  const restart = eventually('the worker is killed in the outage', () => stage.worker.state === 'stopped', 240_000).then(() => stage.worker.start());
   await Promise.all([restart, operate(stage, handle, (q) => {
     const [fault = ''] = faults;
     if (q.kind !== 'failed' || !q.name.endsWith('/outage') || !met(fault)) return onward(q);
@@ -44,6 +41,6 @@ export async function outageFails(stage: Stage): Promise<void> {
   const end = await ended(handle, 'rolled-back');
   assert.deepEqual(seen, ['hang', 'die']);
   assert.ok(end.outages.every((o) => o.outcome === 'undone'), JSON.stringify(end.outages));
-  assert.match(readFileSync(worker.logFile, 'utf8'), /fault: tried to write late/);
-  assertRunning(stage, 'source');
-}
+  assert.match(readFileSync(stage.worker.logFile, 'utf8'), /fault: tried to write late/);
+  await assertMoved(stage, 'source');
+});

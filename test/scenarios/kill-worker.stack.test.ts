@@ -1,9 +1,10 @@
 /** Cutover's worker and Temporal's server die at random moments of a migration under live traffic. */
+import { test } from 'node:test';
 import type { WorkflowHandle } from '@temporalio/client';
 import type { Stage } from '../../demo/stage.ts';
 import type { Progress } from '../../src/domain/progress.ts';
 import { random } from '../guarantees/draw.ts';
-import { ended, onward, operate, progressOf, silences, startMigration } from './scene.ts';
+import { assertMoved, ended, onward, operate, progressOf, setScene, silences, startMigration } from './scene.ts';
 
 /** `CUTOVER_SEED` repeats the choices of a run. */
 const kills = 5;
@@ -18,11 +19,12 @@ async function once(stage: Stage, handle: WorkflowHandle, moment: (p: Progress) 
   throw new Error('The moment of a kill did not come within 120 s.');
 }
 
-export async function killed(stage: Stage): Promise<void> {
+test('the worker is killed five times and the Temporal server once: the migration completes, 0 lost, 0 twice, 0 out of order', async () => {
+  await using resources = new AsyncDisposableStack();
+  const stage = await setScene(resources);
   const seed = Number(process.env['CUTOVER_SEED'] ?? Date.now() % 1_000_000);
   console.log(`  seed ${seed}`);
   const next = random(seed);
-  const before = stage.supervisor.events.length;
   const handle = await startMigration(stage, { budgetMs: 10_000, undoReserveMs: 3_300 });
   const [server, ...shares] = [Math.floor(next() * kills), ...Array.from({ length: kills }, next).sort((a, b) => a - b)];
   let killing = true;
@@ -44,5 +46,6 @@ export async function killed(stage: Stage): Promise<void> {
     operate(stage, handle, (q) => (q.name.startsWith('finish/') && killing ? null : onward(q)), 300_000),
   ]);
   await ended(handle, 'completed');
-  for (const s of silences(stage.supervisor.events.slice(before))) console.log(`  ${s.application}: ${s.ms} ms from stop confirmed to start on the ${s.backOn}`);
-}
+  for (const s of silences(stage.supervisor.events)) console.log(`  ${s.application}: ${s.ms} ms from stop confirmed to start on the ${s.backOn}`);
+  await assertMoved(stage, 'target');
+});
