@@ -115,7 +115,7 @@ export const mirrors = (ports: Ports, record: LedgerBook) => ({
       const spec = await findMirror(ports, { ...x, set });
       if (!spec) continue; // an earlier try of this step removed it
       await ports.mirrors.awaitStopped(spec, at.until);
-      await requireStoredAtCut(ports, record, { x: { ...x, set }, spec });
+      await requireEndedAtCut(ports, record, { x: { ...x, set }, spec, at });
       await keepSyncs(ports, record, { ...x, spec }, at);
       at.until.check();
       await ports.mirrors.remove(spec, at.until);
@@ -151,6 +151,14 @@ async function shownFirst(ports: Ports, record: LedgerBook, { x, spec, at }: { r
   const say = await showFirstCopies(ports, record, { x, spec, mark, at });
   await record.write(x.m, [entry(shownKey(x, spec.name), { epoch: mark.epoch, say })], 'one', at);
   return say;
+}
+
+/** The removal takes what was stored before it takes the connector: where an earlier try came between the two, its proof stands in the ledger. */
+async function requireEndedAtCut(ports: Ports, record: LedgerBook, { x, spec, at }: { readonly x: OfSet; readonly spec: MirrorSpec; readonly at: At }): Promise<void> {
+  const key = `${x.c.run}/ended-at-cut/${spec.name}`;
+  if ((await ports.mirrors.progress(spec)).size === 0 && (await record.read(x.m, key)).has(key)) return;
+  await requireStoredAtCut(ports, record, { x, spec });
+  await record.write(x.m, [entry(key, { atMs: at.now() })], 'one', at);
 }
 
 /** What Connect stored must be the last record before the cut that ended it: the proof that nothing was on its way. */

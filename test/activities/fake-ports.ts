@@ -254,6 +254,8 @@ export class FakeWorld {
       },
     };
   }
+  /** A removal of a mirror ends after its stored places are gone, and before its connector is. */
+  removalInterrupted = false;
   #mirrors(): Mirrors {
     const of = (spec: MirrorSpec): FakeMirror | undefined => this.connectors.get(spec.name);
     const must = (spec: MirrorSpec): FakeMirror => { const m = of(spec); if (!m) throw new Failure('MirrorStuck', `no connector ${spec.name}`); return m; };
@@ -268,7 +270,12 @@ export class FakeWorld {
       silence: async (spec, _writers, until) => { until.check(); must(spec).state = 'STOPPED'; return { fromMs: 0, toMs: 12 }; },
       awaitStopped: async (spec) => { if (must(spec).state !== 'STOPPED') throw new Failure('MirrorStuck', 'still running'); },
       resume: async (spec, until) => { until.check(); must(spec).state = 'RUNNING'; },
-      remove: async (spec, until) => { until.check(); this.connectors.delete(spec.name); },
+      remove: async (spec, until) => {
+        until.check();
+        of(spec)?.next.clear();
+        if (this.removalInterrupted) throw new Failure('Unreachable', `Connect worker ${spec.connect} did not answer.`);
+        this.connectors.delete(spec.name);
+      },
       anchors: async (spec) => of(spec)?.anchors ?? new Map<string, Anchor[]>(),
     };
   }

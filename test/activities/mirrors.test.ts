@@ -199,3 +199,19 @@ test('retired only when what it stored ends exactly at the cut', async () => {
   assert.equal(w.connectors.size, 0);
   assert.match((await work.retireMirrors({ m, c: context('retire'), sets: [set], toward: 'target' })).say, /no mirror was left/);
 });
+
+test('a retirement that was interrupted after what was stored had gone, and before the connector had, goes on; without its proof nothing does', async () => {
+  const { w, work, name } = await silenced();
+  await work.markCut({ m, set, to: 'target', c: context('cut'), before: { epoch: 1 } });
+  const stored = w.connectors.get(name)?.next ?? assert.fail('no mirror');
+  const places = [...stored];
+  stored.clear();
+  await assert.rejects(work.retireMirrors({ m, c: context('retire'), sets: [set], toward: 'target' }), { type: 'MirrorDamaged' }, 'nothing was ever proven of it');
+  for (const [key, next] of places) stored.set(key, next);
+  w.removalInterrupted = true;
+  await assert.rejects(work.retireMirrors({ m, c: context('retire'), sets: [set], toward: 'target' }));
+  assert.deepEqual([w.connectors.size, stored.size], [1, 0]);
+  w.removalInterrupted = false;
+  await work.retireMirrors({ m, c: context('retire'), sets: [set], toward: 'target' });
+  assert.equal(w.connectors.size, 0);
+});
