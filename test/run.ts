@@ -1,11 +1,11 @@
 /** `npm test`: the check, then every test on the real stack. Sets up what it needs by itself. */
 import { ensureTools } from '../stack/tools.ts';
-import { files, runFiles, type Counts } from './suite.ts';
+import { files, runFast, runFiles, type Counts } from './suite.ts';
 import { staticSteps } from './steps.ts';
 
 const from = performance.now();
 const [steps] = await Promise.all([staticSteps(), ensureTools({ temporal: true, kafka: true })]);
-const fast = await runFiles(await files('fast'), { concurrency: 4, timeoutMs: 600_000 });
+const fast = await runFast(600_000);
 console.log(`without a cluster: ${Math.round((performance.now() - from) / 1000)} s`);
 const stack = await files('stack');
 // Whole migrations under traffic use two thirds of two cores, the others half: one of each at a time. The demo is timed, and runs alone.

@@ -4,9 +4,9 @@ import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 import { join } from 'node:path';
 import { cacheFolder } from '../stack/cache.ts';
-import { together } from './together.ts';
+import { isAlone, together } from './together.ts';
 
-/** Every test file is a process of its own, and all of them load the same modules. */
+/** Tests run in many processes, and all of them load the same modules. */
 process.env['NODE_COMPILE_CACHE'] ??= join(cacheFolder(), 'node');
 
 export interface Counts { passed: number; failed: number; skipped: number }
@@ -42,4 +42,14 @@ export async function runFiles(names: readonly string[], options: { concurrency:
     console.log(`\nFailed:\n${failures.map((f) => `  ${f}`).join('\n')}`);
   }
   return counts;
+}
+
+/** Everything without a stack. A file alone has two minutes, as a process that many files share has `sharedMs`. */
+export async function runFast(sharedMs: number): Promise<Counts> {
+  const names = await files('fast');
+  const [one, other] = await Promise.all([
+    runFiles(names.filter((n) => !isAlone(n)), { concurrency: 4, timeoutMs: sharedMs }),
+    runFiles(names.filter(isAlone), { concurrency: 2, timeoutMs: 120_000, print: 'at the end' }),
+  ]);
+  return { passed: one.passed + other.passed, failed: one.failed + other.failed, skipped: one.skipped + other.skipped };
 }

@@ -16,12 +16,14 @@ function dealt(names: readonly string[], piles: number): readonly (readonly stri
   return Array.from({ length: piles }, (_, pile) => names.filter((_name, i) => i % piles === pile)).filter((pile) => pile.length > 0);
 }
 
+/** Whether a file has its process to itself. */
+export const isAlone = (name: string): boolean => name.endsWith('.stack.test.ts') || alone.test(name);
+
 /** Files to run in place of `names`, those that take longest first; `Symbol.dispose` takes away what was written for it. */
 export function together(names: readonly string[]): { readonly files: readonly string[]; [Symbol.dispose](): void } {
   const folder = mkdtempSync(join(tmpdir(), 'cutover-tests-'));
-  const keepsToItself = (n: string): boolean => n.endsWith('.stack.test.ts') || alone.test(n);
-  const single = names.filter(keepsToItself);
-  const light = names.filter((n) => !keepsToItself(n));
+  const single = names.filter(isAlone);
+  const light = names.filter((n) => !isAlone(n));
   const piles = [...dealt(light.filter((n) => inThread(n)), 2), ...dealt(light.filter((n) => !inThread(n)), 2)];
   const written = piles.map((pile, i) => {
     const file = join(folder, `${i + 1}.mjs`);

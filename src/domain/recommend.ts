@@ -103,7 +103,7 @@ function propose(m: Asked, applications: readonly Application[], x: Circumstance
     const smaller = choose({ ...m, outage: { ...m.outage, budgetMs: least } }, applications, { traits, measured, rejected: new Map() });
     if (smaller) {
       rejected.delete(offerName(smaller.offer));
-      return told(smaller, `; it needs outage.budgetMs of at most ${least} in place of ${m.outage.budgetMs}, because nobody here tolerates more`);
+      return told(smaller, `; it needs outage.budgetMs of at most ${least} in place of ${m.outage.budgetMs}, because the strictest here tolerates no more`);
     }
   }
   return {

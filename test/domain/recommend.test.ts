@@ -111,7 +111,7 @@ test('choosing: where only the budget is too long, the scheme is proposed with t
   const tight = asked({ ...nothing, readOutageMs: 60_000, writeOutageMs: 5_000 }, { writes: ['out'] });
   const { together } = recommend(tight, { copied: true });
   assert.equal(together.scheme, 'stopRestartRepeat');
-  assert.match(together.because, /; it needs outage\.budgetMs of at most 5000 in place of 10000, because nobody here tolerates more\.$/);
+  assert.match(together.because, /; it needs outage\.budgetMs of at most 5000 in place of 10000, because the strictest here tolerates no more\.$/);
   assert.ok(!together.rejected.some((r) => r.scheme.startsWith('stopRestartRepeat')), 'what is proposed is not rejected as well');
   const { together: hopeless } = recommend(asked({ ...nothing, writeOutageMs: 2_000 }, { writes: ['out'] }), { copied: true });
   assert.equal(hopeless.scheme, null, 'a budget below its own reserve is none');
