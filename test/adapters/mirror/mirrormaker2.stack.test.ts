@@ -12,6 +12,7 @@ import { translate } from '../../../src/domain/positions.ts';
 import { eventually, noLimit, untilIn } from '../kafka/until.ts';
 import type { Field } from './field.ts';
 import { checkpoint, remembered } from './checkpoint.ts';
+import { useUp } from './epochs.ts';
 import { allOf, fill, flow, openField, specOf } from './field.ts';
 
 let f: Field;
@@ -206,6 +207,33 @@ describe('a mirror whose name was used before', () => {
     assert.equal((await counts('again', 1)).target, 160);
     await f.mirrors.remove(spec, noLimit);
   });
+});
+
+test('the producer id changed by a full epoch since it was remembered: the task is fenced like the others', async () => {
+  const spec = specOf('cutover-epochs-fwd-00000001', ['epochs']);
+  await f.topics({ epochs: 20 }); // two tasks
+  await f.mirrors.create(spec, noLimit);
+  const load = flow(producer, 'epochs', 20, 20);
+  await eventually('the mirror is copying', async () => (await f.target.ends(['epochs'])).reduce((n, e) => n + e.hw, 0n) > 200n || undefined, 60_000);
+  const old = await f.mirrors.writers(spec);
+  await f.mirrors.silence(spec, old, noLimit);
+  const fromMs = performance.now();
+  const raised = await useUp(f, old[0] ?? assert.fail('no task'));
+  const tookMs = Math.round(performance.now() - fromMs);
+  const silent = await f.target.ends(['epochs']);
+  await f.mirrors.resume(spec, noLimit);
+  await eventually('the mirror copies on', async () => (await f.target.ends(['epochs'])).some((e, i) => e.hw > (silent[i]?.hw ?? 0n) + 5n) || undefined, 60_000);
+  await f.mirrors.silence(spec, old, noLimit);
+  const at = await f.target.ends(['epochs']);
+  assert.deepEqual(at.map((e) => e.lso), at.map((e) => e.hw), 'a transaction is still open');
+  await f.mirrors.awaitStopped(spec, noLimit);
+  assert.deepEqual(await f.target.ends(['epochs']), at);
+  const sent = await load.stop();
+  await f.mirrors.resume(spec, noLimit);
+  await copied('epochs', 20, sent);
+  assert.deepEqual(await counts('epochs', 20), { source: sent, target: sent, same: true });
+  console.log(`    a full epoch after ${raised} more owners in ${tookMs} ms; ${sent} records, 0 lost, 0 duplicated`);
+  await f.mirrors.remove(spec, noLimit);
 });
 
 describe('silencing a mirror', () => {

@@ -127,25 +127,6 @@ test('a worker killed between the remembering and the silence: its tasks are fen
   await unmoved(at);
 });
 
-/** Every transaction of a task raises the epoch of its producer id; the one that fills it gives the task another producer id. */
-test('the producer id changed by a full epoch since it was remembered: the task is fenced like the others', async () => {
-  const remembered = await f.mirrors.writers(spec);
-  const [first] = remembered;
-  assert.ok(first);
-  const fromMs = performance.now();
-  let calls = 0;
-  // As far as thousands of transactions would bring it, while the mirror is silent.
-  for (let id = first.producerId; id === first.producerId; calls++) {
-    assert.ok(calls <= 32_768, 'the epoch is never full');
-    id = (await f.target.fenceTransactionalId(first.transactionalId, noLimit)).producerId;
-  }
-  took.push(`a full epoch after ${calls} fences in ${Math.round(performance.now() - fromMs)} ms`);
-  await resumed('with a new producer id');
-  const at = await silent('a new producer id', remembered);
-  await f.mirrors.awaitStopped(spec, noLimit);
-  await unmoved(at);
-});
-
 test('everything arrived once and in order', async () => {
   const sent = await load.stop();
   await f.mirrors.resume(spec, noLimit);
