@@ -1,13 +1,13 @@
 /** Adapters for everything the catalog names, opened on first use and closed together. */
 import { openFleet } from '../adapters/fleet/fleet.ts';
 import { openHook } from '../adapters/hooks/hook.ts';
-import { openCluster } from '../adapters/kafka/cluster.ts';
+import { openCluster, type KafkaCluster } from '../adapters/kafka/cluster.ts';
 import { createLedger } from '../adapters/ledger/ledger.ts';
 import { createMirrors } from '../adapters/mirror/mirrormaker2.ts';
 import { resolveSecret } from '../adapters/secrets/secrets.ts';
 import type { Catalog } from '../domain/catalog.ts';
 import { Failure } from '../domain/failures.ts';
-import type { Cluster, Fleet, Ports } from '../domain/ports.ts';
+import type { Fleet, Ports } from '../domain/ports.ts';
 
 function lookup<T>(kind: string, all: Readonly<Record<string, T>>, name: string): T {
   const found = Object.hasOwn(all, name) ? all[name] : undefined;
@@ -16,9 +16,9 @@ function lookup<T>(kind: string, all: Readonly<Record<string, T>>, name: string)
 }
 
 export function openPorts(catalog: Catalog): Ports & { close(): Promise<void> } {
-  const clusters = new Map<string, Cluster>();
+  const clusters = new Map<string, KafkaCluster>();
   const fleets = new Map<string, Fleet>();
-  const cluster = (name: string): Cluster => {
+  const cluster = (name: string): KafkaCluster => {
     const open = clusters.get(name) ?? openCluster(name, lookup('cluster', catalog.clusters, name));
     clusters.set(name, open);
     return open;

@@ -1,11 +1,12 @@
 /** A catalog cluster over the Kafka protocol: the `Cluster` port, each part in the file that carries its name. */
 import type { ClusterConfig } from '../../domain/catalog.ts';
-import type { Cluster, ClusterFacts, RecordReader } from '../../domain/ports.ts';
+import type { Cluster, ClusterFacts, RecordReader, TopicPartition } from '../../domain/ports.ts';
 import { allow, deny, readAuthorizer, readDenyRules, readGroupDenyRules, readSuperUsers } from './acls.ts';
 import { append } from './append.ts';
 import type { Appender } from './append.ts';
 import { openCopier, type Copier } from './copier.ts';
-import { readEnds, readOffsetsFrom } from './ends.ts';
+import { readEnds, readOffsetsFrom, readStableEnd } from './ends.ts';
+import type { StableEnd } from './ends.ts';
 import { describeGroups } from './groups.ts';
 import { removeMembers } from './members.ts';
 import { writeOnce } from './once.ts';
@@ -18,8 +19,8 @@ import { openWire } from './wire.ts';
 import type { ClusterWire, Wire } from './wire.ts';
 import { bounded } from './write.ts';
 
-/** `Cluster`, and writing to our own topics. */
-export type KafkaCluster = Cluster & Appender & { copier(): Copier };
+/** `Cluster`, and what our own topics need. */
+export type KafkaCluster = Cluster & Appender & { copier(): Copier; stableEnd(of: TopicPartition): Promise<StableEnd | null> };
 export interface ClusterDeps { readonly clientId?: string; readonly recordReader?: (wire: Wire) => RecordReader }
 
 /** Opens nothing yet: connections are made by the first call. */
@@ -36,6 +37,7 @@ export function openCluster(name: string, config: ClusterConfig, deps: ClusterDe
     deleteTopics: (names, until) => bounded(until, () => deleteTopics(wire, names, until)),
     setTopicConfigs: (changes, until) => bounded(until, () => setTopicConfigs(wire, changes, until)),
     ends: (of) => readEnds(wire, of),
+    stableEnd: (of) => readStableEnd(wire, of),
     offsetsFrom: (of) => readOffsetsFrom(wire, of),
     groups: (names) => describeGroups(wire, names),
     committed: (groups) => readCommitted(wire, groups),

@@ -13,6 +13,7 @@ const earliest = -2n;
 const latest = -1n;
 const readUncommitted = 0;
 const readCommitted = 1;
+const unknownTopic = 3;
 /** A moving leader is waited for this long. */
 const settleMs = 5_000;
 
@@ -67,7 +68,22 @@ async function sweep(wire: ClusterWire, of: readonly TopicPartition[]): Promise<
 const leaderless = async (tps: readonly TopicPartition[]): Promise<Sweep> => ({ ends: [], moved: tps.map((tp) => ({ tp, code: 5 })) });
 
 /** The first offset of each partition with this timestamp or a later one, aborted records included: never after a visible one. */
-export async function readOffsetsFrom(wire: ClusterWire, of: readonly Stamped[]): Promise<ReadonlyMap<string, bigint | null>> {
+export const readOffsetsFrom = (wire: ClusterWire, of: readonly Stamped[]): Promise<ReadonlyMap<string, bigint | null>> => readOffsets(wire, of, { isolation: readUncommitted, what: 'find a timestamp in' });
+
+export interface StableEnd { readonly topicId: string; readonly lso: bigint }
+/** Which topic bears the name now, and how far it can be read: two small requests, for who looks often. `null`: there is no such topic. */
+export async function readStableEnd(wire: ClusterWire, of: TopicPartition): Promise<StableEnd | null> {
+  const [seen] = (await wire.metadata([of.topic])).topics;
+  if (seen === undefined || seen.errorCode === unknownTopic) return null;
+  // One that is hidden from us is not one that is not there.
+  if (seen.errorCode !== 0 && !leaderCodes.has(seen.errorCode)) throw codeFailure(seen.errorCode, { cluster: wire.name, principal: wire.principal, what: `describe topic ${of.topic}`, right: `DESCRIBE on topic ${of.topic}` });
+  const ends = await readOffsets(wire, [{ ...of, timestampMs: latest }], { isolation: readCommitted, what: 'read the end of' });
+  const lso = ends.get(tpKey(of));
+  if (typeof lso !== 'bigint') throw new Failure('Unreachable', `Cluster ${wire.name} gave no end for ${tpKey(of)}.`, 'The call is retried.');
+  return { topicId: seen.topicId, lso };
+}
+
+async function readOffsets(wire: ClusterWire, of: readonly Stamped[], how: { readonly isolation: number; readonly what: string }): Promise<ReadonlyMap<string, bigint | null>> {
   let open = of;
   const found = new Map<string, bigint | null>();
   const deadline = Date.now() + settleMs;
@@ -77,19 +93,20 @@ export async function readOffsetsFrom(wire: ClusterWire, of: readonly Stamped[])
     const parts = await Promise.all([...groupBy(open, leaderOf)].map(async ([node, tps]) => {
       if (node < 0) return tps.map((tp) => ({ tp, offset: -1n, code: 5 }));
       await wire.version(node, 2, [7, 7]);
-      const answer = await offsets(wire, node, { tps, timestamp: (tp) => tp.timestampMs, isolation: readUncommitted });
+      const answer = await offsets(wire, node, { tps, timestamp: (tp) => tp.timestampMs, isolation: how.isolation });
       return tps.map((tp) => ({ tp, ...(answer.get(tpKey(tp)) ?? { offset: -1n, code: 3 }) }));
     }));
     for (const { tp, offset, code } of parts.flat()) if (code === 0) found.set(tpKey(tp), offset < 0n ? null : offset);
     const moved = parts.flat().filter((p) => p.code !== 0);
     const fatal = moved.find((m) => !leaderCodes.has(m.code));
-    if (fatal !== undefined) throw codeFailure(fatal.code, { cluster: wire.name, principal: wire.principal, what: `find a timestamp in ${tpKey(fatal.tp)}`, right: `DESCRIBE on topic ${fatal.tp.topic}` });
+    if (fatal !== undefined) throw codeFailure(fatal.code, { cluster: wire.name, principal: wire.principal, what: `${how.what} ${tpKey(fatal.tp)}`, right: `DESCRIBE on topic ${fatal.tp.topic}` });
     open = moved.map((m) => m.tp);
     if (open.length > 0 && Date.now() > deadline) throw unreadable(wire, moved);
     if (open.length > 0) await sleep(waitMs);
   }
   return found;
 }
+/** Or one of the special timestamps, which ask for an end. */
 type Stamped = TopicPartition & { readonly timestampMs: bigint };
 
 /** In this order on one connection, so that log start <= lso <= hw holds in the answer. */

@@ -1,15 +1,16 @@
 /** The record of everything: a compacted topic `__cutover.ledger` on each cluster, written with all replicas and read back. */
-import type { Cluster, Ledger, TopicFacts, Until } from '../../domain/ports.ts';
+import type { Cluster, Ledger, TopicFacts, TopicPartition, Until } from '../../domain/ports.ts';
 import { Failure } from '../../domain/failures.ts';
 
 export const ledgerTopic = '__cutover.ledger';
 const partition0 = { topic: ledgerTopic, partition: 0 } as const;
 
-/** What the ledger asks of a cluster. */
-export type LedgerCluster = Pick<Cluster, 'name' | 'facts' | 'topics' | 'createTopics' | 'ends' | 'records'>;
-/** Writing lies beyond the `Cluster` port: appends one batch acknowledged by all in-sync replicas, answers its first offset. */
-export interface LedgerProducer {
-  append(to: { readonly topic: string; readonly partition: number }, records: readonly Entry[], until: Until): Promise<bigint>;
+/** What the ledger asks of a cluster; appending and the end of one partition lie beyond the `Cluster` port. */
+export interface LedgerCluster extends Pick<Cluster, 'name' | 'facts' | 'topics' | 'createTopics' | 'ends' | 'records'> {
+  /** Appends one batch acknowledged by all in-sync replicas, answers its first offset. */
+  append(to: TopicPartition, records: readonly Entry[], until: Until): Promise<bigint>;
+  /** Which topic bears the name now, and its last stable offset; `null`: there is none. */
+  stableEnd(of: TopicPartition): Promise<{ readonly topicId: string; readonly lso: bigint } | null>;
 }
 interface Entry { readonly key: string; readonly value: string }
 
@@ -21,7 +22,7 @@ const largestMemoryBytes = 128 * 1024 * 1024;
 
 interface Memory { topicId: string; next: bigint; bytes: number; readonly values: Map<string, string> }
 
-export function createLedger(clusterOf: (name: string) => LedgerCluster, producerOf: (name: string) => LedgerProducer = (name) => ownProducer(clusterOf(name))): Ledger {
+export function createLedger(clusterOf: (name: string) => LedgerCluster): Ledger {
   const memories = new Map<string, Promise<Memory | null>>();
 
   async function prepare(name: string, until: Until): Promise<readonly string[]> {
@@ -39,8 +40,9 @@ export function createLedger(clusterOf: (name: string) => LedgerCluster, produce
     const large = entries.filter((entry) => sizeOf(entry) > largestEntryBytes);
     if (large.length > 0) throw new Failure('Unsupported', `The ledger takes up to ${largestEntryBytes} bytes per entry; ${large.map((entry) => `${entry.key} has ${sizeOf(entry)}`).join(', ')}.`, 'Split the entry over several keys.');
     for (const batch of batches(entries)) {
-      const first = await producerOf(name).append(partition0, batch, until);
-      await readBack(clusterOf(name), first, { batch, until });
+      const cluster = clusterOf(name);
+      const first = await cluster.append(partition0, batch, until);
+      await readBack(cluster, first, { batch, until });
     }
   }
 
@@ -55,12 +57,6 @@ export function createLedger(clusterOf: (name: string) => LedgerCluster, produce
 
   return { prepare, write, read };
 }
-
-function ownProducer(cluster: LedgerCluster): LedgerProducer {
-  if (!canAppend(cluster)) throw new Failure('Unsupported', `Cluster ${cluster.name} cannot be written to by this worker.`, 'This is a fault of the worker: open the cluster with openCluster.');
-  return cluster;
-}
-const canAppend = (cluster: LedgerCluster): cluster is LedgerCluster & LedgerProducer => 'append' in cluster && typeof cluster.append === 'function';
 
 const sizeOf = (entry: Entry): number => Buffer.byteLength(entry.key) + Buffer.byteLength(entry.value);
 
@@ -119,17 +115,21 @@ function keep(memory: Memory, key: string, value: string | null): void {
 
 /** Reads on from where the last read ended; starts over when the topic was re-created or truncated. A missing topic is an empty ledger. */
 async function catchUp(cluster: LedgerCluster, before: Memory | null): Promise<Memory | null> {
-  const [topic] = await cluster.topics([ledgerTopic]);
-  if (topic === undefined) return null;
-  const [end] = await cluster.ends([partition0]);
-  if (end === undefined) throw new Failure('Unreachable', `Cluster ${cluster.name} gave no ends for ${ledgerTopic}.`);
-  const usable = before !== null && before.topicId === topic.id && before.next <= end.lso && before.bytes < largestMemoryBytes;
-  const memory: Memory = usable ? before : { topicId: topic.id, next: end.logStart, bytes: 0, values: new Map() };
-  if (memory.next >= end.lso) return memory;
-  for await (const record of cluster.records.contents({ ...partition0, from: memory.next, to: end.lso })) {
+  const now = await cluster.stableEnd(partition0);
+  if (now === null) return null;
+  const usable = before !== null && before.topicId === now.topicId && before.next <= now.lso && before.bytes < largestMemoryBytes;
+  const memory: Memory = usable ? before : { topicId: now.topicId, next: await startOf(cluster), bytes: 0, values: new Map() };
+  if (memory.next >= now.lso) return memory;
+  for await (const record of cluster.records.contents({ ...partition0, from: memory.next, to: now.lso })) {
     keep(memory, String(record.key ?? ''), record.value === null ? null : String(record.value));
     memory.next = record.offset + 1n;
   }
-  memory.next = end.lso;
+  memory.next = now.lso;
   return memory;
+}
+
+async function startOf(cluster: LedgerCluster): Promise<bigint> {
+  const [end] = await cluster.ends([partition0]);
+  if (end === undefined) throw new Failure('Unreachable', `Cluster ${cluster.name} gave no ends for ${ledgerTopic}.`);
+  return end.logStart;
 }

@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { Kafka, logLevel } from 'kafkajs';
+import kafkajs, { Kafka, logLevel } from 'kafkajs';
 import { openCluster } from '../../../src/adapters/kafka/cluster.ts';
 import type { KafkaCluster } from '../../../src/adapters/kafka/cluster.ts';
+import { createLedger } from '../../../src/adapters/ledger/ledger.ts';
 import { redact } from '../../../src/adapters/secrets/secrets.ts';
 import { Failure } from '../../../src/domain/failures.ts';
 import type { FailureType } from '../../../src/domain/failures.ts';
@@ -47,6 +48,19 @@ for (const { release, of } of [{ release: '3.9', of: () => stack.source }, { rel
     assert.equal(facts.authorizer, 'present');
     assert.equal(facts.release, release);
     assert.equal((await as('shop').facts()).authorizer, 'unknown');
+  });
+
+  test('a ledger that a user may not see is not an empty one', async () => {
+    assert.deepEqual(await createLedger(() => cutover).prepare('here', noLimit), []);
+    assert.equal((await createLedger(() => cutover).read('here', '')).size, 0);
+    const login = of().login('admin');
+    assert.ok(login);
+    const admin = new Kafka({ brokers: [...of().bootstrap], logLevel: logLevel.NOTHING, sasl: { mechanism: 'scram-sha-512', username: login.username, password: login.password } }).admin();
+    const { AclOperationTypes, AclPermissionTypes, AclResourceTypes, ResourcePatternTypes } = kafkajs;
+    await admin.connect();
+    await admin.createAcls({ acl: [{ resourceType: AclResourceTypes.TOPIC, resourceName: '__cutover.ledger', resourcePatternType: ResourcePatternTypes.LITERAL, principal: 'User:shop', host: '*', operation: AclOperationTypes.DESCRIBE, permissionType: AclPermissionTypes.DENY }] });
+    await admin.disconnect();
+    await assert.rejects(createLedger(() => as('shop')).read('here', ''), refusal('Unauthorized', /User:shop .*describe topic __cutover\.ledger/));
   });
 
   test('a wrong password is refused naming user and cluster, and appears nowhere', async () => {

@@ -8,9 +8,9 @@ function canned(): { readonly cluster: LedgerCluster; readonly reads: bigint[]; 
   const log: { key: Buffer; value: Buffer }[] = [];
   const reads: bigint[] = [];
   const never = async (): Promise<never> => assert.fail('nothing is written here');
-  const facts = { name: ledgerTopic, id: 'one', partitions: 1, replicationFactor: 1, internal: false, configs: {} };
   const cluster = {
-    name: 'old', facts: never, createTopics: never, topics: async () => [facts],
+    name: 'old', facts: never, createTopics: never, topics: never, append: never,
+    stableEnd: async () => ({ topicId: 'one', lso: BigInt(log.length) }),
     ends: async () => [{ topic: ledgerTopic, partition: 0, logStart: 0n, lso: BigInt(log.length), hw: BigInt(log.length) }],
     records: {
       async *contents({ from, to }: { readonly from: bigint; readonly to: bigint }) {
