@@ -20,9 +20,11 @@ export const writers: Readonly<Record<string, readonly string[]>> = { orders: ['
 /** How far the audit lags, ms. */
 const auditBehindMs = 2_000;
 
-/** `ratePerSecond`: of the whole shop. `env`: credentials of an application on a side. */
-export const apps = (ratePerSecond: number, env: (application: string, side: Side) => Readonly<Record<string, string>>): readonly AppSpec[] => {
-  const app = (application: string, x: Omit<AppSpec, 'application' | 'env'>): AppSpec => ({ application, ...x, env: (side) => env(application, side) });
+/** `ratePerSecond`: orders of the whole shop. `restMs`: the longest that a fetch waits for more; a request costs the same however little it carries. */
+export interface Pace { readonly ratePerSecond: number; readonly restMs?: number }
+/** `env`: credentials of an application on a side. */
+export const apps = ({ ratePerSecond, restMs = 100 }: Pace, env: (application: string, side: Side) => Readonly<Record<string, string>>): readonly AppSpec[] => {
+  const app = (application: string, x: Omit<AppSpec, 'application' | 'env'>): AppSpec => ({ application, ...x, args: [...x.args, '--rest-ms', String(restMs)], env: (side) => env(application, side) });
   return [
     app('shop', { script: 'producer.ts', instances: 2, args: ['--topic', 'orders', '--rate', String(ratePerSecond / 2)] }),
     app('billing', { script: 'consumer.ts', instances: 1, args: ['--group', 'billing', '--topics', 'orders,enriched'] }),

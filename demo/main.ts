@@ -64,7 +64,7 @@ async function run(c: Choices, resources: AsyncDisposableStack): Promise<Report>
   let rolledBack = false;
   say(out, 'Cutover demo: two Kafka clusters, Connect, Temporal, four applications; the first run fetches and builds them.');
   stage = await setStage({
-    variant: c.sasl ? 'sasl' : 'plain', second: c.scheme === 'blueGreen', keep: c.keep, ratePerSecond: c.rate, resources, say: (line) => say(out, `  ${line}`),
+    variant: c.sasl ? 'sasl' : 'plain', second: c.scheme === 'blueGreen', keep: c.keep, pace: { ratePerSecond: c.rate }, resources, say: (line) => say(out, `  ${line}`),
     stopped: async (application) => {
       // Inside the outage and before its stop is confirmed: the rollback arrives before anything could open.
       if (c.rollback !== 'inside' || rolledBack || stage === null || !Object.values(writers).flat().includes(application)) return;

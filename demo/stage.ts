@@ -7,7 +7,7 @@ import type { FleetConfig } from '../src/domain/catalog.ts';
 import { withAdmin } from '../stack/access.ts';
 import type { Part } from '../stack/part.ts';
 import { startStack, type Stack, type StackCluster, type Variant, type WorkerChoices } from '../stack/stack.ts';
-import { apps, fleets, topics } from './applications.ts';
+import { apps, fleets, topics, type Pace } from './applications.ts';
 import { Books } from './books.ts';
 import { secondSet, type Watched } from './green.ts';
 import { Supervisor, type SupervisorChoices } from './supervisor.ts';
@@ -32,8 +32,8 @@ export interface StageChoices {
   readonly keep: boolean;
   readonly say: (line: string) => void;
   readonly stopped: (application: string) => Promise<void>;
-  /** Orders a second of the whole shop. */
-  readonly ratePerSecond?: number;
+  /** Default: a thousand orders a second. */
+  readonly pace?: Pace;
   /** With a second (green) set of every application and a switch for traffic. */
   readonly second?: boolean;
   /** Further fleets of the catalog. */
@@ -49,7 +49,7 @@ export async function setStage(x: StageChoices): Promise<Stage> {
   x.resources.defer(async () => { if (!x.keep) await stack.stop(); });
   await createTopics(stack.source);
   const choices: SupervisorChoices = {
-    apps: apps(x.ratePerSecond ?? defaultRatePerSecond, (application, side) => credentials(clusterOn(stack, side), application)),
+    apps: apps(x.pace ?? { ratePerSecond: defaultRatePerSecond }, (application, side) => credentials(clusterOn(stack, side), application)),
     bootstrap: { source: stack.source.bootstrap, target: stack.target.bootstrap },
     journalFolder: join(stack.folder, 'journal'), logFolder: join(stack.folder, 'applications'), env: stack.env, stopped: x.stopped,
   };

@@ -6,8 +6,6 @@ import type { Consumer, EachBatchPayload, TopicPartitionOffsetAndMetadata } from
 import type { Line } from '../journal.ts';
 import { kafka, openJournal, Orders, seqOf, Stopping, tellReady, told } from './process.ts';
 
-/** A commit per batch would be hundreds a second; a graceful stop commits the exact position anyway. */
-const commitEveryMs = 200;
 /** All of a batch is too young: looked at again when its first record is old enough, but what was fetched is fetched again each time. */
 const sliceMs = { least: 100, most: 500 } as const;
 
@@ -18,6 +16,9 @@ const journal = openJournal(t);
 const group = t.option('group');
 const topics = t.option('topics').split(',');
 const behindMs = Number(t.option('behind-ms'));
+const restMs = Number(t.option('rest-ms'));
+/** A commit per batch would be hundreds a second; a graceful stop commits the exact position anyway. */
+const commitEveryMs = 2 * restMs;
 /** Processed and not yet committed: the next offset per partition. */
 const positions = new Map<string, TopicPartitionOffsetAndMetadata>();
 let committedMs = Date.now();
@@ -27,7 +28,7 @@ let committing: Promise<void> | undefined;
 const consumer: Consumer = kafka(t).consumer({
   groupId: group, readUncommitted: false, allowAutoTopicCreation: false,
   // A stop waits for the fetch in flight: it must be short.
-  maxWaitTimeInMs: 100, minBytes: 8 * 1024, sessionTimeout: 30_000, heartbeatInterval: 2_000,
+  maxWaitTimeInMs: restMs, minBytes: 64 * 1024, sessionTimeout: 30_000, heartbeatInterval: 2_000,
 });
 consumer.on(consumer.events.CRASH, ({ payload }) => {
   console.error(`${t.application}: ${payload.error.message}${payload.restart ? ', starting again' : ''}`);

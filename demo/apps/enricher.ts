@@ -27,7 +27,7 @@ const producer: Producer = client.producer({
 });
 const consumer = client.consumer({
   groupId: group, readUncommitted: false, allowAutoTopicCreation: false,
-  maxWaitTimeInMs: 100, minBytes: 8 * 1024, sessionTimeout: 30_000, heartbeatInterval: 2_000,
+  maxWaitTimeInMs: Number(t.option('rest-ms')), minBytes: 64 * 1024, sessionTimeout: 30_000, heartbeatInterval: 2_000,
 });
 consumer.on(consumer.events.CRASH, ({ payload }) => {
   console.error(`${t.application}: ${payload.error.message}${payload.restart ? ', starting again' : ''}`);

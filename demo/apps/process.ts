@@ -17,7 +17,7 @@ const text = { type: 'string' } as const;
 const options = {
   application: text, instance: { ...text, default: '0/1' }, side: text, bootstrap: text, journal: text,
   topic: { ...text, default: 'orders' }, topics: text, group: text, to: { ...text, default: 'enriched' },
-  rate: { ...text, default: '500' }, traffic: { ...text, default: 'anywhere' }, live: { ...text, default: 'live' }, keys: { ...text, default: '64' }, 'behind-ms': { ...text, default: '0' },
+  rate: { ...text, default: '500' }, traffic: { ...text, default: 'anywhere' }, live: { ...text, default: 'live' }, keys: { ...text, default: '64' }, 'behind-ms': { ...text, default: '0' }, 'rest-ms': { ...text, default: '100' },
 } as const;
 
 /** `--instance i/n`: the i-th of n. Journals name it `i-n`. */

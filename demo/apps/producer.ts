@@ -12,7 +12,7 @@ const orders = new Orders(t);
 const topic = t.option('topic');
 const ratePerMs = Number(t.option('rate')) / 1_000;
 /** One request per tick, one at a time: order per key holds even when the broker makes us wait. It carries some thirty orders. */
-const tickMs = Math.min(200, Math.max(50, Math.round(30 / ratePerMs)));
+const tickMs = Math.min(2 * Number(t.option('rest-ms')), Math.max(50, Math.round(30 / ratePerMs)));
 
 /** Known when the first order is taken: until then another set may take them. */
 let next: Map<string, number> | null = null;

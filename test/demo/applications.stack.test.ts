@@ -27,7 +27,7 @@ test('demo applications: 20,000 records through four rounds of restarts are coun
   const journalFolder = join(stack.folder, 'journal');
   const told: string[] = [];
   await using supervisor = new Supervisor({
-    apps: apps(2_000, () => ({})), bootstrap: { source: stack.source.bootstrap, target: stack.source.bootstrap },
+    apps: apps({ ratePerSecond: 2_000 }, () => ({})), bootstrap: { source: stack.source.bootstrap, target: stack.source.bootstrap },
     journalFolder, logFolder: join(stack.folder, 'applications'), env: stack.env, stopped: async (a) => { told.push(a); },
   });
   const url = await supervisor.listen();

@@ -15,7 +15,7 @@ test('demo switch: traffic and muting are set, asked again and noted for the boo
   t.after(() => rm(folder, { recursive: true }));
   await using resources = new AsyncDisposableStack();
   const keepToken = (name: string, token: string): string => { writeFileSync(join(folder, name), token); return join(folder, name); };
-  const green = await secondSet({ apps: apps(10, () => ({})), bootstrap: { source: [], target: [] }, journalFolder: join(folder, 'journal'), logFolder: join(folder, 'log') }, { resources, keepToken });
+  const green = await secondSet({ apps: apps({ ratePerSecond: 10 }, () => ({})), bootstrap: { source: [], target: [] }, journalFolder: join(folder, 'journal'), logFolder: join(folder, 'log') }, { resources, keepToken });
   const open = (name: 'traffic' | 'live' | 'check', token?: string) => {
     const config = green.hooks[name] ?? assert.fail(name);
     return openHook(name, config, { secret: async (ref) => token ?? readFile(ref.slice('file:'.length), 'utf8') });

@@ -14,7 +14,7 @@ import { eventually } from '../adapters/fleet/until.ts';
 test('demo supervisor: refuses what comes too late, with a wrong token, or for an application it does not know', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'cutover-supervisor-'));
   t.after(() => rm(folder, { recursive: true }));
-  await using supervisor = new Supervisor({ apps: apps(10, () => ({})), bootstrap: { source: [], target: [] }, journalFolder: folder, logFolder: folder });
+  await using supervisor = new Supervisor({ apps: apps({ ratePerSecond: 10 }, () => ({})), bootstrap: { source: [], target: [] }, journalFolder: folder, logFolder: folder });
   const url = await supervisor.listen();
   const call = async (path: string, body: object | null, token = supervisor.token): Promise<number> =>
     (await fetch(`${url}${path}`, { method: body === null ? 'GET' : 'POST', headers: { authorization: `Bearer ${token}` }, ...(body === null ? {} : { body: JSON.stringify(body) }) })).status;
@@ -31,7 +31,7 @@ test('demo supervisor: an application that dies is started again where it was, o
   const folder = await mkdtemp(join(tmpdir(), 'cutover-supervisor-'));
   t.after(() => rm(folder, { recursive: true }));
   // A process that refuses its arguments ends at once, again and again.
-  const [spec] = apps(10, () => ({}));
+  const [spec] = apps({ ratePerSecond: 10 }, () => ({}));
   await using supervisor = new Supervisor({ apps: [{ ...spec ?? assert.fail(), instances: 1, args: ['--no-such-option'] }], bootstrap: { source: ['127.0.0.1:1'], target: ['127.0.0.1:1'] }, journalFolder: folder, logFolder: folder });
   const deaths = () => supervisor.events.filter((e) => e.what === 'died').length;
   await supervisor.start('shop', 'target');
@@ -46,7 +46,7 @@ test('demo supervisor: an application that dies is started again where it was, o
 test('demo supervisor: a process that is stopped while it still loads its code was stopped, it did not die', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'cutover-supervisor-'));
   t.after(() => rm(folder, { recursive: true }));
-  await using supervisor = new Supervisor({ apps: apps(10, () => ({})), bootstrap: { source: ['127.0.0.1:1'], target: ['127.0.0.1:1'] }, journalFolder: folder, logFolder: folder });
+  await using supervisor = new Supervisor({ apps: apps({ ratePerSecond: 10 }, () => ({})), bootstrap: { source: ['127.0.0.1:1'], target: ['127.0.0.1:1'] }, journalFolder: folder, logFolder: folder });
   // As an undo does that comes right after the start: nobody waited until they are at work.
   await supervisor.start('shop', 'target');
   await supervisor.stop('shop');
@@ -56,7 +56,7 @@ test('demo supervisor: a process that is stopped while it still loads its code w
 test('demo supervisor: whoever ends while it is told something has nothing to heed any more', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'cutover-supervisor-'));
   t.after(() => rm(folder, { recursive: true }));
-  const [spec] = apps(10, () => ({}));
+  const [spec] = apps({ ratePerSecond: 10 }, () => ({}));
   await using supervisor = new Supervisor({ apps: [{ ...spec ?? assert.fail(), instances: 2, args: ['--no-such-option'] }], bootstrap: { source: ['127.0.0.1:1'], target: ['127.0.0.1:1'] }, journalFolder: folder, logFolder: folder });
   await supervisor.start('shop', 'target');
   // Gone, and the supervisor has not heard of it yet; then at any moment of deaths and restarts.

@@ -77,7 +77,7 @@ export async function openCast(house: House, resources: AsyncDisposableStack): P
   const journals = join(folder, 'journal');
   await createTopics(stack, named);
   const supervisor = resources.use(new Supervisor({
-    apps: apps(ratePerSecond, credentials(stack)).map((a) => ({ ...a, application: named(a.application), args: a.args.map(named) })),
+    apps: apps({ ratePerSecond }, credentials(stack)).map((a) => ({ ...a, application: named(a.application), args: a.args.map(named) })),
     bootstrap: { source: stack.source.bootstrap, target: stack.target.bootstrap },
     journalFolder: journals, logFolder: join(folder, 'applications'), env: stack.env,
   }));

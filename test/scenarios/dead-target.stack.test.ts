@@ -54,7 +54,7 @@ async function toTheLastHold(stage: Stage, handle: WorkflowHandle): Promise<void
 
 test('the target dies after the opening: back without it, nothing lost but what never came back, and that is named when it returns', async () => {
   await using resources = new AsyncDisposableStack();
-  const stage = await setScene(resources, { ratePerSecond: 100 });
+  const stage = await setScene(resources, { pace: { ratePerSecond: 100 } });
   const handle = await startMigration(stage, outage);
   const { workflowId } = handle;
   await toTheLastHold(stage, handle);

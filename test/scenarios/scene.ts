@@ -1,7 +1,7 @@
 /** What the scenarios share: a stage with live traffic, a migration on it, an operator that answers, and the final count. */
 import assert from 'node:assert/strict';
 import type { WorkflowHandle } from '@temporalio/client';
-import { derived, duties, migration, writers } from '../../demo/applications.ts';
+import { derived, duties, migration, writers, type Pace } from '../../demo/applications.ts';
 import { ending, settle, until } from '../../demo/ending.ts';
 import type { Ended } from '../../demo/report.ts';
 import { names, setStage, type Stage, type StageChoices } from '../../demo/stage.ts';
@@ -13,8 +13,11 @@ import type { SchemeName } from '../../src/workflows/schemes/schemes.ts';
 
 export type Outage = { readonly budgetMs: number; readonly undoReserveMs: number };
 
-export async function setScene(resources: AsyncDisposableStack, x: Partial<Pick<StageChoices, 'variant' | 'stopped' | 'worker' | 'ratePerSecond' | 'second' | 'fleets'>> = {}): Promise<Stage> {
-  const stage = await setStage({ variant: 'plain', keep: false, ratePerSecond: 300, say: () => undefined, stopped: async () => undefined, ...x, resources });
+/** As many orders as show a fault, in as few requests as leave the machine to the migration. */
+const calm: Pace = { ratePerSecond: 300, restMs: 300 };
+
+export async function setScene(resources: AsyncDisposableStack, x: Partial<Pick<StageChoices, 'variant' | 'stopped' | 'worker' | 'pace' | 'second' | 'fleets'>> = {}): Promise<Stage> {
+  const stage = await setStage({ variant: 'plain', keep: false, pace: calm, say: () => undefined, stopped: async () => undefined, ...x, resources });
   await until('the first orders flow', 30_000, async () => { await stage.books.refresh(); return stage.books.acknowledged('orders') >= 300; });
   return stage;
 }
