@@ -33,13 +33,13 @@ export const apps = ({ ratePerSecond, restMs = 100 }: Pace, env: (application: s
   ];
 };
 
-/** Two kinds of fleet side by side: programs for the readers, HTTP for the writers, whose stop and start are inside the write outage. */
+/** Two kinds of fleet side by side: a program for one reader, HTTP for the others; stop and start of writers are inside the write outage. */
 export function fleets(supervisor: string, tokenFile: string): Readonly<Record<string, FleetConfig>> {
   const webhook: FleetConfig = { kind: 'webhook', url: supervisor, token: `file:${tokenFile}`, beside: true, timeoutMs: 15_000 };
   const program = (verb: string, ...how: readonly string[]): [string, ...string[]] => [process.execPath, join(import.meta.dirname, 'fleet-command.ts'), supervisor, tokenFile, verb, ...how];
   const sides = (verb: string) => ({ source: program(verb, 'beside'), target: program(verb, 'beside') });
   const command: FleetConfig = { kind: 'command', stop: program('stop'), start: { source: program('start'), target: program('start') }, ask: program('ask'), beside: { start: sides('start'), stop: sides('stop') }, timeoutMs: 15_000 };
-  return { shop: webhook, enricher: webhook, billing: command, audit: command };
+  return { shop: webhook, enricher: webhook, billing: command, audit: webhook };
 }
 
 /** The workflow input; limits stay at their defaults. `principals`: only where the clusters have an authorizer, and so can fence. */

@@ -9,8 +9,8 @@ import { cutsOf } from '../../src/domain/migration.ts';
 import { assertKept, assertMoved, assertRunning, ended, isWriter, onward, operate, setScene, startMigration } from './scene.ts';
 
 const last = 'finish/approve the finish';
-/** Traffic has run on the target for some seconds. */
-const onTargetMs = 4_000;
+/** Traffic has run on the target: some six hundred orders. */
+const onTargetMs = 2_000;
 const outageOf = (scheme: string) => (cutsOf(scheme).cuts === undefined ? { budgetMs: 10_000, undoReserveMs: 3_300 } : { budgetMs: 30_000, undoReserveMs: 10_000 });
 const turns = [
   ['stopRestartRepeat', 'from inside its first outage'], ['producerFirst', 'from inside its first outage'],
