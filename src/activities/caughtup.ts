@@ -8,11 +8,12 @@ import type { At } from './boundary.ts';
 import { magnitude, type Glance } from './looking.ts';
 import { requireMirror } from './connect.ts';
 import { bornOf, damageOf, spoken } from './damage.ts';
+import { reviving } from './reviving.ts';
 import type { LedgerBook } from './ledger.ts';
 import { byKey, clusterOf, count, list } from './outside.ts';
 import type { LookAsk } from './work.ts';
 
-/** A failed task may be restarted by Connect or by a person; after this long it is said. */
+/** What failed is restarted once; what has still failed after this long is said. */
 const failedMs = 15_000;
 
 /** Ends of the origin by partition, with where the mirror stands. */
@@ -58,6 +59,7 @@ function refuseDamaged(v: MirrorView): void {
 export const caughtUp = (ports: Ports, record: LedgerBook) => ({
   lookCaughtUp(x: LookAsk & { readonly sets: readonly CutSet[]; readonly toward: Side }, at: At): () => Promise<Glance> {
     let last: { readonly ms: number; readonly copied: bigint } | null = null;
+    const revived = reviving(ports, x, { sets: x.sets, toward: x.toward }, at);
     return async () => {
       const views = await Promise.all(x.sets.map((set) => viewMirror(ports, { ...x, set }, record, at)));
       for (const v of views) refuseDamaged(v);
@@ -68,7 +70,8 @@ export const caughtUp = (ports: Ports, record: LedgerBook) => ({
       const perSecond = last && nowMs > last.ms ? Math.max(0, Math.round((Number(copied - last.copied) * 1000) / (nowMs - last.ms))) : null;
       last = { ms: nowMs, copied };
       const failed = views.some((v) => v.health.connector === 'FAILED' || v.health.traces.length > 0);
-      const say = sick.length > 0 ? sick.map(describe).join('; ') : `${count(lag, 'record')} to copy, at most ${worst} on one partition (wanted ${x.c.limits.lagRecords}).`;
+      const healed = failed ? await revived() : '';
+      const say = sick.length > 0 ? `${sick.map(describe).join('; ')}${healed === '' ? '' : `; ${healed}`}` : `${count(lag, 'record')} to copy, at most ${worst} on one partition (wanted ${x.c.limits.lagRecords}).`;
       return {
         done: sick.length === 0 && worst <= BigInt(x.c.limits.lagRecords),
         say,

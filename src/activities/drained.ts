@@ -12,6 +12,7 @@ import { standingMark } from './cut.ts';
 import type { LedgerBook } from './ledger.ts';
 import { isEmpty } from './moved.ts';
 import { byKey, clusterOf, count, list, topicsOf } from './outside.ts';
+import { reviving } from './reviving.ts';
 import type { Ask, LookAsk } from './work.ts';
 
 /** Records compared per partition. Where they are alike or too few the mirror's own word decides. */
@@ -85,6 +86,7 @@ export async function proveDrained(ports: Ports, x: Pick<Ask, 'm'> & { readonly 
 export const drained = (ports: Ports, record: LedgerBook) => ({
   lookMirrorDrained(x: LookAsk & { readonly set: CutSet; readonly toward: Side }, at: At): () => Promise<Glance> {
     const [origin, copy] = [clusterOf(ports, x.m, otherSide(x.toward)), clusterOf(ports, x.m, x.toward)];
+    const revived = reviving(ports, x, { sets: [x.set], toward: x.toward }, at);
     let undecided = 0;
     return async () => {
       const both = await readBoth(origin, copy, { topics: x.set.topics, window: windowRecords });
@@ -96,8 +98,9 @@ export const drained = (ports: Ports, record: LedgerBook) => ({
         proof = prove(both, await wordOf(ports, await requireMirror(ports, x)));
         undecided = 1;
       }
+      const healed = proof.done ? '' : await revived();
       return {
-        done: proof.done, say: proof.say, state: `${magnitude(proof.left)}`, progress: endsToken(both.copy),
+        done: proof.done, say: healed === '' ? proof.say : `${proof.say} ${healed}.`, state: `${magnitude(proof.left)}`, progress: endsToken(both.copy),
         patience: { ms: x.c.limits.stuckMs, failure: () => new Failure('MirrorStuck', `The mirror of ${x.set.name} did not drain within ${x.c.limits.stuckMs} ms: ${proof.say}`) },
       };
     };

@@ -10,7 +10,8 @@ import type { At } from './boundary.ts';
 import { judgeAll, readBoth, type Both } from './drained.ts';
 import { knownOf, type Known } from './known.ts';
 import type { LedgerBook } from './ledger.ts';
-import { both as bothSides, clusterOf, count, list, nameOf, topicsOf, unique } from './outside.ts';
+import { both as bothSides, clusterOf, count, list, nameOf, setsOf, topicsOf, unique } from './outside.ts';
+import { reviving } from './reviving.ts';
 import { inSurroundings, type Question } from './surroundings.ts';
 import type { Ask, Consent } from './work.ts';
 
@@ -75,6 +76,8 @@ export async function settled(ports: Ports, x: Wanted, at: At, look: (committed:
   // The groups are empty: what they committed does not change while the rest is looked at again.
   const committed = clusterOf(ports, x.m, x.from).committed(x.groups);
   const startedMs = at.now();
+  const sets = setsOf(x.m, unique(x.groups.flatMap((g) => topicsOf(x.m, g))));
+  const revived = reviving(ports, x, { sets, toward: otherSide(x.from) }, at);
   for (;;) {
     const { spots, answers } = await look(committed);
     const open = spots.filter((p) => answers.get(p)?.kind !== 'exact');
@@ -82,7 +85,8 @@ export async function settled(ports: Ports, x: Wanted, at: At, look: (committed:
     if (refused.length === 0) return collect(spots, answers);
     const waitMs = waitFor(refused.map((p) => answers.get(p)), x);
     if (at.now() - startedMs >= waitMs) throw notExact(x, refused, answers);
-    at.seen(`${count(refused.length, 'position')} not yet exact: ${describe(refused[0], answers)}`);
+    const healed = await revived();
+    at.seen(`${count(refused.length, 'position')} not yet exact: ${describe(refused[0], answers)}${healed === '' ? '' : `; ${healed}`}`);
     await at.pause(x.c.untilMs === null ? pollMs.plain : pollMs.outage);
   }
 }

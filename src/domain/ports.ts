@@ -246,6 +246,8 @@ export interface Mirrors {
   awaitStopped(spec: MirrorSpec, until: Until): Promise<void>;
   /** After a silence that is undone *before* a cut: resume and wait until RUNNING with every partition assigned. */
   resume(spec: MirrorSpec, until: Until): Promise<void>;
+  /** Restarts what has failed of a mirror that is to run; answers the first line of each trace, empty when nothing had failed. Does not wait for the effect. */
+  revive(spec: MirrorSpec, until: Until): Promise<readonly string[]>;
   /** Stop, wait, delete connector and its stored offsets, delete its syncs topic. Idempotent. */
   remove(spec: MirrorSpec, until: Until): Promise<void>;
   /** Offset syncs in log order, decoded: record `from` on the source was acknowledged at `to` on the target. */

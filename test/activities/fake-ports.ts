@@ -196,6 +196,8 @@ export class FakeMirror {
   state: 'RUNNING' | 'STOPPED' | 'FAILED' = 'RUNNING';
   producerId = 9n;
   trace = 'task 0: boom';
+  /** Restarted it runs. */
+  heals = false;
   readonly next = new Map<string, bigint>();
   readonly anchors = new Map<string, Anchor[]>();
   constructor(spec: MirrorSpec) { this.spec = spec; for (const p of spec.seed) this.next.set(tpKey(p), p.offset); }
@@ -270,6 +272,7 @@ export class FakeWorld {
       silence: async (spec, _writers, until) => { until.check(); must(spec).state = 'STOPPED'; return { fromMs: 0, toMs: 12 }; },
       awaitStopped: async (spec) => { if (must(spec).state !== 'STOPPED') throw new Failure('MirrorStuck', 'still running'); },
       resume: async (spec, until) => { until.check(); must(spec).state = 'RUNNING'; },
+      revive: async (spec, until) => { until.check(); const m = must(spec); if (m.state !== 'FAILED') return []; if (m.heals) m.state = 'RUNNING'; return [m.trace]; },
       remove: async (spec, until) => {
         until.check();
         of(spec)?.next.clear();

@@ -96,6 +96,30 @@ test('the mirror is behind the group: waited for, then exact', async () => {
   assert.equal(w.target.log({ topic: 'orders', partition: 1 }).records.at(-1)?.fingerprint, 'z');
 });
 
+test('the mirror it waits for has failed: restarted, then exact', async () => {
+  const { w, work } = await world();
+  w.source.write('orders', 1, 'z');
+  w.source.place('billing', 'orders', 0, end(w, 0));
+  w.source.place('billing', 'orders', 1, end(w, 1));
+  const mirror = [...w.connectors.values()][0];
+  assert.ok(mirror);
+  Object.assign(mirror, { state: 'FAILED', heals: true });
+  const copying = setInterval(() => { if (mirror.state === 'RUNNING') w.copy(); }, 20);
+  try { await work.setPositions({ ...ask, c: context('positions', { untilMs: Date.now() + 5_000, mode: 'outage' }) }); } finally { clearInterval(copying); }
+  assert.equal(nextOnTarget(w, 'billing', 1), 'end');
+});
+
+test('restarted it fails again: the budget ends it, and says which mirror and why', async () => {
+  const { w, work } = await world();
+  w.source.write('orders', 1, 'z');
+  w.source.place('billing', 'orders', 0, end(w, 0));
+  w.source.place('billing', 'orders', 1, end(w, 1));
+  const mirror = [...w.connectors.values()][0];
+  assert.ok(mirror);
+  mirror.state = 'FAILED';
+  await assert.rejects(work.setPositions({ ...ask, c: context('positions', { untilMs: Date.now() + 1_500, mode: 'outage' }) }), (e: Error & { type?: string }) => e.type === 'BudgetExceeded' && /mirror cutover-\S+ had failed on \S+ \(task 0: boom\) and was restarted/.test(e.message));
+});
+
 test('the mirror never comes: the budget ends it and says what was missing', async () => {
   const { w, work } = await world();
   w.source.write('orders', 1, 'z');

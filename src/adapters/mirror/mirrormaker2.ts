@@ -71,6 +71,16 @@ export function createMirrors(deps: MirrorDeps): Mirrors {
       await opposing(p, 'accept', until);
       await resume(p, partitions, until);
     },
+    revive: async (spec, until) => {
+      const p = place(spec);
+      const now = await health(p, patience(until));
+      // Stopped or paused it was told not to run, and nothing of it is brought back.
+      if (now.traces.length === 0 || (now.connector !== 'RUNNING' && now.connector !== 'FAILED')) return [];
+      await opposing(p, 'accept', until);
+      until.check();
+      if ((await p.rest.restartFailed(spec.name, patience(until))) === 'absent') throw absent(p);
+      return now.traces;
+    },
     remove: async (spec, until) => {
       await remove(place(spec), until);
       syncs.forget(spec);
