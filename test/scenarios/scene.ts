@@ -1,5 +1,7 @@
 /** What the scenarios share: a stage with live traffic, a migration on it, an operator that answers, and the final count. */
 import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { WorkflowHandle } from '@temporalio/client';
 import { derived, duties, migration, writers, type Pace } from '../../demo/applications.ts';
 import { ending, settle, until } from '../../demo/ending.ts';
@@ -69,7 +71,16 @@ export async function surroundings(stage: Stage, handle: WorkflowHandle): Promis
     ...(raw.pendingActivities ?? []).map((a) => `pending ${a.activityType?.name}, attempt ${a.attempt}${a.lastFailure?.message ? `, last failure: ${a.lastFailure.message}` : ''}`),
     ...(raw.pendingWorkflowTask ? [`a workflow task is pending, attempt ${raw.pendingWorkflowTask.attempt}`] : []),
   ], (e: unknown) => [`what is pending is unknown: ${String(e)}`]);
-  return [...pending, ...(pending.length === 0 ? ['nothing is pending'] : []), ...(ends.length === 0 ? ['no process died or was killed'] : ends)];
+  return [...pending, ...(pending.length === 0 ? ['nothing is pending'] : []), ...(ends.length === 0 ? ['no process died or was killed'] : ends), ...worriesOf(stage)];
+}
+
+/** What the Connect workers complained of last: their logs go away with the stack. */
+function worriesOf({ stack }: Stage): readonly string[] {
+  return ['connect-fwd', 'connect-back'].flatMap((name) => {
+    const log = join(stack.folder, 'logs', `${name}.log`);
+    const lines = (existsSync(log) ? readFileSync(log, 'utf8') : '').split('\n').filter((line) => / (WARN|ERROR) /.test(line));
+    return lines.slice(-5).map((line) => `${name}: ${line.slice(0, 400)}`);
+  });
 }
 
 export async function ended(handle: WorkflowHandle, wanted: Ended['outcome']): Promise<Ended> {
