@@ -7,8 +7,8 @@ import { assertMoved, ended, onward, operate, progressOf, setScene } from './sce
 
 const outage = { budgetMs: 30_000, undoReserveMs: 10_000 };
 const last = 'finish/approve the finish';
-/** Traffic has run on the target for some seconds. */
-const onTargetMs = 4_000;
+/** Traffic has run on the target: some six hundred orders. */
+const onTargetMs = 2_000;
 
 test('to green and all the way back, told who processed what; then to green for good: 0 lost, 0 twice, 0 out of order', async () => {
   await using resources = new AsyncDisposableStack();

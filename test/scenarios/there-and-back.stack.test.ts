@@ -10,8 +10,8 @@ import { assertMoved, assertRunning, ended, isWriter, onward, operate, progressO
 
 const outage = { budgetMs: 10_000, undoReserveMs: 3_300 };
 const last = 'finish/approve the finish';
-/** Traffic has run on the target for some seconds. */
-const onTargetMs = 4_000;
+/** Traffic has run on the target: some six hundred orders. */
+const onTargetMs = 2_000;
 const atLastHold = (handle: WorkflowHandle, stage: Stage): Promise<boolean> =>
   progressOf(stage, handle).then((p) => p.question?.name === last && Date.now() - p.question.sinceMs > onTargetMs, () => false);
 
