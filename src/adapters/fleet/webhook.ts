@@ -92,10 +92,14 @@ export function webhookFleet(name: string, config: WebhookConfig, deps: Deps): F
     let state = answer.status === 202 ? null : parseState(answer.text, say(c));
     if (state === null && answer.status !== 202) return;
     while (state === null || !isGone(state, only)) {
-      if (Date.now() + pollMs >= c.endMs)
-        throw new Failure('ClientNotMoved', `${say(c)}: processes are left after ${config.timeoutMs} ms (${state?.say ?? 'never asked'}); wanted none.`);
+      const seen: FleetState | null = state;
+      const left = (more = ''): Failure => new Failure('ClientNotMoved', `${say(c)}: processes are left after ${config.timeoutMs} ms (${seen?.say ?? 'never asked'}${more}); wanted none.`);
+      if (Date.now() + pollMs >= c.endMs) throw left();
       await pause(pollMs, until);
-      state = await ask({ ...c, verb: 'ask', on: null }, until);
+      state = await ask({ ...c, verb: 'ask', on: null }, until).catch((e: unknown) => {
+        // What it said before is worth more than that the last question came too late to be answered.
+        throw seen !== null && e instanceof Failure && e.type === 'Unreachable' ? left('; asked again it did not answer in time') : e;
+      });
     }
   }
 
