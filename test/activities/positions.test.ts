@@ -85,11 +85,16 @@ test('retention overtook the group: refused where records are left, the end wher
   assert.equal(nextOnTarget(w, 'billing', 1), 'end');
 });
 
-test('the mirror is behind the group: waited for, then exact', async () => {
-  const { w, work } = await world();
+/** Billing has read a record that is not copied yet. */
+function aheadOfTheMirror(w: Awaited<ReturnType<typeof world>>['w']): void {
   w.source.write('orders', 1, 'z');
   w.source.place('billing', 'orders', 0, end(w, 0));
   w.source.place('billing', 'orders', 1, end(w, 1));
+}
+
+test('the mirror is behind the group: waited for, then exact', async () => {
+  const { w, work } = await world();
+  aheadOfTheMirror(w);
   setTimeout(() => { w.copy(); }, 30);
   await work.setPositions({ ...ask, c: outage() });
   assert.equal(nextOnTarget(w, 'billing', 1), 'end');
@@ -98,9 +103,7 @@ test('the mirror is behind the group: waited for, then exact', async () => {
 
 test('the mirror it waits for has failed: restarted, then exact', async () => {
   const { w, work } = await world();
-  w.source.write('orders', 1, 'z');
-  w.source.place('billing', 'orders', 0, end(w, 0));
-  w.source.place('billing', 'orders', 1, end(w, 1));
+  aheadOfTheMirror(w);
   const mirror = [...w.connectors.values()][0];
   assert.ok(mirror);
   Object.assign(mirror, { state: 'FAILED', heals: true });
@@ -111,9 +114,7 @@ test('the mirror it waits for has failed: restarted, then exact', async () => {
 
 test('restarted it fails again: the budget ends it, and says which mirror and why', async () => {
   const { w, work } = await world();
-  w.source.write('orders', 1, 'z');
-  w.source.place('billing', 'orders', 0, end(w, 0));
-  w.source.place('billing', 'orders', 1, end(w, 1));
+  aheadOfTheMirror(w);
   const mirror = [...w.connectors.values()][0];
   assert.ok(mirror);
   mirror.state = 'FAILED';
@@ -122,9 +123,7 @@ test('restarted it fails again: the budget ends it, and says which mirror and wh
 
 test('the mirror never comes: the budget ends it and says what was missing', async () => {
   const { w, work } = await world();
-  w.source.write('orders', 1, 'z');
-  w.source.place('billing', 'orders', 0, end(w, 0));
-  w.source.place('billing', 'orders', 1, end(w, 1));
+  aheadOfTheMirror(w);
   await assert.rejects(work.setPositions({ ...ask, c: context('positions', { untilMs: Date.now() + 80, mode: 'outage' }) }), (e: Error & { type?: string }) => e.type === 'BudgetExceeded' && /not yet exact: group billing at orders\/1/.test(e.message));
   assert.deepEqual(w.target.placed('billing'), {});
 });
