@@ -118,7 +118,7 @@ test('restarted it fails again: the budget ends it, and says which mirror and wh
   const mirror = [...w.connectors.values()][0];
   assert.ok(mirror);
   mirror.state = 'FAILED';
-  await assert.rejects(work.setPositions({ ...ask, c: context('positions', { untilMs: Date.now() + 1_500, mode: 'outage' }) }), (e: Error & { type?: string }) => e.type === 'BudgetExceeded' && /mirror cutover-\S+ had failed on \S+ \(task 0: boom\) and was restarted/.test(e.message));
+  await assert.rejects(work.setPositions({ ...ask, c: context('positions', { untilMs: Date.now() + 1_500, mode: 'outage' }) }), (e: Error & { type?: string }) => e.type === 'BudgetExceeded' && /mirror cutover-\S+ had failed on \S+ \(task 0: boom\) and was told to restart/.test(e.message));
 });
 
 test('the mirror never comes: the budget ends it and says what was missing', async () => {
