@@ -19,6 +19,8 @@ const defaultRatePerSecond = 1_000;
 
 export interface Stage {
   readonly stack: Stack;
+  /** Journals, logs and tokens of the applications. */
+  readonly folder: string;
   /** Both sets where there are two. */
   readonly supervisor: Watched;
   readonly books: Books;
@@ -30,6 +32,8 @@ export interface Stage {
 export interface StageChoices {
   readonly variant: Variant;
   readonly keep: boolean;
+  /** A running stack that others use afterwards, and a folder of the stage's own. Default: a new stack, which ends with the stage. */
+  readonly lent?: { readonly stack: Stack; readonly folder: string };
   readonly say: (line: string) => void;
   readonly stopped: (application: string) => Promise<void>;
   /** Default: a thousand orders a second. */
@@ -45,21 +49,27 @@ export interface StageChoices {
 }
 
 export async function setStage(x: StageChoices): Promise<Stage> {
-  const stack = await startStack({ variant: x.variant, say: x.say, keepFolder: x.keep });
-  x.resources.defer(async () => { if (!x.keep) await stack.stop(); });
+  const { stack, folder } = x.lent ?? await ownStack(x);
   await createTopics(stack.source);
   const choices: SupervisorChoices = {
     apps: apps(x.pace ?? { ratePerSecond: defaultRatePerSecond }, (application, side) => credentials(clusterOn(stack, side), application)),
     bootstrap: { source: stack.source.bootstrap, target: stack.target.bootstrap },
-    journalFolder: join(stack.folder, 'journal'), logFolder: join(stack.folder, 'applications'), env: stack.env, stopped: x.stopped,
+    journalFolder: join(folder, 'journal'), logFolder: join(folder, 'applications'), env: stack.env, stopped: x.stopped,
   };
-  const green = x.second ? await secondSet(choices, { resources: x.resources, keepToken: (name, token) => tokenFile(stack.folder, name, token) }) : null;
+  const green = x.second ? await secondSet(choices, { resources: x.resources, keepToken: (name, token) => tokenFile(folder, name, token) }) : null;
   const supervisor = green?.first ?? x.resources.use(new Supervisor(choices));
   const url = await supervisor.listen();
-  stack.writeCatalog({ fleets: { ...fleets(url, tokenFile(stack.folder, 'fleet-token', supervisor.token)), ...green?.fleets, ...x.fleets }, ...(green ? { hooks: green.hooks } : {}), taskQueue });
+  stack.writeCatalog({ fleets: { ...fleets(url, tokenFile(folder, 'fleet-token', supervisor.token)), ...green?.fleets, ...x.fleets }, ...(green ? { hooks: green.hooks } : {}), taskQueue });
   const [connection, worker] = await Promise.all([Connection.connect({ address: stack.temporal.address }), stack.startWorker(x.worker), startTraffic(supervisor, x.say)]);
   x.resources.defer(() => connection.close());
-  return { stack, supervisor: green?.both ?? supervisor, books: new Books(join(stack.folder, 'journal')), client: new Client({ connection, namespace: stack.temporal.namespace }), taskQueue, worker };
+  if (x.lent) x.resources.defer(() => worker.stop());
+  return { stack, folder, supervisor: green?.both ?? supervisor, books: new Books(join(folder, 'journal')), client: new Client({ connection, namespace: stack.temporal.namespace }), taskQueue, worker };
+}
+
+async function ownStack(x: StageChoices): Promise<{ readonly stack: Stack; readonly folder: string }> {
+  const stack = await startStack({ variant: x.variant, say: x.say, keepFolder: x.keep });
+  x.resources.defer(async () => { if (!x.keep) await stack.stop(); });
+  return { stack, folder: stack.folder };
 }
 
 const clusterOn = (stack: Stack, side: Side): StackCluster => (side === 'source' ? stack.source : stack.target);

@@ -17,7 +17,19 @@ function dealt(names: readonly string[], piles: number): readonly (readonly stri
 }
 
 /** Whether a file has its process to itself. */
-export const isAlone = (name: string): boolean => name.endsWith('.stack.test.ts') || alone.test(name);
+export const isAlone = (name: string): boolean => /\.stack\.test\.(ts|mjs)$/.test(name) || alone.test(name);
+
+/** Static imports, so that no test begins while others are still being loaded. */
+function write(file: string, pile: readonly string[]): string {
+  writeFileSync(file, pile.map((name) => `import ${JSON.stringify(pathToFileURL(resolve(name)).href)};\n`).join(''));
+  return file;
+}
+
+/** Those files in one process, in this order; `Symbol.dispose` takes away what was written for it. */
+export function inOrder(names: readonly string[]): { readonly file: string; [Symbol.dispose](): void } {
+  const folder = mkdtempSync(join(tmpdir(), 'cutover-tests-'));
+  return { file: write(join(folder, 'pile.stack.test.mjs'), names), [Symbol.dispose]: () => { rmSync(folder, { recursive: true, force: true }); } };
+}
 
 /** Files to run in place of `names`, those that take longest first; `Symbol.dispose` takes away what was written for it. */
 export function together(names: readonly string[]): { readonly files: readonly string[]; [Symbol.dispose](): void } {
@@ -25,12 +37,7 @@ export function together(names: readonly string[]): { readonly files: readonly s
   const single = names.filter(isAlone);
   const light = names.filter((n) => !isAlone(n));
   const piles = [...dealt(light.filter((n) => inThread(n)), 2), ...dealt(light.filter((n) => !inThread(n)), 2)];
-  const written = piles.map((pile, i) => {
-    const file = join(folder, `${i + 1}.mjs`);
-    // Static, so that no test begins while others are still being loaded.
-    writeFileSync(file, pile.map((name) => `import ${JSON.stringify(pathToFileURL(resolve(name)).href)};\n`).join(''));
-    return file;
-  });
+  const written = piles.map((pile, i) => write(join(folder, `${i + 1}.mjs`), pile));
   const replay = single.filter((n) => n.includes('/replay'));
   return { files: [...replay, ...written, ...single.filter((n) => !replay.includes(n))], [Symbol.dispose]: () => { rmSync(folder, { recursive: true, force: true }); } };
 }

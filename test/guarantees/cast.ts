@@ -33,16 +33,17 @@ export const applications: readonly Application[] = ['billing', 'audit', 'enrich
 /** A running stack. */
 export interface House { readonly stack: Stack; readonly client: Client; readonly opened: { casts: number }; close(): Promise<void> }
 
-export async function openHouse(): Promise<House> {
-  const stack = await startStack({ variant: 'sasl' });
+/** `lent`: a stack with logins that others use afterwards. */
+export async function openHouse(lent?: Stack): Promise<House> {
+  const stack = lent ?? await startStack({ variant: 'sasl' });
   try {
     const connection = await Connection.connect({ address: stack.temporal.address });
     return {
       stack, client: new Client({ connection, namespace: stack.temporal.namespace }), opened: { casts: 0 },
-      close: async () => { await connection.close(); await stack.stop(); },
+      close: async () => { await connection.close(); if (!lent) await stack.stop(); },
     };
   } catch (e) {
-    await stack.stop();
+    if (!lent) await stack.stop();
     throw e;
   }
 }
@@ -89,7 +90,7 @@ export async function openCast(house: House, resources: AsyncDisposableStack): P
   const books = new Books(journals);
   await until('the first orders flow', 30_000, async () => { await books.refresh(); return books.acknowledged(named('orders')) >= ratePerSecond; });
   return {
-    stage: { stack, supervisor, books, client, taskQueue, worker }, gate, named, supervisor,
+    stage: { stack, folder, supervisor, books, client, taskQueue, worker }, gate, named, supervisor,
     // What the enricher made of the orders is measured by the orders: a transaction whose end a kill hid from it counts as well.
     accounts: new Accounts(journals, duties.filter((d) => d.group !== 'enricher').map((d) => ({ group: named(d.group), topic: named(d.topic), measuredBy: named('orders') }))),
     input: (scheme) => deeply(demoMigration(scheme), named),

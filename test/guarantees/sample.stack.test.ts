@@ -1,6 +1,7 @@
 /** Some rows of the guarantees, drawn anew each time and struck on one stack: `CUTOVER_SEED` repeats the draw. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { lend } from '../scenarios/lent.ts';
 import { openHouse } from './cast.ts';
 import { line } from './report.ts';
 import { chosen, noFault, sample, type Row } from './rows.ts';
@@ -17,7 +18,8 @@ test('faults drawn at random strike steps drawn at random: nothing is lost, noth
   console.log(`  seed ${seed}`);
   const all = chosen({ scheme: 'stopRestartRepeat' }).filter((r) => r.fault !== noFault);
   const rows = sample(all, all.length, seed);
-  const house = await openHouse();
+  const { stack } = await lend('sasl');
+  const house = await openHouse(stack);
   try {
     const told: Ended[] = [];
     await series(house, 'stopRestartRepeat', {

@@ -6,7 +6,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { ending } from '../../demo/ending.ts';
 import { workflowIdOf } from '../../src/domain/migration.ts';
 import type { OutageRecord, Progress, Question } from '../../src/domain/progress.ts';
-import { progressOf, surroundings } from '../scenarios/scene.ts';
+import { progressOf, surroundings } from '../scenarios/seen.ts';
 import { applications, openCast, type Cast, type House } from './cast.ts';
 import { strikeOf, type Strike, type Struck } from './faults.ts';
 import { recovered } from './health.ts';

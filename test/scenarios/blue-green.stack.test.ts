@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { migration } from '../../demo/applications.ts';
 import { workflowIdOf } from '../../src/domain/migration.ts';
-import { assertMoved, ended, onward, operate, progressOf, setScene } from './scene.ts';
+import { assertMoved, ended, onward, operate, setScene } from './scene.ts';
+import { progressOf } from './seen.ts';
 
 const outage = { budgetMs: 30_000, undoReserveMs: 10_000 };
 const last = 'finish/approve the finish';

@@ -15,7 +15,8 @@ import { names, type Stage } from '../../demo/stage.ts';
 import { openCluster } from '../../src/adapters/kafka/cluster.ts';
 import type { Question } from '../../src/domain/progress.ts';
 import type { Reconciliation } from '../../src/domain/reconciliation.ts';
-import { ended, onward, operate, progressOf, setScene, startMigration } from './scene.ts';
+import { ended, onward, operate, setScene, startMigration } from './scene.ts';
+import { progressOf } from './seen.ts';
 
 const outage = { budgetMs: 10_000, undoReserveMs: 3_300 };
 const last = 'finish/approve the finish';
@@ -29,7 +30,7 @@ const cli = (stage: Stage, ...args: readonly string[]): Promise<Cli> => new Prom
 
 interface Told { readonly run: Run; readonly lines: readonly Line[] }
 const journals = async (stage: Stage): Promise<readonly Told[]> =>
-  (await Promise.all((await journalFiles(join(stage.stack.folder, 'journal'))).map(readJournal))).flatMap(({ run, lines }) => (run ? [{ run, lines }] : []));
+  (await Promise.all((await journalFiles(join(stage.folder, 'journal'))).map(readJournal))).flatMap(({ run, lines }) => (run ? [{ run, lines }] : []));
 const idOf = (l: { readonly topic: string; readonly key: string; readonly seq: number }): string => `${l.topic} ${l.key}#${l.seq}`;
 
 /** Every record a consumer would see on the source, by what it is. */
@@ -78,7 +79,7 @@ test('the target dies after the opening: back without it, nothing lost but what 
   for (const name of names) { const n = stage.supervisor.count(name); assert.ok(n.source > 0 && n.target === 0, `${name} runs ${JSON.stringify(n)}`); }
 
   await stage.stack.target.restart();
-  const file = join(stage.stack.folder, 'left.jsonl');
+  const file = join(stage.folder, 'left.jsonl');
   const asked = await cli(stage, 'reconcile', workflowId, '--json', '--out', file);
   const report = JSON.parse(asked.out) as Reconciliation;
   console.log(`  ${report.say}`);

@@ -9,8 +9,9 @@ import { SimulatedFleets, type SimulatedApplication } from '../../bench/simulate
 import { finishHold } from '../../src/domain/migration.ts';
 import type { Progress } from '../../src/domain/progress.ts';
 import { withAdmin } from '../../stack/access.ts';
-import { startStack, type Stack } from '../../stack/stack.ts';
+import type { Stack } from '../../stack/stack.ts';
 import { EstateOperator, is, states } from './estate-operator.ts';
+import { lend } from './lent.ts';
 import { LiveApplications } from './live-applications.ts';
 
 const taskQueue = 'estate';
@@ -33,13 +34,14 @@ const typed = {
 
 interface Scene { readonly stack: Stack; readonly client: Client; readonly fleets: SimulatedFleets; readonly live: LiveApplications; readonly operator: EstateOperator }
 async function setScene(resources: AsyncDisposableStack): Promise<Scene> {
-  const stack = resources.use(await startStack());
+  const { stack } = await lend('plain');
   await withAdmin({ bootstrap: stack.source.bootstrap, login: null }, (admin) => admin.createTopics({ topics, partitions, replicas: 1 }).then(() => undefined));
   const live = new LiveApplications({ bootstrap: { source: stack.source.bootstrap, target: stack.target.bootstrap }, partitions, everyMs: 100 });
   const fleets = resources.use(await SimulatedFleets.start({ applications, runs: live.run }));
   stack.writeCatalog({ taskQueue, fleets: Object.fromEntries(applications.map((a) => [a.name, { kind: 'webhook', url: `${fleets.url}/${a.name}`, timeoutMs: 15_000 }])) });
-  const [connection] = await Promise.all([Connection.connect({ address: stack.temporal.address }), stack.startWorker()]);
+  const [connection, worker] = await Promise.all([Connection.connect({ address: stack.temporal.address }), stack.startWorker()]);
   resources.defer(() => connection.close());
+  resources.defer(() => worker.stop());
   const client = new Client({ connection, namespace: stack.temporal.namespace });
   const handle = await client.workflow.start('estate', { workflowId: 'cutover-estate/old/new/small', taskQueue, args: [typed] });
   return { stack, client, fleets, live, operator: new EstateOperator(client, handle) };

@@ -4,7 +4,8 @@ import type { WorkflowHandle } from '@temporalio/client';
 import type { Stage } from '../../demo/stage.ts';
 import type { Progress } from '../../src/domain/progress.ts';
 import { random } from '../guarantees/draw.ts';
-import { assertMoved, ended, onward, operate, progressOf, setScene, silences, startMigration } from './scene.ts';
+import { assertMoved, ended, onward, operate, setScene, silences, startMigration } from './scene.ts';
+import { progressOf } from './seen.ts';
 
 /** `CUTOVER_SEED` repeats the choices of a run. */
 const kills = 5;

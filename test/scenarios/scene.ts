@@ -1,7 +1,5 @@
 /** What the scenarios share: a stage with live traffic, a migration on it, an operator that answers, and the final count. */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { WorkflowHandle } from '@temporalio/client';
 import { derived, duties, migration, writers, type Pace } from '../../demo/applications.ts';
 import { ending, settle, until } from '../../demo/ending.ts';
@@ -12,6 +10,8 @@ import type { Side } from '../../src/domain/authority.ts';
 import { workflowIdOf } from '../../src/domain/migration.ts';
 import type { Answer, Progress, Question } from '../../src/domain/progress.ts';
 import type { SchemeName } from '../../src/workflows/schemes/schemes.ts';
+import { lend } from './lent.ts';
+import { progressOf, soon, surroundings } from './seen.ts';
 
 export type Outage = { readonly budgetMs: number; readonly undoReserveMs: number };
 
@@ -19,7 +19,8 @@ export type Outage = { readonly budgetMs: number; readonly undoReserveMs: number
 const calm: Pace = { ratePerSecond: 300, restMs: 300 };
 
 export async function setScene(resources: AsyncDisposableStack, x: Partial<Pick<StageChoices, 'variant' | 'stopped' | 'worker' | 'pace' | 'second' | 'fleets'>> = {}): Promise<Stage> {
-  const stage = await setStage({ variant: 'plain', keep: false, pace: calm, say: () => undefined, stopped: async () => undefined, ...x, resources });
+  const lent = await lend(x.variant ?? 'plain');
+  const stage = await setStage({ variant: 'plain', keep: false, lent, pace: calm, say: () => undefined, stopped: async () => undefined, ...x, resources });
   await until('the first orders flow', 30_000, async () => { await stage.books.refresh(); return stage.books.acknowledged('orders') >= 300; });
   return stage;
 }
@@ -33,11 +34,6 @@ export async function startMigration(stage: Stage, outage: Outage, scheme: Schem
 export type Answers = (q: Question, p: Progress) => Answer | null;
 /** Approves, which reads the claims again and is refused until they hold; tries again what failed. */
 export const onward = (q: Question): Answer => (q.kind === 'hold' ? 'approve' : 'retry');
-
-/** A query to a worker that was killed while it answered is never answered: every call gets a deadline. */
-const callMs = 2_000;
-const soon = <T>({ client }: Stage, call: () => Promise<T>): Promise<T> => client.withDeadline(Date.now() + callMs, call);
-export const progressOf = (stage: Stage, handle: WorkflowHandle): Promise<Progress> => soon(stage, () => handle.query<Progress>('progress'));
 
 /** Answers until the workflow is closed, or `enough`. Neither a missing worker nor a missing server ends it. */
 export async function operate(stage: Stage, handle: WorkflowHandle, answers: Answers, withinMs: number, enough: () => Promise<boolean> = async () => false): Promise<void> {
@@ -62,25 +58,6 @@ export async function operate(stage: Stage, handle: WorkflowHandle, answers: Ans
       last = `${last} (${e instanceof Error ? e.message : String(e)})`.slice(0, 2_000);
     }
   }
-}
-
-/** For whoever reads the failure and has no machine to look at: what is pending, and which processes did not end well. */
-export async function surroundings(stage: Stage, handle: WorkflowHandle): Promise<readonly string[]> {
-  const ends = stage.supervisor.events.filter((e) => e.what === 'died' || e.what === 'killed').map((e) => `${new Date(e.atMs).toISOString()} ${e.application} ${e.what} on the ${e.side}`);
-  const pending = await soon(stage, () => handle.describe()).then(({ raw }) => [
-    ...(raw.pendingActivities ?? []).map((a) => `pending ${a.activityType?.name}, attempt ${a.attempt}${a.lastFailure?.message ? `, last failure: ${a.lastFailure.message}` : ''}`),
-    ...(raw.pendingWorkflowTask ? [`a workflow task is pending, attempt ${raw.pendingWorkflowTask.attempt}`] : []),
-  ], (e: unknown) => [`what is pending is unknown: ${String(e)}`]);
-  return [...pending, ...(pending.length === 0 ? ['nothing is pending'] : []), ...(ends.length === 0 ? ['no process died or was killed'] : ends), ...worriesOf(stage)];
-}
-
-/** What the Connect workers complained of last: their logs go away with the stack. */
-function worriesOf({ stack }: Stage): readonly string[] {
-  return ['connect-fwd', 'connect-back'].flatMap((name) => {
-    const log = join(stack.folder, 'logs', `${name}.log`);
-    const lines = (existsSync(log) ? readFileSync(log, 'utf8') : '').split('\n').filter((line) => / (WARN|ERROR) /.test(line));
-    return lines.slice(-5).map((line) => `${name}: ${line.slice(0, 400)}`);
-  });
 }
 
 export async function ended(handle: WorkflowHandle, wanted: Ended['outcome']): Promise<Ended> {

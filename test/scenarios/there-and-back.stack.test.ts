@@ -6,7 +6,8 @@ import { promisify } from 'node:util';
 import type { WorkflowHandle } from '@temporalio/client';
 import type { Stage } from '../../demo/stage.ts';
 import { random } from '../guarantees/draw.ts';
-import { assertMoved, assertRunning, ended, isWriter, onward, operate, progressOf, setScene, silences, startMigration } from './scene.ts';
+import { assertMoved, assertRunning, ended, isWriter, onward, operate, setScene, silences, startMigration } from './scene.ts';
+import { progressOf } from './seen.ts';
 
 const outage = { budgetMs: 10_000, undoReserveMs: 3_300 };
 const last = 'finish/approve the finish';

@@ -1,0 +1,30 @@
+/** What can be seen of a stage and the migration on it: for scenarios, for the guarantees, and for whoever reads a failure. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { WorkflowHandle } from '@temporalio/client';
+import type { Stage } from '../../demo/stage.ts';
+import type { Progress } from '../../src/domain/progress.ts';
+
+/** A query to a worker that was killed while it answered is never answered: every call gets a deadline. */
+const callMs = 2_000;
+export const soon = <T>({ client }: Stage, call: () => Promise<T>): Promise<T> => client.withDeadline(Date.now() + callMs, call);
+export const progressOf = (stage: Stage, handle: WorkflowHandle): Promise<Progress> => soon(stage, () => handle.query<Progress>('progress'));
+
+/** For whoever reads the failure and has no machine to look at: what is pending, and which processes did not end well. */
+export async function surroundings(stage: Stage, handle: WorkflowHandle): Promise<readonly string[]> {
+  const ends = stage.supervisor.events.filter((e) => e.what === 'died' || e.what === 'killed').map((e) => `${new Date(e.atMs).toISOString()} ${e.application} ${e.what} on the ${e.side}`);
+  const pending = await soon(stage, () => handle.describe()).then(({ raw }) => [
+    ...(raw.pendingActivities ?? []).map((a) => `pending ${a.activityType?.name}, attempt ${a.attempt}${a.lastFailure?.message ? `, last failure: ${a.lastFailure.message}` : ''}`),
+    ...(raw.pendingWorkflowTask ? [`a workflow task is pending, attempt ${raw.pendingWorkflowTask.attempt}`] : []),
+  ], (e: unknown) => [`what is pending is unknown: ${String(e)}`]);
+  return [...pending, ...(pending.length === 0 ? ['nothing is pending'] : []), ...(ends.length === 0 ? ['no process died or was killed'] : ends), ...worriesOf(stage)];
+}
+
+/** What the Connect workers complained of last: their logs go away with the stack. */
+function worriesOf({ stack }: Stage): readonly string[] {
+  return ['connect-fwd', 'connect-back'].flatMap((name) => {
+    const log = join(stack.folder, 'logs', `${name}.log`);
+    const lines = (existsSync(log) ? readFileSync(log, 'utf8') : '').split('\n').filter((line) => / (WARN|ERROR) /.test(line));
+    return lines.slice(-5).map((line) => `${name}: ${line.slice(0, 400)}`);
+  });
+}
