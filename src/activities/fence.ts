@@ -2,7 +2,7 @@
 import type { Side } from '../domain/authority.ts';
 import { closures, writersOf, type CutSet } from '../domain/cutsets.ts';
 import { Failure } from '../domain/failures.ts';
-import type { Migration } from '../domain/migration.ts';
+import type { Application, Migration } from '../domain/migration.ts';
 import type { ClusterFacts, DenyRule, Ports } from '../domain/ports.ts';
 import type { At } from './boundary.ts';
 import { entry, valueOf, type LedgerBook } from './ledger.ts';
@@ -14,10 +14,12 @@ interface OfFence extends Ask { readonly set: CutSet; readonly on: Side }
 /** A rule for everybody would refuse the mirrors and the other applications too. */
 const everybody = 'User:*';
 export const fenceable = (principals: readonly string[]): readonly string[] => unique(principals).filter((p) => p !== everybody);
+/** Who only moves along, because of a group it shares, has nothing to refuse. */
+const writing = (m: Migration, set: CutSet): readonly Application[] => writersOf(m, set).filter((a) => a.writes.length > 0);
 /** Writers that share no topic have no rules for each other's, also where everything is cut together. */
 export const rulesOf = (m: Migration, set: CutSet): readonly DenyRule[] => (m.cuts === 'together' ? closures(m) : [set]).flatMap((closure) => {
   const topics = set.topics.filter((t) => closure.topics.includes(t));
-  const writers = writersOf(m, set).filter((a) => closure.writers.includes(a.name));
+  const writers = writing(m, set).filter((a) => closure.writers.includes(a.name));
   return fenceable(writers.flatMap((a) => a.principals)).flatMap((principal) => topics.map((topic) => ({ principal, topic })));
 });
 const same = (a: DenyRule, b: DenyRule): boolean => a.principal === b.principal && a.topic === b.topic;
@@ -25,7 +27,7 @@ const without = (rules: readonly DenyRule[], others: readonly DenyRule[]): reado
 const spell = (rules: readonly DenyRule[]): string => list(rules.map((r) => `${r.principal} on ${r.topic}`), 5);
 /** What a fence around this set cannot stop, each a sentence without a full stop; empty: it stops every declared writer. */
 export function gaps(m: Migration, set: CutSet, facts: ClusterFacts): readonly string[] {
-  const writers = writersOf(m, set);
+  const writers = writing(m, set);
   const bare = writers.filter((a) => fenceable(a.principals).length === 0);
   const fenced = fenceable(writers.flatMap((a) => a.principals));
   const others = m.applications.filter((a) => !writers.includes(a));

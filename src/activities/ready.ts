@@ -1,6 +1,6 @@
 /** The preflight: everything that can be looked at before the first write, all faults at once; what cannot be is said. */
 import { Failure } from '../domain/failures.ts';
-import { cutSets } from '../domain/cutsets.ts';
+import { cutSets, pureReaders } from '../domain/cutsets.ts';
 import { topicFault } from '../domain/parse-migration.ts';
 import { elsewhereOf, groupsOf, type Migration } from '../domain/migration.ts';
 import { tpKey, type ClusterFacts, type MirrorSpec, type Ports, type TopicFacts } from '../domain/ports.ts';
@@ -147,7 +147,7 @@ async function connectTopics(ports: Ports, m: Migration): Promise<readonly strin
 }
 
 async function fleetsAnswer(ports: Ports, { m, scheme }: { readonly m: Migration; readonly scheme: string }, at: At): Promise<Checked> {
-  const lacking = inTwoSets.includes(scheme) ? lacksBeside(ports, m.applications.filter((a) => a.writes.length === 0)) : [];
+  const lacking = inTwoSets.includes(scheme) ? lacksBeside(ports, pureReaders(m)) : [];
   const each = await Promise.all(m.applications.map((a) => guarded(async () => {
     const [asked] = await askAll(ports, m, [a.name], at);
     if (!asked) return { faults: [], say: [] };

@@ -66,9 +66,10 @@ function reading(s: State, a: Application, group: string, topic: string, on: Sid
   return [breach('reads-what-comes', a.name, `Group ${group} reads ${topic} on ${on}, where nothing arrives: the authority is on ${otherSide(on)} and no mirror feeds ${on}.`)];
 }
 
+/** Two sets of an application at once make two sets of its groups, whoever else is in them. */
 function split(s: State, a: Application, on: Side): readonly Found[] {
   return a.reads.flatMap((r) => s.ground.ofGroup(r.group)
-    .filter((b) => b.name !== a.name && isOn(s.place(b.name), otherSide(on)))
+    .filter((b) => b.name !== a.name && isOn(s.place(b.name), otherSide(on)) && s.place(a.name) !== 'both' && s.place(b.name) !== 'both')
     .map((b) => breach('reads-what-comes', a.name, `Group ${r.group} has members on both sides: ${a.name} on ${on}, ${b.name} ${spoken(s.place(b.name))}.`)));
 }
 

@@ -1,9 +1,11 @@
 /** Which applications that only read move together, and in which order. */
-import { groupsOf, type Application, type Migration } from './migration.ts';
+import { sharing } from './companies.ts';
+import { pureReaders } from './cutsets.ts';
+import type { Application, Migration } from './migration.ts';
 
 /** The declared batches in their order, then everybody else one by one; members of one group are never torn apart. */
 export function batchesOf(m: Pick<Migration, 'applications' | 'batches'>): readonly (readonly Application[])[] {
-  const readers = m.applications.filter((a) => a.writes.length === 0);
+  const readers = pureReaders(m);
   const declared = (m.batches ?? []).map((names) => readers.filter((a) => names.includes(a.name)));
   const seeds = [...declared, ...readers.filter((a) => !declared.some((b) => b.includes(a))).map((a) => [a])];
   const out: Application[][] = [];
@@ -16,9 +18,6 @@ export function batchesOf(m: Pick<Migration, 'applications' | 'batches'>): reado
   return out;
 }
 
-/** These, and whoever is in a group with one of them, and so on. */
-function sharing(all: readonly Application[], seed: readonly Application[]): readonly Application[] {
-  const groups = new Set(seed.flatMap(groupsOf));
-  const more = all.filter((a) => seed.includes(a) || groupsOf(a).some((g) => groups.has(g)));
-  return more.length === seed.length ? more : sharing(all, more);
-}
+/** Batches in the words of a question or a promise: `audit, billing`, or `left with right; audit` where some move together. */
+export const spokenBatches = (batches: readonly (readonly Application[])[]): string =>
+  batches.map((b) => b.map((a) => a.name).join(' with ')).join(batches.some((b) => b.length > 1) ? '; ' : ', ');

@@ -1,4 +1,5 @@
 /** Which topics must change authority together, and in which order the sets are cut. */
+import { boundTo } from './companies.ts';
 import type { Application, Migration } from './migration.ts';
 import { elsewhereOf, groundworkWave, readsOf } from './migration.ts';
 
@@ -7,7 +8,7 @@ export interface CutSet {
   /** Name of its first topic, sorted; unique because sets are disjoint. */
   readonly name: string;
   readonly topics: readonly string[];
-  /** Names of the applications that write any of them, sorted. */
+  /** Names of the applications that write any of them, and of those that share a group with one of these: they move with it. Sorted. */
   readonly writers: readonly string[];
 }
 
@@ -36,23 +37,28 @@ type Cutting = Pick<Migration, 'topics' | 'applications' | 'cuts' | 'estate'>;
 const ownTopics = (m: Cutting): readonly string[] => { const elsewhere = elsewhereOf(m); return [...new Set(m.topics)].filter((t) => !elsewhere.has(t)).sort(); };
 /** All topics with all their writers, for schemes that stop everybody at once. Waves of one estate share the ledger, so the name tells them apart. */
 const everything = (m: Cutting): readonly CutSet[] => (ownTopics(m).length === 0 ? [] : [{
-  name: m.estate === undefined ? 'everything' : `everything-${m.estate.wave}`, topics: ownTopics(m), writers: m.applications.filter((a) => a.writes.length > 0).map((a) => a.name).sort(),
+  name: m.estate === undefined ? 'everything' : `everything-${m.estate.wave}`, topics: ownTopics(m), writers: boundToAny(boundTo(m), null),
 }]);
+/** Names, sorted, of those that move with any of these topics; `null`: with any at all. */
+const boundToAny = (bound: ReadonlyMap<string, readonly string[]>, topics: readonly string[] | null): readonly string[] =>
+  [...bound].filter(([, own]) => own.some((t) => topics === null || topics.includes(t))).map(([name]) => name).sort();
 
 /**
- * The closure over common writers and shared groups of applications that write. Reading alone does not bind: a mirror feeds
- * the other side. Loops (A feeds B feeds A) are joined, because neither could be cut before the other.
+ * The closure over common writers and shared groups: who shares a group with a writer moves with it. Reading alone does not
+ * bind: a mirror feeds the other side. Loops (A feeds B feeds A) are joined, because neither could be cut before the other.
  */
 export function closures(m: Cutting): readonly CutSet[] {
   const together = new Together();
-  for (const a of m.applications) together.join(m.cuts === 'with-inputs' && a.writes.length > 0 ? [...a.writes, ...readsOf(a)] : a.writes);
-  const writersByGroup = Map.groupBy(m.applications.filter((a) => a.writes.length > 0).flatMap((a) => a.reads.map((r) => ({ group: r.group, a }))), (x) => x.group);
-  for (const members of writersByGroup.values()) together.join(members.flatMap((x) => x.a.writes));
+  const bound = boundTo(m);
+  for (const a of m.applications) {
+    const own = bound.get(a.name) ?? [];
+    together.join(m.cuts === 'with-inputs' && own.length > 0 ? [...own, ...readsOf(a)] : own);
+  }
   joinLoops(m, together);
   return [...Map.groupBy(ownTopics(m), (t) => together.find(t)).values()].map((topics) => ({
     name: topics[0] ?? '',
     topics,
-    writers: m.applications.filter((a) => a.writes.some((t) => topics.includes(t))).map((a) => a.name).sort(),
+    writers: boundToAny(bound, topics),
   })).sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
@@ -63,8 +69,9 @@ export const allSets = (m: Cutting): readonly CutSet[] =>
 /** Set → sets that its writers read from: `feeds` point upstream. */
 const upstreamOf = (m: Pick<Migration, 'applications'>, setOf: (topic: string) => string): ReadonlyMap<string, ReadonlySet<string>> => {
   const edges = new Map<string, Set<string>>();
+  const bound = boundTo(m);
   for (const a of m.applications)
-    for (const written of a.writes)
+    for (const written of bound.get(a.name) ?? [])
       for (const read of readsOf(a)) {
         const [down, up] = [setOf(written), setOf(read)];
         if (down === up) continue;
@@ -111,5 +118,8 @@ export function inOrder(m: Pick<Migration, 'topics' | 'applications'>, sets: rea
 }
 
 export const writersOf = (m: Pick<Migration, 'applications'>, set: CutSet): readonly Application[] => m.applications.filter((a) => set.writers.includes(a.name));
-/** Applications that only read: they move on their own, before or after the cuts. */
-export const pureReaders = (m: Pick<Migration, 'applications'>): readonly Application[] => m.applications.filter((a) => a.writes.length === 0);
+/** Applications that only read, and share no group with a writer: they move on their own, before or after the cuts. */
+export function pureReaders(m: Pick<Migration, 'applications'>): readonly Application[] {
+  const bound = boundTo(m);
+  return m.applications.filter((a) => (bound.get(a.name) ?? []).length === 0);
+}

@@ -3,7 +3,7 @@ import type { Estate } from './estate.ts';
 import { sorted } from './estate.ts';
 import { hasMoved, recordOf, type EstateJournal } from './estate-journal.ts';
 import type { WavePlan } from './estate-waves.ts';
-import { cutSets, type CutSet } from './cutsets.ts';
+import { cutSets, pureReaders, type CutSet } from './cutsets.ts';
 import { Failure } from './failures.ts';
 import { cutsOf, groundworkWave, groupsOf, readsOf, workflowIdOf, type Application, type Elsewhere, type FedSet, type GroupPolicy, type Migration } from './migration.ts';
 import { unkept } from './offers.ts';
@@ -82,7 +82,7 @@ export function migrationOf(j: EstateJournal, wave: string): Migration {
 
 /** As many readers at once as the estate allows, where the scheme moves readers by themselves. */
 function batchesIn(e: Estate, x: { readonly scheme: string; readonly applications: readonly Application[] }): Pick<Migration, 'batches'> {
-  const readers = x.applications.filter((a) => a.writes.length === 0).map((a) => a.name);
+  const readers = pureReaders(x).map((a) => a.name);
   const { atOnce = 1 } = e;
   if (atOnce === 1 || readers.length === 0 || !inBatches.includes(x.scheme)) return {};
   return { batches: Array.from({ length: Math.ceil(readers.length / atOnce) }, (_, i) => readers.slice(i * atOnce, (i + 1) * atOnce)) };

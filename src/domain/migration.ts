@@ -42,7 +42,7 @@ export interface Reading {
 export type Start = 'translated' | 'earliest' | 'latest';
 /** Groups of these applications that may read records again, and how many. */
 export const consentsOf = (applications: readonly Application[]): readonly { readonly group: string; readonly repeats: number }[] =>
-  applications.flatMap((a) => a.reads.flatMap((r) => (r.mayRepeat === undefined ? [] : [{ group: r.group, repeats: r.mayRepeat }])));
+  readingsOf(applications).flatMap((r) => (r.mayRepeat === undefined ? [] : [{ group: r.group, repeats: r.mayRepeat }]));
 
 /** Groups seen on the topics that belong to no declared application. Every group must be declared somewhere. */
 export type GroupPolicy = 'leave' | 'abandon';
@@ -158,6 +158,15 @@ export const finishHold = 'finish/approve the finish';
 
 export const workflowIdOf = (m: Pick<Migration, 'source' | 'target' | 'name'>): string => `cutover/${m.source}/${m.target}/${m.name}`;
 export const groupsOf = (a: Application): readonly string[] => [...new Set(a.reads.map((r) => r.group))].sort();
+/** One for each group: what its members in different applications read, together. What else is said of a group is said alike by all of them. */
+export function readingsOf(applications: readonly Application[]): readonly Reading[] {
+  const readings = new Map<string, Reading>();
+  for (const r of applications.flatMap((a) => a.reads)) {
+    const known = readings.get(r.group);
+    readings.set(r.group, known ? { ...known, topics: [...new Set([...known.topics, ...r.topics])] } : r);
+  }
+  return [...readings.values()];
+}
 export const readsOf = (a: Application): readonly string[] => [...new Set(a.reads.flatMap((r) => r.topics))].sort();
 
 /** What `inspect` found when the migration started; frozen in the journal, re-read and compared at every hold. */

@@ -1,4 +1,5 @@
 /** From whatever a person typed into Temporal's form to a `Migration`, or to one message that tells every fault in it. */
+import { pureReaders } from './cutsets.ts';
 import { Failure } from './failures.ts';
 import { readBlueGreen } from './parse-bluegreen.ts';
 import { cutsOf, groundworkWave, limitBounds, type Application, type GroupPolicy, type Limits, type Migration, type Reading, type Tolerances } from './migration.ts';
@@ -235,7 +236,7 @@ function checkAcross(m: Migration, f: Fields): void {
   const application = (i: number, key: string): At => ({ path: `applications[${i}].${key}`, value: undefined, faults });
   twice(m.applications.map((a, i) => ({ name: a.name, at: application(i, 'name') })), 'application');
   const readings = m.applications.flatMap((a, i) => a.reads.map((r, j) => ({ name: r.group, at: application(i, `reads[${j}].group`) })));
-  twice(readings, 'group');
+  checkShared(m, application);
   const reading = new Map(readings.map((r) => [r.name, r.at.path]));
   for (const group of Object.keys(m.groups)) {
     const where = reading.get(group);
@@ -246,14 +247,30 @@ function checkAcross(m: Migration, f: Fields): void {
   checkCovered(m, application);
 }
 
+/** Applications may share a group, which is one thing: read one way, with one consent. */
+function checkShared(m: Migration, at: (i: number, key: string) => At): void {
+  const first = new Map<string, { readonly i: number; readonly path: string; readonly reading: Reading }>();
+  m.applications.forEach((a, i) => { a.reads.forEach((reading, j) => {
+    const { path, faults } = at(i, `reads[${j}]`);
+    const before = first.get(reading.group);
+    if (reading.group === '') return;
+    if (!before) { first.set(reading.group, { i, path, reading }); return; }
+    if (before.i === i) { faults.add(`${path}.group`, `group ${show(reading.group)} is there already, at ${before.path}.group.`); return; }
+    for (const key of ['isolation', 'start', 'mayRepeat', 'mayLose'] as const)
+      if (before.reading[key] !== reading[key]) faults.add(`${path}.${key}`, `differs from ${before.path}.${key}, and both are group ${show(reading.group)}: what is said of a group is said alike by all its applications.`);
+  }); });
+}
+
 function checkBatches(m: Migration, x: At): void {
   const places = (m.batches ?? []).flatMap((batch, i) => batch.map((name, j) => ({ name, at: { ...x, path: `${x.path}[${i}][${j}]` } })));
   twice(places, 'application');
+  const readers = pureReaders(m);
   for (const { name, at } of places) {
     const found = m.applications.find((a) => a.name === name);
     if (name === '') continue;
     if (!found) at.faults.add(at.path, `no application is called ${show(name)}.`);
     else if (found.writes.length > 0) at.faults.add(at.path, `${show(name)} writes as well: it moves with the cut of what it writes, not in a batch. Take it out here.`);
+    else if (!readers.includes(found)) at.faults.add(at.path, `${show(name)} shares a group with an application that writes: it moves with the cut of what that one writes, not in a batch. Take it out here.`);
   }
 }
 

@@ -1,5 +1,5 @@
 /** In which order everybody stops when what was written is to be read to its end: whoever feeds stops first, drained comes next. */
-import type { CutSet } from './cutsets.ts';
+import { pureReaders, type CutSet } from './cutsets.ts';
 import type { Application, Migration } from './migration.ts';
 import { groupsOf, readsOf } from './migration.ts';
 
@@ -17,11 +17,11 @@ type Parts = Pick<Migration, 'topics' | 'applications'>;
 
 /** Stages of writers in topological order, then all that only read. */
 export function stoppingOrder(m: Parts): readonly Stage[] {
-  const writers = m.applications.filter((a) => a.writes.length > 0);
+  const readers = pureReaders(m);
+  const writers = m.applications.filter((a) => !readers.includes(a));
   const levels = levelsOf(writers);
   const last = Math.max(-1, ...levels.values());
   const stages = Array.from({ length: last + 1 }, (_, level) => stageOf(m, writers.filter((a) => levels.get(a.name) === level), (a) => levels.get(a.name) ?? 0));
-  const readers = m.applications.filter((a) => a.writes.length === 0);
   return readers.length === 0 ? stages : [...stages, { applications: readers, inputs: topicsRead(readers), loops: [], closes: null }];
 }
 

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { cutSets, inOrder, pureReaders, writersOf, type CutSet } from '../../src/domain/cutsets.ts';
 import { readsOf, type Application, type Migration } from '../../src/domain/migration.ts';
-import { application, chain, demo, loop, migration, ownReader, pipeline, readerOnly, sharedGroup, twoWriters } from '../fakes/migrations.ts';
+import { application, chain, demo, loop, migration, mixedGroup, ownReader, pipeline, readerOnly, sharedGroup, twoWriters } from '../fakes/migrations.ts';
 
 const shape = (m: Migration): Record<string, readonly string[]> => Object.fromEntries(cutSets(m).map((s) => [s.topics.join('+'), s.writers]));
 
@@ -17,6 +17,7 @@ describe('cut sets', () => {
     ['a loop is one set', loop, { 'ping+pong': ['ping-pong', 'pong-ping', 'start'] }],
     ['a topic nobody writes is a set without writers', readerOnly, { facts: [] }],
     ['readers that share a group bind nothing', sharedGroup, { events: ['source-app'] }],
+    ['who shares a group with a writer moves with what that one writes', mixedGroup, { fine: ['peek', 'refine'], raw: ['feed'] }],
     ['an application that reads its own topic is no loop of two', ownReader, { jobs: ['intake'], retries: ['work'] }],
   ];
   for (const [situation, m, wanted] of cases) test(situation, () => { assert.deepEqual(shape(m), wanted); });
@@ -27,6 +28,11 @@ describe('cut sets', () => {
   test('writers that share a group are cut together', () => {
     const m = migration('m', [application('a', { writes: ['x'], reads: { g: ['in'] } }), application('b', { writes: ['y'], reads: { g: ['in'] } }), application('w', { writes: ['in'] })]);
     assert.deepEqual(shape(m), { in: ['w'], 'x+y': ['a', 'b'] });
+  });
+  test('a reader in the groups of two writers joins what they write', () => {
+    const m = migration('m', [application('a', { writes: ['x'], reads: { g: ['in'] } }), application('b', { writes: ['y'], reads: { h: ['in'] } }), application('r', { reads: { g: ['in'], h: ['in'] } }), application('w', { writes: ['in'] })]);
+    assert.deepEqual(shape(m), { in: ['w'], 'x+y': ['a', 'b', 'r'] });
+    assert.deepEqual(pureReaders(m), []);
   });
   test('a loop over three applications is one set, what feeds it is not', () => {
     const m = migration('m', [

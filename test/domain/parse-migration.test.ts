@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
 import fc from 'fast-check';
+import { cutSets } from '../../src/domain/cutsets.ts';
 import { Failure } from '../../src/domain/failures.ts';
 import { expand, matches, parseMigration } from '../../src/domain/parse-migration.ts';
 
@@ -76,9 +77,12 @@ const refused: readonly (readonly [string, unknown, ...string[]])[] = [
   ['an application without a fleet', withApplication({ name: 'a', writes: ['orders'] }), 'applications[0].fleet: is missing; it must be a fleet of the catalog.'],
   ['an application that is a text', withApplication('shop'), 'applications[0]: must be an application with name, fleet, writes, reads, principals, transactionalIds, tolerates; it is "shop".'],
   ['two applications of one name', { ...good, applications: [good.applications[0], good.applications[0]] }, 'applications[1].name: application "shop" is there already, at applications[0].name.'],
-  ['one group in two applications',
-    { ...good, applications: [1, 2].map((i) => ({ name: `a${i}`, fleet: 'f', reads: [{ group: 'g', topics: ['orders'] }] })) },
-    'applications[1].reads[0].group: group "g" is there already, at applications[0].reads[0].group.'],
+  ['one group twice in an application', withApplication({ name: 'a', fleet: 'f', reads: [1, 2].map(() => ({ group: 'g', topics: ['orders'] })) }),
+    'applications[0].reads[1].group: group "g" is there already, at applications[0].reads[0].group.'],
+  ['one group in two applications that say different things of it',
+    { ...good, applications: [{ isolation: 'read_committed', mayRepeat: 5 }, {}].map((more, i) => ({ name: `a${i}`, fleet: 'f', reads: [{ group: 'g', topics: ['orders'], ...more }] })) },
+    'applications[1].reads[0].isolation: differs from applications[0].reads[0].isolation, and both are group "g": what is said of a group is said alike by all its applications.',
+    'applications[1].reads[0].mayRepeat: differs from applications[0].reads[0].mayRepeat, and both are group "g": what is said of a group is said alike by all its applications.'],
   ['a group without topics', withApplication({ name: 'a', fleet: 'f', reads: [{ group: 'g' }] }), 'applications[0].reads[0].topics: is missing; it must list topics or patterns.'],
   ['tolerances that are no tolerances', withApplication({ name: 'a', fleet: 'f', writes: ['orders'], tolerates: { loss: 'no', order: true, readOutageMs: -1 } }),
     'applications[0].tolerates.order: is not a field of what is tolerated (loss, repeats, disorder, writeOutageMs, readOutageMs).',
@@ -192,6 +196,11 @@ for (const [situation, batches, scheme, fault] of [
   ['with somebody twice', [['audit'], ['audit']], 'consumerFirst', 'batches[1][0]: application "audit" is there already, at batches[0][0].'],
   ['that are empty', [[]], 'consumerFirst', 'batches[0]: lists nothing; wanted: names of applications, at least 1.'],
 ] as const) test(`migration: batches ${situation} are refused`, () => { assert.equal(refusal({ ...ofThree, batches }, scheme), told(fault)); });
+test('migration: who is in the group of a writer is in no batch, and all members of a group are accepted', () => {
+  const shared = { ...good, topics: ['orders', 'shop.invoices'], applications: [...good.applications, { name: 'helper', fleet: 'f', reads: [{ group: 'billing', topics: ['orders'] }] }] };
+  assert.deepEqual(cutSets(parseMigration(shared, 'consumerFirst')).map((s) => s.writers), [['shop'], ['billing', 'helper']]);
+  assert.equal(refusal({ ...shared, batches: [['helper']] }, 'consumerFirst'), told('batches[0][0]: "helper" shares a group with an application that writes: it moves with the cut of what that one writes, not in a batch. Take it out here.'));
+});
 test('migration: batches are kept in their order', () => { assert.deepEqual(parseMigration({ ...ofThree, batches: [['audit']] }, 'consumerFirst').batches, [['audit']]); });
 test('migration accepted: a scheme with one outage for all cuts everything together, and needs no Connect worker', () => {
   const m = parseMigration({ ...good, connect: undefined, quiet: { 'shop.orders': 500 } }, 'stopWaitRestart');

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { endless, loopsIn, stoppingOrder } from '../../src/domain/stopping.ts';
 import type { Migration } from '../../src/domain/migration.ts';
-import { application, chain, demo, loop, migration, ownReader, pipeline, quietLoop, sharedGroup, writerOnly } from '../fakes/migrations.ts';
+import { application, chain, demo, loop, migration, mixedGroup, ownReader, pipeline, quietLoop, sharedGroup, writerOnly } from '../fakes/migrations.ts';
 
 /** `who < what they drain (loops) > what is closed behind them`. */
 const told = (m: Migration): readonly string[] => stoppingOrder(m).map((s) =>
@@ -18,6 +18,7 @@ describe('the order in which everybody stops', () => {
     ['a retry topic is a loop of one', ownReader, ['intake <  > jobs', 'work < jobs (retries) > retries']],
     ['nobody reads', writerOnly, ['sensor <  > measures']],
     ['readers that share a group stop together', sharedGroup, ['source-app <  > events', 'left+right < events > ']],
+    ['who shares a group with a writer stops with it', mixedGroup, ['feed <  > raw', 'refine+peek < raw > fine', 'show < fine > ']],
     ['a topic that two stages write is closed behind the later one, and is no loop', migration('m', [
       application('first', { writes: ['in', 'out'] }), application('second', { writes: ['out'], reads: { g: ['in'] } }),
     ]), ['first <  > in', 'second < in > out']],

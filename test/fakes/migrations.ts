@@ -61,13 +61,20 @@ export const sharedGroup = migration('shared-group', [
   application('left', { reads: { workers: ['events'] } }),
   application('right', { reads: { workers: ['events'] } }),
 ]);
+/** Somebody who only reads is in the group of somebody who writes: both move at one moment. */
+export const mixedGroup = migration('mixed-group', [
+  application('feed', { writes: ['raw'] }),
+  application('refine', { writes: ['fine'], reads: { refiners: ['raw'] } }),
+  application('peek', { reads: { refiners: ['raw'] } }),
+  application('show', { reads: { showing: ['fine'] } }),
+]);
 /** One application with two groups, of which one reads what it writes itself (a retry topic). */
 export const ownReader = migration('own-reader', [
   application('intake', { writes: ['jobs'] }),
   application('work', { writes: ['retries'], reads: { work: ['jobs'], again: ['retries'] } }),
 ]);
 
-export const fixtures: readonly Migration[] = [demo, unfenced, twoWriters, chain, pipeline, loop, readerOnly, writerOnly, sharedGroup, ownReader];
+export const fixtures: readonly Migration[] = [demo, unfenced, twoWriters, chain, pipeline, loop, readerOnly, writerOnly, sharedGroup, mixedGroup, ownReader];
 
 /** Nothing is copied. */
 export const bare = (m: Migration): Migration => ({ ...m, name: `${m.name}-bare`, connect: null });

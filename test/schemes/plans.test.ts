@@ -8,7 +8,7 @@ import type { Change, Outage, Plan, Step } from '../../src/domain/scheme.ts';
 import { endless } from '../../src/domain/stopping.ts';
 import { bind, unbound } from '../../src/workflows/resources/use.ts';
 import { schemes, type SchemeName } from '../../src/workflows/schemes/schemes.ts';
-import { bare, chain, demo, losing, starts, fixtures, loop, ownReader, quietLoop, quietRetries, shapedFor, sharedGroup, greened } from '../fakes/migrations.ts';
+import { bare, chain, demo, losing, starts, fixtures, loop, ownReader, quietLoop, quietRetries, shapedFor, greened } from '../fakes/migrations.ts';
 
 const names = Object.keys(schemes) as SchemeName[];
 const planOf = (scheme: SchemeName, given: Migration): Plan => {
@@ -19,15 +19,15 @@ const check = (scheme: SchemeName, m: Migration): readonly Breach[] => checkPlan
 
 /** Shapes a scheme cannot move safely: it is refused before anything is written. */
 const refused: Readonly<Record<SchemeName, readonly Migration[]>> = {
-  stopRestartRepeat: [sharedGroup],
+  stopRestartRepeat: [],
   // What a loop writes to itself cannot be drained without stopping it, and is lost when it is stopped.
-  producerFirst: [sharedGroup, loop, ownReader],
+  producerFirst: [loop, ownReader],
   // Whoever shares a group moves in one batch.
   consumerFirst: [],
   // Nobody says how long a loop must be silent until it has run dry.
   stopWaitRestart: [loop, ownReader],
   restartAllAtOnce: [],
-  dualConsume: [sharedGroup, loop, ownReader],
+  dualConsume: [loop, ownReader],
   blueGreen: [loop, ownReader],
 };
 

@@ -3,7 +3,7 @@
  * each group goes on and how old that knowledge is. What nobody can know is said as unknown.
  */
 import { writersOf, type CutSet } from '../../domain/cutsets.ts';
-import { groupsOf, type Migration } from '../../domain/migration.ts';
+import type { Migration } from '../../domain/migration.ts';
 import { tpKey, type LogEnds, type Ports, type Position } from '../../domain/ports.ts';
 import { findMirrors } from '../connect.ts';
 import { standingMark, type Mark } from '../cut.ts';
@@ -78,12 +78,6 @@ export async function partitionsOf(ports: Ports, x: Ask, opened: Awaited<ReturnT
   const [book, ...sets] = await Promise.all([sweptOf(ports, x), ...opened.map(async (o) => ({ ...o, brought: await broughtOf(ports, x, o).catch(() => (): 'unknown' => 'unknown') }))]);
   return sets.flatMap(({ mark, brought }) => Object.keys(mark.ends.target).sort().map((key): PartitionAccount => ({ key, brought: brought(key), end: book.ends.get(key)?.[1] ?? 'unknown' })));
 }
-
-/** Groups all of whose applications go back. */
-export const groupsWith = (m: Migration, applications: readonly string[]): readonly string[] => {
-  const left = m.applications.filter((a) => !applications.includes(a.name)).flatMap(groupsOf);
-  return unique(applicationsOf(m, applications).flatMap(groupsOf).filter((g) => !left.includes(g)));
-};
 
 /** Both what was swept and what the group left behind say how far it had read at least: the further one counts. Always inside the log. */
 export async function placesOf(ports: Ports, x: Ask, groups: readonly string[]): Promise<readonly PlaceAccount[]> {

@@ -20,7 +20,8 @@ import { writeThrough } from '../positions.ts';
 import { sweptOf } from '../sweep.ts';
 import type { Placed } from '../translating.ts';
 import type { Ask } from '../work.ts';
-import { againOf, broughtEntry, groupsWith, placesOf, sourceBook } from './account.ts';
+import { groupsWith } from '../../domain/companies.ts';
+import { againOf, broughtEntry, placesOf, sourceBook } from './account.ts';
 
 type OfApplications = Ask & { readonly applications: readonly string[] };
 type OfSets = Ask & { readonly sets: readonly CutSet[] };

@@ -1,6 +1,7 @@
 /** What a person approves who goes back without the target: what is given up, what is read again, and what nobody knows. */
 import type { Ports } from '../../domain/ports.ts';
-import { againOf, groupsWith, missingOf, openedSets, partitionsOf, placesOf, type PartitionAccount, type PlaceAccount } from '../deadtarget/account.ts';
+import { groupsWith } from '../../domain/companies.ts';
+import { againOf, missingOf, openedSets, partitionsOf, placesOf, type PartitionAccount, type PlaceAccount } from '../deadtarget/account.ts';
 import { answered } from '../deadtarget/withouttarget.ts';
 import { askAll } from '../fleets.ts';
 import { isEmpty, membersOf } from '../moved.ts';

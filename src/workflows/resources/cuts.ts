@@ -10,7 +10,7 @@ export const cuts = (b: Bound) => ({
   /** Writes refused by the cluster itself, where it has an authorizer and the writers' principals are declared. */
   fence: (set: CutSet, on: Side): Change => change<FenceBefore & Json>(`fence ${set.name} on the ${on}`, {
     proves: true,
-    detail: { topics: set.topics, principals: b.m.applications.filter((a) => set.writers.includes(a.name)).flatMap((a) => a.principals) },
+    detail: { topics: set.topics, principals: b.m.applications.filter((a) => a.writes.length > 0 && set.writers.includes(a.name)).flatMap((a) => a.principals) },
     effects: [{ do: 'fence', topics: set.topics, on, state: 'up' }],
     undoes: [{ do: 'fence', topics: set.topics, on, state: 'down' }],
     capture: async (c) => ({ ...(await b.work.captureFence({ m: b.m, c, set, on })) }),

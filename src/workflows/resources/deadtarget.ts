@@ -1,4 +1,5 @@
 /** The target is dead: the steps that ask nothing of it. None of them is undone, there being no way to where it would lead. */
+import { groupsWith } from '../../domain/companies.ts';
 import type { CutSet } from '../../domain/cutsets.ts';
 import type { Effect } from '../../domain/authority.ts';
 import type { Application } from '../../domain/migration.ts';
@@ -28,7 +29,8 @@ export const deadTarget = (b: Bound) => {
       apply: (c) => b.work.markWithoutTarget({ m: b.m, c, set }),
     }),
     positions: (applications: readonly Application[]): Change => step('set positions on the source from its ledger', {
-      effects: applications.flatMap((a) => a.reads.map((r) => ({ do: 'position', group: r.group, topics: r.topics, on: 'source', from: 'translated' }) as const)),
+      // A group of which somebody has stayed on the source is where it is there.
+      effects: applications.flatMap((a) => a.reads.filter((r) => groupsWith(b.m, named(applications)).includes(r.group)).map((r) => ({ do: 'position', group: r.group, topics: r.topics, on: 'source', from: 'translated' }) as const)),
       apply: (c) => b.work.setWithoutTarget({ m: b.m, c, applications: named(applications) }),
     }),
     lift: (applications: readonly Application[], sets: readonly CutSet[]): Change => step('lift the fences on the source', {

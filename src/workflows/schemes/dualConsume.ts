@@ -3,6 +3,7 @@
  * the producers move, the first set drains the source and stops. Do not use it where the order of a key must be kept across
  * the switch, or where consumers need the history on the target.
  */
+import { batchesOf } from '../../domain/batches.ts';
 import { cutSets, inOrder, pureReaders, writersOf, type CutSet } from '../../domain/cutsets.ts';
 import { groupsOf, readsOf, type Application, type Migration } from '../../domain/migration.ts';
 import { promised } from '../../domain/promises.ts';
@@ -66,12 +67,15 @@ export const dualConsume: Scheme<Use> = (m, _has, use) => {
       ...(twice.length > 0 ? [use.fleets.listening(names(twice), 'target', set.topics, 'reading')] : []));
   };
 
-  const leave = (reader: Application): Phase => phase(`leave ${reader.name}`,
-    use.groups.drained([reader], readsOf(reader), 'source', 'before the stop'),
-    use.fleets.leave([reader.name], 'source', 'for good'),
-    use.fleets.left([reader.name], 'source'),
-    use.groups.drained([reader], readsOf(reader), 'source', 'after the stop'),
-    ...use.guards.readFence([reader], 'source'));
+  const leave = (batch: readonly Application[]): Phase => {
+    const topics = [...new Set(batch.flatMap(readsOf))].sort();
+    return phase(`leave ${names(batch).join(', ')}`,
+      use.groups.drained(batch, topics, 'source', 'before the stop'),
+      use.fleets.leave(names(batch), 'source', 'for good'),
+      use.fleets.left(names(batch), 'source'),
+      use.groups.drained(batch, topics, 'source', 'after the stop'),
+      ...use.guards.readFence(batch, 'source'));
+  };
 
   return {
     scheme: 'dualConsume',
@@ -91,7 +95,7 @@ export const dualConsume: Scheme<Use> = (m, _has, use) => {
       phase('prepare', use.topics.create(), use.topics.holdRetention(), ...sets.filter((s) => fenced(m, s)).map((s) => use.cuts.fence(s, 'target'))),
       ...(readers.length > 0 ? [phase('second set', use.guards.nobodyElse(sets, 'target'), use.groups.behind(readers, 'target', [...new Set(readers.flatMap(readsOf))].sort()), use.fleets.beside(all, 'target'))] : []),
       ...sets.map(cut),
-      ...readers.map(leave),
+      ...batchesOf(m).map(leave),
       ...(back ? sets.map((s) => phase(`carry back ${s.name}`, ...carry(m, use, s))) : []),
       ...lateAndFinish(m, use, { sets, copies: false }),
     ],

@@ -2,8 +2,9 @@
  * S1, producers first: nothing is copied. All writers of a topic stop before any starts on the target; consumers drain what
  * is left on the source, then move. Do not use it where consumers need the history on the target, or state in Streams.
  */
+import { batchesOf, spokenBatches } from '../../domain/batches.ts';
 import { cutSets, inOrder, pureReaders, writersOf, type CutSet } from '../../domain/cutsets.ts';
-import { readsOf } from '../../domain/migration.ts';
+import { readsOf, type Application } from '../../domain/migration.ts';
 import { promised } from '../../domain/promises.ts';
 import { phase, outage, type Phase, type Scheme } from '../../domain/scheme.ts';
 import type { Use } from '../resources/use.ts';
@@ -14,6 +15,8 @@ import { ifTargetDies } from './withouttarget.ts';
 export const producerFirst: Scheme<Use> = (m, _has, use) => {
   const sets = inOrder(m, cutSets(m), 'upstream-first');
   const readers = pureReaders(m);
+  // Members of one group move together.
+  const batches = batchesOf(m);
   const back = m.connectBack !== null;
   const fenced = (set: CutSet): boolean => writersOf(m, set).some((a) => a.principals.length > 0);
 
@@ -48,19 +51,19 @@ export const producerFirst: Scheme<Use> = (m, _has, use) => {
       ...(back ? [use.mirrors.follow(set, 'source')] : []));
   };
 
-  const moveReader = (name: string): Phase => {
-    const reader = readers.filter((a) => a.name === name);
-    const topics = reader.flatMap(readsOf);
-    return phase(`move ${name}`,
-      use.groups.drained(reader, topics, 'source', 'before the stop'),
-      use.fleets.stop([name], 'source'),
-      ...use.guards.leftovers(reader, 'source'),
-      use.fleets.quiet([name], 'source'),
-      ...use.guards.readFence(reader, 'source'),
-      ...(back ? [] : [use.groups.drained(reader, topics, 'source', 'after the stop')]),
-      use.groups.move(reader, 'target', back ? 'translated' : 'cut', back ? 'returned' : 'kept'),
-      use.fleets.start([name], 'target'),
-      use.fleets.running([name], 'target'));
+  const move = (batch: readonly Application[]): Phase => {
+    const names = batch.map((a) => a.name);
+    const topics = [...new Set(batch.flatMap(readsOf))];
+    return phase(`move ${names.join(', ')}`,
+      use.groups.drained(batch, topics, 'source', 'before the stop'),
+      use.fleets.stop(names, 'source'),
+      ...use.guards.leftovers(batch, 'source'),
+      use.fleets.quiet(names, 'source'),
+      ...use.guards.readFence(batch, 'source'),
+      ...(back ? [] : [use.groups.drained(batch, topics, 'source', 'after the stop')]),
+      use.groups.move(batch, 'target', back ? 'translated' : 'cut', back ? 'returned' : 'kept'),
+      use.fleets.start(names, 'target'),
+      use.fleets.running(names, 'target'));
   };
 
   return {
@@ -80,9 +83,9 @@ export const producerFirst: Scheme<Use> = (m, _has, use) => {
       phase('check', use.clusters.lock(), use.clusters.ready('producerFirst')),
       phase('prepare', use.topics.create(), use.topics.holdRetention(), ...sets.filter(fenced).map((s) => use.cuts.fence(s, 'target'))),
       ...sets.map(cut),
-      ...(readers.length > 0 ? [phase('approve', use.holds.approve('approve the move', `Move the consumers ${readers.map((a) => a.name).join(', ')} to ${m.target}, each as soon as it has drained the source?`,
+      ...(readers.length > 0 ? [phase('approve', use.holds.approve('approve the move', `Move the consumers ${spokenBatches(batches)} to ${m.target}, each as soon as it has drained the source?`,
         { kind: 'move', applications: readers.map((a) => a.name), sets, copies: false }))] : []),
-      ...readers.map((a) => moveReader(a.name)),
+      ...batches.map(move),
       ...lateAndFinish(m, use, { sets, copies: false }),
     ],
     ...ifTargetDies(m, use),

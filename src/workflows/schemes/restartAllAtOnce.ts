@@ -3,8 +3,8 @@
  * nothing is lost or repeated, unless a group is to begin elsewhere; without one, what is unread at the stop is lost, counted
  * and consented to. Do not use it where applications cannot all be restarted at one moment.
  */
-import { cutSets, writersOf, type CutSet } from '../../domain/cutsets.ts';
-import type { Start } from '../../domain/migration.ts';
+import { cutSets, pureReaders, writersOf, type CutSet } from '../../domain/cutsets.ts';
+import { readingsOf, type Start } from '../../domain/migration.ts';
 import { phase, outage, type Phase, type Scheme } from '../../domain/scheme.ts';
 import { promised } from '../../domain/promises.ts';
 import type { Use } from '../resources/use.ts';
@@ -15,11 +15,11 @@ import { ifTargetDies } from './withouttarget.ts';
 export const restartAllAtOnce: Scheme<Use> = (m, _has, use) => {
   const names = m.applications.map((a) => a.name);
   const reading = m.applications.filter((a) => a.reads.length > 0);
-  const readers = reading.filter((a) => a.writes.length === 0);
+  const readers = pureReaders(m);
   const [copies, back] = [m.connect !== null, m.connectBack !== null];
   const fenced = (set: CutSet): boolean => writersOf(m, set).some((a) => a.principals.length > 0);
   // Without a copy the target begins where it is opened, whatever a group asks for.
-  const beginning = (how: Start) => reading.flatMap((a) => a.reads.filter((r) => (copies ? (r.start ?? 'translated') : 'latest') === how));
+  const beginning = (how: Start) => readingsOf(reading).filter((r) => (copies ? (r.start ?? 'translated') : 'latest') === how);
   const [translated, earliest, latest] = [beginning('translated'), beginning('earliest'), beginning('latest')];
   const told = (of: typeof latest, most: (r: (typeof latest)[number]) => number): string => of.map((r) => `${r.group} at most ${most(r)}`).join(', ');
   const lost = told(latest, (r) => r.mayLose ?? 0);
@@ -31,7 +31,7 @@ export const restartAllAtOnce: Scheme<Use> = (m, _has, use) => {
       { kind: 'cut', set, applications: names, copies, budgetMs: m.outage.budgetMs, undoReserveMs: m.outage.undoReserveMs,
         begins: [...earliest.map((r) => ({ group: r.group, how: 'earliest', most: r.mayRepeat ?? 0 }) as const), ...latest.map((r) => ({ group: r.group, how: 'latest', most: r.mayLose ?? 0 }) as const)] }),
     use.guards.unchanged(),
-    ...(translated.length + earliest.length > 0 ? [use.groups.prepare(reading.filter((a) => a.reads.some((r) => !latest.includes(r))), 'target')] : []),
+    ...(translated.length + earliest.length > 0 ? [use.groups.prepare(reading.filter((a) => a.reads.some((r) => !latest.some((l) => l.group === r.group))), 'target')] : []),
     outage('outage', {
       budgetMs: m.outage.budgetMs,
       undoReserveMs: m.outage.undoReserveMs,

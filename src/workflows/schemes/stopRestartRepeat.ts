@@ -2,7 +2,7 @@
  * S4, stop – restart – repeat: history is copied; consumers move one application at a time, or in declared batches, while
  * producers stay; then each cut set moves in one short outage. Do not use it where the target may not hold a copy of the history.
  */
-import { batchesOf } from '../../domain/batches.ts';
+import { batchesOf, spokenBatches } from '../../domain/batches.ts';
 import { cutSets, inOrder, pureReaders } from '../../domain/cutsets.ts';
 import type { Application } from '../../domain/migration.ts';
 import { promised } from '../../domain/promises.ts';
@@ -18,8 +18,10 @@ export const stopRestartRepeat: Scheme<Use> = (m, _has, use) => {
   const sets = inOrder(m, cutSets(m), 'downstream-first');
   const readers = pureReaders(m);
 
-  const batches = m.batches === undefined ? readers.map((a) => [a]) : batchesOf(m);
-  const spoken = m.batches === undefined ? readers.map((a) => a.name).join(', ') : batches.map((b) => b.map((a) => a.name).join(' with ')).join('; ');
+  // Nobody declared any: one by one, and members of one group together.
+  const batches = batchesOf(m);
+  const spoken = spokenBatches(batches);
+  const oneByOne = batches.every((b) => b.length === 1);
 
   const move = (batch: readonly Application[]): Phase => phase(`move ${batch.map((a) => a.name).join(', ')}`, moved(use, batch));
 
@@ -30,7 +32,7 @@ export const stopRestartRepeat: Scheme<Use> = (m, _has, use) => {
       repeats: 'none.',
       order: 'kept per key.',
       writeOutage: outagePerSet(m, sets),
-      readOutage: m.batches === undefined ? 'per application, from its stop to its start on the target; consumers move one at a time while producers stay.' : `per batch (${spoken || 'none'}), from its stop to its start on the target, while producers stay.`,
+      readOutage: oneByOne ? 'per application, from its stop to its start on the target; consumers move one at a time while producers stay.' : `per batch (${spoken || 'none'}), from its stop to its start on the target, while producers stay.`,
       wayBack: wayBackPromise(m),
       needs: [`a copy of the history on ${m.target}, made by Connect worker ${m.connect}.`],
       notFor: ['topics whose history the target may not hold.'],
