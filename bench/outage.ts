@@ -84,7 +84,8 @@ async function fill(stack: Stack, partitions: number): Promise<void> {
   const kafka = new Kafka({ brokers: [...stack.source.bootstrap], logLevel: logLevel.ERROR });
   const [producer, source] = [kafka.producer({ idempotent: true }), openCluster('old', { bootstrap: stack.source.bootstrap })];
   try {
-    await source.ends([topic]); // a broker that does not know yet what it leads refuses
+    // A broker that does not know yet what it leads refuses: of a thousand partitions it takes its time.
+    for (const end = Date.now() + 60_000; ;) try { await source.ends([topic]); break; } catch (e) { if (Date.now() > end) throw e; }
     await producer.connect();
     for (let from = 0; from < recordsEach; from += 50)
       await producer.send({ topic, acks: -1, messages: Array.from({ length: partitions }, (_, partition) => Array.from({ length: 50 }, (__, i) => ({ partition, key: `${partition}-${from + i}`, value: `record ${from + i}` }))).flat() });

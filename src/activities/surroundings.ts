@@ -10,6 +10,8 @@ const widest = 4_096n;
 /** A broker sends more than is asked for anyway: pieces so near to each other are read as one. */
 const nearby = 1_024n;
 const wavesAtOnce = 3;
+/** Of both sides, read and held at once: some ten megabytes, however many partitions and groups there are. */
+const waveRecords = 30_000n;
 
 export type Windows = Readonly<Record<Side, readonly Window[]>>;
 /** A question with what is in memory of its partition. */
@@ -29,7 +31,7 @@ export async function inSurroundings<K>(clusters: Readonly<Record<Side, Cluster>
     if (pieces.length === 0 || pieces.every((p) => one.tails[p.side].some((w) => w.from <= p.from && p.to <= w.to))) lone.push(...same);
     else gather(far, tpKey(one.of), { pieces, same, place });
   }
-  const waves = Array.from({ length: Math.max(0, ...[...far.values()].map((c) => c.length)) }, (_, i) => [...far.values()].flatMap((c) => c[i] ?? []));
+  const waves = wavesOf([...far.values()]);
   const readerFor = (q: Question<K>, more: Windows | null): OnSide =>
     served({ source: merged([...q.tails.source, ...(more?.source ?? [])]), target: merged([...q.tails.target, ...(more?.target ?? [])]) },
       (side, from, to) => clusters[side].records.range({ topic: q.of.topic, partition: q.of.partition, from, to }));
@@ -47,6 +49,23 @@ export async function inSurroundings<K>(clusters: Readonly<Record<Side, Cluster>
     }
   };
   await Promise.all([ask(lone.map((question) => ({ question, read: readerNear(question) }))), ...Array.from({ length: wavesAtOnce }, lane)]);
+}
+
+/** A partition is in a wave once; what a wave holds together is bounded. */
+function wavesOf<K>(partitions: readonly (readonly Neighbours<K>[])[]): Neighbours<K>[][] {
+  const waves: Neighbours<K>[][] = [];
+  const most = partitions.reduce((n, c) => Math.max(n, c.length), 0);
+  for (let i = 0; i < most; i++) {
+    let [held, wave] = [0n, [] as Neighbours<K>[]];
+    for (const c of partitions.flatMap((all) => all[i] ?? [])) {
+      const records = [...c.pieces.values()].reduce((n, p) => n + p.to - p.from, 0n);
+      if (wave.length > 0 && held + records > waveRecords) { waves.push(wave); [held, wave] = [0n, []]; }
+      held += records;
+      wave.push(c);
+    }
+    waves.push(wave);
+  }
+  return waves;
 }
 
 /** Into a neighbour whose surroundings overlap, or a new one. */

@@ -17,6 +17,9 @@ import type { Ask, Consent } from './work.ts';
 
 /** Records of each partition read at once: serves every group near the end from memory. */
 const windowRecords = 100;
+/** Of all partitions of one side: with very many of them each gets less. */
+const [tailRecords, leastWindow] = [50_000, 20];
+const windowFor = (partitions: number): number => Math.min(windowRecords, Math.max(leastWindow, Math.floor(tailRecords / Math.max(1, partitions))));
 const pollMs = { outage: 10, plain: 250 };
 /** Offset syncs trail the records they speak of; longer than this they will not come. */
 const anchorsMs = 5_000;
@@ -46,13 +49,14 @@ export function spotsOf(x: Wanted, committed: Committed, ends: Iterable<LogEnds>
 }
 
 /** Both logs of all these topics; of each topic the side that is fed is read before the one that feeds. */
-interface Ground { readonly known: ReadonlyMap<string, Known>; readonly by: Readonly<Record<Side, Both | null>> }
+interface Ground { readonly known: ReadonlyMap<string, Known>; readonly window: number; readonly by: Readonly<Record<Side, Both | null>> }
 async function groundOf(ports: Ports, x: Ask, known: ReadonlyMap<string, Known>): Promise<Ground> {
+  const window = windowFor([...known.values()].reduce((n, k) => n + (k.facts[k.authority]?.partitions ?? 0), 0));
   const [source, target] = await Promise.all(bothSides.map(async (authority) => {
     const topics = [...known.values()].filter((k) => k.authority === authority).map((k) => k.topic);
-    return topics.length === 0 ? null : readBoth(clusterOf(ports, x.m, authority), clusterOf(ports, x.m, otherSide(authority)), { topics, window: windowRecords });
+    return topics.length === 0 ? null : readBoth(clusterOf(ports, x.m, authority), clusterOf(ports, x.m, otherSide(authority)), { topics, window });
   }));
-  return { known, by: { source: source ?? null, target: target ?? null } };
+  return { known, window, by: { source: source ?? null, target: target ?? null } };
 }
 const endsOn = (g: Ground, side: Side): readonly LogEnds[] => bothSides.flatMap((authority) => [...(g.by[authority]?.[authority === side ? 'origin' : 'copy'].values() ?? [])]);
 
@@ -157,10 +161,10 @@ interface Seen { readonly ends: Readonly<Record<Side, LogEnds>>; readonly tails:
 function partitionsOf(g: Ground, authority: Side): ReadonlyMap<string, Seen> {
   const read = g.by[authority];
   if (!read) return new Map();
-  const proofs = judgeAll(read, windowRecords, null);
+  const proofs = judgeAll(read, g.window, null);
   const moving = new Set(read.moving);
   const window = (log: LogEnds, tail: readonly SeenRecord[], moved: boolean): readonly Window[] => {
-    if (!moved) return [windowOfTail(log, tail, windowRecords)];
+    if (!moved) return [windowOfTail(log, tail, g.window)];
     const [low, high] = [tail[0], tail.at(-1)]; // read before the log moved: complete between its own records
     return low && high && low.offset >= log.logStart ? [{ from: low.offset, to: high.offset + 1n, records: tail }] : [];
   };

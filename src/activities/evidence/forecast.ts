@@ -13,10 +13,10 @@ import { stoppingOrder as stagesOf } from '../../domain/stopping.ts';
 import { watchDraining } from './draining.ts';
 import { claim, shown, told, type EvidenceAsk, type Reach, type Shown } from './shown.ts';
 
-/** ms, from runs on two clusters of one broker each; `perStep` is Temporal's share of one activity. */
+/** ms, from runs on two clusters of one broker each; `perStep` is Temporal's share of one activity. Positions go many to a request. */
 const measured = {
   stop: 300, perStep: 30, quiet: 50, drain: 60, silence: 100, mark: 60, confirm: 20, fence: 45, transactions: 30, leftovers: 50,
-  positions: 40, perPosition: 0.5, perPartition: 0.3, copiedPerSecond: 10_000,
+  positions: 40, perPosition: 0.5, perPositionOfMany: 0.2, many: 1_000, perPartition: 0.3, copiedPerSecond: 10_000,
 } as const;
 
 export interface Outlook {
@@ -48,7 +48,7 @@ export function forecast(o: Outlook): Forecast {
     ['transactional ids', o.transactionalIds > 0 ? measured.transactions : 0],
     ['drain', measured.drain + (o.lagRecords / measured.copiedPerSecond) * 1000],
     ['silence', o.copies ? measured.silence : 0],
-    ['positions', o.positions > 0 ? measured.positions + o.positions * measured.perPosition : 0],
+    ['positions', o.positions > 0 ? measured.positions + Math.min(o.positions, measured.many) * measured.perPosition + Math.max(0, o.positions - measured.many) * measured.perPositionOfMany : 0],
     ['mark and confirm', measured.mark + measured.confirm],
     [`${count(o.partitions, 'partition')}`, o.partitions * measured.perPartition],
   ] as const).map(([name, ms]) => [name, Math.ceil(ms)] as const).filter(([, ms]) => ms > 0);
