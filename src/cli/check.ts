@@ -46,7 +46,7 @@ function foundText({ inventory: i, checked }: Assessed): string {
     'Found',
     `  source         cluster id ${i.clusterIds.source}`,
     `  target         cluster id ${i.clusterIds.target}`,
-    `  topics         ${plain(i.topics.length)} with ${plain(partitions)} partitions`,
+    `  topics         ${plain(i.topics.length)} with ${plain(partitions)} ${partitions === 1 ? 'partition' : 'partitions'}`,
     `  groups         ${i.groups.length === 0 ? 'none' : i.groups.join(', ')}`,
     `  fences         ${fence('source', i.authorizer.source)}; ${fence('target', i.authorizer.target)}`,
     `  checked        ${checked}`, '',

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import type { Command } from 'commander';
-import { estateIdOf } from '../domain/estate.ts';
+import { countOf, estateIdOf } from '../domain/estate.ts';
 import { estateKinds, parseEstateDecision } from '../domain/estate-decisions.ts';
 import type { EstateQuestion } from '../domain/estate-journal.ts';
 import { estateExample, type EstateProgress } from '../domain/estate-progress.ts';
@@ -39,7 +39,7 @@ async function start(io: Io, file: string, options: TemporalFlags): Promise<Exit
   const estate = parseEstate(document, copies);
   const workflowId = estateIdOf(estate);
   return withTemporal<ExitCode>(profileOf(options), async (t) => {
-    const runId = await startWorkflow(t, { workflowId, document, taskQueue: options.taskQueue, summary: `${estate.name} (${estate.environment}): ${estate.source} → ${estate.target}, ${estate.applications.length} applications` });
+    const runId = await startWorkflow(t, { workflowId, document, taskQueue: options.taskQueue, summary: `${estate.name} (${estate.environment}): ${estate.source} → ${estate.target}, ${countOf(estate.applications.length, 'application')}` });
     const ui = uiLink(t, workflowId);
     print(io, options.json === true, {
       json: { workflowId, runId, taskQueue: options.taskQueue, ui },
@@ -86,7 +86,7 @@ export function statusText(p: EstateProgress): string {
   return [
     `${p.workflowId}  ${p.state}  (${p.environment})`, '',
     `  ${'groundwork'.padEnd(width)}  ${p.groundwork.state}`,
-    ...p.waves.map((w) => `  ${w.name.padEnd(width)}  ${w.state.padEnd(10)}  ${w.scheme}, ${w.applications} applications, ${w.topics} topics${w.asks === null || w.state === 'settled' ? '' : `; asks: ${w.asks.text}`}`), '',
+    ...p.waves.map((w) => `  ${w.name.padEnd(width)}  ${w.state.padEnd(10)}  ${w.scheme}, ${countOf(w.applications, 'application')}, ${countOf(w.topics, 'topic')}${w.asks === null || w.state === 'settled' ? '' : `; asks: ${w.asks.text}`}`), '',
     ...(p.question === null ? [] : questionLines(p.question)),
     ...(p.refused === null ? [] : [`refused     ${p.refused}`]),
   ].join('\n');

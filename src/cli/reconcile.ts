@@ -40,7 +40,7 @@ async function show(io: Io, id: string, options: ReconcileOptions): Promise<Exit
 
 const linesOf = (r: Reconciliation): readonly object[] => r.partitions.flatMap(({ partition, runs }) => runs.map((run) => ({ cluster: r.target, partition, ...run })));
 function textOf(r: Reconciliation, out: string | undefined): string {
-  const lines = r.partitions.flatMap((p) => p.runs.map((run) => `  ${p.partition}  offsets ${run.from} to ${run.to}  ${run.records} records`));
+  const lines = r.partitions.flatMap((p) => p.runs.map((run) => `  ${p.partition}  offsets ${run.from} to ${run.to}  ${run.records} ${run.records === 1 ? 'record' : 'records'}`));
   return [
     r.say, ...lines.slice(0, mostPrinted), ...(lines.length > mostPrinted ? [`  and ${lines.length - mostPrinted} more runs of records`] : []),
     ...(r.listed === 'all' ? [] : ['  more runs than are listed; the counts are exact']), ...(out === undefined ? [] : [`written to ${out}`]), '',

@@ -2,7 +2,7 @@
  * What an estate does next, worked out from its journal alone: begin a wave, take one back, finish one, ask a person, wait,
  * or end. One wave is on its way at a time; whatever has settled stays as it is while others fail.
  */
-import { some } from './estate.ts';
+import { countOf, some } from './estate.ts';
 import { hasMoved, isBusy, isOut, mayBegin, ordered, recordOf, type Approval, type EstateJournal, type EstateQuestion, type WaveRecord } from './estate-journal.ts';
 import { setsByWave, waveIdOf } from './estate-migrations.ts';
 import { dependents } from './estate-waves.ts';
@@ -100,7 +100,7 @@ export const approvalHash = (j: EstateJournal, on: Approval, claims: readonly Cl
 
 export function claimsOf(j: EstateJournal, on: Approval): readonly Claim[] {
   switch (on.do) {
-    case 'begin': return [{ text: `${j.plan.waves.length} waves, ${j.estate.applications.length} applications and ${Object.keys(j.partitions).length} topics with ${partitionsOf(j, Object.keys(j.partitions))} partitions are planned.`, holds: true }];
+    case 'begin': return [{ text: `${countOf(j.plan.waves.length, 'wave')}, ${countOf(j.estate.applications.length, 'application')} and ${countOf(Object.keys(j.partitions).length, 'topic')} with ${countOf(partitionsOf(j, Object.keys(j.partitions)), 'partition')} are planned.`, holds: true }];
     case 'start': return startClaims(j, on.wave);
     case 'rollback': return [
       ...on.waves.map((w) => ({ text: `${w} is ${recordOf(j, w)?.state ?? 'gone'}; it goes back ${on.waves.indexOf(w) === 0 ? 'first' : `after ${on.waves[on.waves.indexOf(w) - 1] ?? ''}`}.`, holds: isOut(recordOf(j, w) ?? j.groundwork) })),
@@ -165,5 +165,5 @@ function blast(j: EstateJournal, wave: string): readonly string[] {
   if (w === undefined) return [];
   const stand = dependents(ordered(j), wave);
   const sets = setsByWave(j.estate, { waves: [w] }).get(wave) ?? [];
-  return [`${wave} (${w.scheme}): applications ${some(w.applications, 8)}; ${w.topics.length} topics with ${partitionsOf(j, w.topics)} partitions are cut in ${sets.length} outages of at most ${j.estate.outage.budgetMs / 1_000} s; ${stand.length === 0 ? 'nobody stands on it' : `on it stand ${some(stand)}`}`];
+  return [`${wave} (${w.scheme}): applications ${some(w.applications, 8)}; ${w.topics.length === 0 ? 'nothing is cut' : `${countOf(w.topics.length, 'topic')} with ${countOf(partitionsOf(j, w.topics), 'partition')} ${w.topics.length === 1 ? 'is' : 'are'} cut in ${countOf(sets.length, 'outage')} of at most ${j.estate.outage.budgetMs / 1_000} s`}; ${stand.length === 0 ? 'nobody stands on it' : `on it stand ${some(stand)}`}`];
 }

@@ -1,4 +1,5 @@
 /** The waves of an estate as a picture: Mermaid for a page, SVG for everything else. Both come from the plan alone, sorted. */
+import { countOf } from './estate.ts';
 import type { WavePlan } from './estate-waves.ts';
 
 /** Above so many applications a picture of each is no picture any more: waves are drawn with their figures. */
@@ -26,7 +27,7 @@ export function mermaid(plan: WavePlan): string {
   const ids = new Map([...(fine ? plan.sets.map((s) => s.name) : plan.waves.map((w) => w.name))].map((name, i) => [name, `n${i}`]));
   const setOf = new Map(plan.sets.map((s) => [s.name, s]));
   const waves = plan.waves.flatMap((w, i) => {
-    const title = `${i + 1}. ${w.name}: ${w.scheme}, ${w.applications.length} applications, ${w.topics.length} topics`;
+    const title = `${i + 1}. ${w.name}: ${w.scheme}, ${countOf(w.applications.length, 'application')}, ${countOf(w.topics.length, 'topic')}`;
     if (!fine) return [`  ${ids.get(w.name)}[${quoted(title)}]`];
     return [`  subgraph w${i}[${quoted(title)}]`, ...w.sets.map((s) => `    ${ids.get(s)}[${quoted((setOf.get(s)?.applications ?? []).join('<br/>'))}]`), '  end'];
   });
@@ -75,7 +76,7 @@ const clipped = (text: string): string => (text.length > most.characters ? `${te
 function boxesOf(plan: WavePlan, i: number, fine: boolean): readonly { readonly name: string; readonly rows: readonly string[] }[] {
   const w = plan.waves[i];
   if (!w) return [];
-  if (!fine) return [{ name: w.name, rows: [`${w.applications.length} applications`, `${w.topics.length} topics cut`, `${w.reads.length} topics read from others`] }];
+  if (!fine) return [{ name: w.name, rows: [countOf(w.applications.length, 'application'), `${countOf(w.topics.length, 'topic')} cut`, `${countOf(w.reads.length, 'topic')} read from others`] }];
   return plan.sets.filter((s) => w.sets.includes(s.name)).map((s) => ({
     name: s.name, rows: s.applications.length <= most.rows ? s.applications : [...s.applications.slice(0, most.rows - 1), `and ${s.applications.length - most.rows + 1} more`],
   }));

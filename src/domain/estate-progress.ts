@@ -1,4 +1,5 @@
 /** What the `progress` query of an estate returns, and how people are told: the Markdown of Temporal's Current Details. */
+import { countOf } from './estate.ts';
 import { isBusy, type EstateJournal, type EstateQuestion, type WaveRecord } from './estate-journal.ts';
 import { waveIdOf } from './estate-migrations.ts';
 import { groundworkWave } from './migration.ts';
@@ -59,7 +60,7 @@ const asked = (p: EstateProgress, q: EstateQuestion): readonly string[] => [
     'or in a shell:', '', '```sh', `temporal workflow signal --workflow-id '${p.workflowId}' --name ${q.answers[0] ?? 'retry'} --input '${estateExample(q, q.answers[0] ?? 'retry')}'`, '```'] : []),
 ];
 const waveLine = (w: WaveProgress): string =>
-  `- **${w.name}**: ${w.state}, ${w.scheme}, ${w.applications} applications, ${w.topics} topics cut${w.asks === null || w.state === 'settled' || w.state === 'finished' ? '' : `; asks in \`${w.workflowId}\`: ${w.asks.text}`}`;
+  `- **${w.name}**: ${w.state}, ${w.scheme}, ${countOf(w.applications, 'application')}, ${countOf(w.topics, 'topic')} cut${w.asks === null || w.state === 'settled' || w.state === 'finished' ? '' : `; asks in \`${w.workflowId}\`: ${w.asks.text}`}`;
 
 /** Markdown without tables: the UI renders them without padding. */
 export function estateDetails(p: EstateProgress): string {

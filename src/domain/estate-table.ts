@@ -76,7 +76,7 @@ export const boundText = (plan: WavePlan): string => plan.sets.filter((s) => s.a
 export function blastText(b: Blast): string {
   const line = (label: string, names: readonly string[], most = 12): readonly string[] => (names.length === 0 ? [] : [`  ${label.padEnd(16)}${some(names, most)}`]);
   return [
-    `${b.wave} (${b.why}, ${b.scheme}): ${countOf(b.applications.length, 'application')}, ${countOf(b.topics.length, 'topic')}, ${b.partitions} partitions, ${countOf(b.groups.length, 'group')}`,
+    `${b.wave} (${b.why}, ${b.scheme}): ${countOf(b.applications.length, 'application')}, ${countOf(b.topics.length, 'topic')}, ${b.partitions === 'unknown' ? 'an unknown number of partitions' : countOf(b.partitions, 'partition')}, ${countOf(b.groups.length, 'group')}`,
     ...line('applications', b.applications), ...line('owners', b.owners), ...line('cuts', b.topics), ...line('groups', b.groups), ...line('readers outside', b.readers),
     ...line('mirrored early', b.fed), ...line('undeclared', b.strangers), ...line('goes back first', b.dependents),
   ].join('\n');
