@@ -9,7 +9,8 @@ import { apps, duties, fleets, topics } from '../../demo/applications.ts';
 import { Books } from '../../demo/books.ts';
 import { until } from '../../demo/ending.ts';
 import type { Stage } from '../../demo/stage.ts';
-import { Supervisor } from '../../demo/supervisor.ts';
+import { secondSet, type SecondSet, type Watched } from '../../demo/green.ts';
+import { Supervisor, type SupervisorChoices } from '../../demo/supervisor.ts';
 import type { Side } from '../../src/domain/authority.ts';
 import type { FleetConfig } from '../../src/domain/catalog.ts';
 import type { Migration } from '../../src/domain/migration.ts';
@@ -54,36 +55,45 @@ export interface Cast {
   readonly accounts: Accounts;
   /** The name a word of the demo bears here. */
   readonly named: (word: string) => string;
-  readonly supervisor: Supervisor;
+  readonly supervisor: Watched;
   readonly input: (scheme: SchemeName) => Omit<Migration, 'limits'>;
 }
 
 /** Names within lists separated by commas too. */
-const renaming = (row: string) => (text: string): string =>
-  text.split(',').map((w) => ((words as readonly string[]).includes(w) ? `${w}-${row}` : w === 'demo' ? row : w)).join(',');
+const renaming = (row: string) => (text: string): string => text.split(',').map((w) => {
+  // The fleet of a second set bears the name of its application.
+  const [, word = w, green = ''] = /^(.*?)(-green)?$/.exec(w) ?? [];
+  return `${(words as readonly string[]).includes(word) ? `${word}-${row}` : word === 'demo' ? row : word}${green}`;
+}).join(',');
 function deeply<T>(value: T, rename: (text: string) => string): T {
   const within = (x: unknown): unknown => {
     if (typeof x === 'string') return rename(x);
     if (Array.isArray(x)) return x.map(within);
-    return typeof x === 'object' && x !== null ? Object.fromEntries(Object.entries(x).map(([k, v]) => [k, within(v)])) : x;
+    return typeof x === 'object' && x !== null ? Object.fromEntries(Object.entries(x).map(([k, v]) => [rename(k), within(v)])) : x;
   };
   return within(value) as T;
 }
 
-export async function openCast(house: House, resources: AsyncDisposableStack): Promise<Cast> {
+/** `second`: with a second (green) set of every application and a switch for traffic. */
+export async function openCast(house: House, resources: AsyncDisposableStack, { second }: { readonly second: boolean } = { second: false }): Promise<Cast> {
   const { stack, client } = house;
   const row = `r${++house.opened.casts}`;
   const named = renaming(row);
   const folder = join(stack.folder, row);
   const journals = join(folder, 'journal');
   await createTopics(stack, named);
-  const supervisor = resources.use(new Supervisor({
+  const choices: SupervisorChoices = {
     apps: apps({ ratePerSecond }, credentials(stack)).map((a) => ({ ...a, application: named(a.application), args: a.args.map(named) })),
     bootstrap: { source: stack.source.bootstrap, target: stack.target.bootstrap },
     journalFolder: journals, logFolder: join(folder, 'applications'), env: stack.env,
-  }));
+  };
+  const keepToken = (name: string, token: string): string => keptToken(folder, name, token);
+  const green = second ? await secondSet(choices, { resources, keepToken }) : null;
+  const first = green?.first ?? resources.use(new Supervisor(choices));
+  const supervisor = green?.both ?? first;
   const gate = new Gate(join(folder, 'gate'));
-  const worker = await startWorker({ stack, supervisor, folder, named, gate });
+  const fleetsOf = { ...renamed(fleets(await first.listen(), keepToken('fleet-token', first.token)), named), ...green?.fleets };
+  const worker = await startWorker({ stack, fleets: fleetsOf, hooks: green?.hooks ?? {}, gate });
   resources.defer(() => worker.stop());
   for (const name of applications) await supervisor.start(named(name), 'source');
   await Promise.all(applications.map((name) => supervisor.ready(named(name))));
@@ -109,11 +119,17 @@ const createTopics = ({ source }: Stack, named: (word: string) => string): Promi
       await admin.createTopics({ topics: [named(name)], partitions, replicas: 1, configs: Object.entries(configs).map(([key, value]) => ({ name: key, value })) });
   });
 
-async function startWorker(x: { readonly stack: Stack; readonly supervisor: Supervisor; readonly folder: string; readonly named: (word: string) => string; readonly gate: Gate }): Promise<Part> {
-  mkdirSync(join(x.folder, 'secrets'), { recursive: true });
-  const token = join(x.folder, 'secrets', 'fleet-token');
-  writeFileSync(token, x.supervisor.token, { mode: 0o600 });
-  const renamed: Record<string, FleetConfig> = Object.fromEntries(Object.entries(fleets(await x.supervisor.listen(), token)).map(([name, fleet]) => [x.named(name), fleet]));
-  x.stack.writeCatalog({ fleets: renamed, taskQueue });
+function keptToken(folder: string, name: string, token: string): string {
+  mkdirSync(join(folder, 'secrets'), { recursive: true });
+  const file = join(folder, 'secrets', name);
+  writeFileSync(file, token, { mode: 0o600 });
+  return file;
+}
+
+const renamed = (all: Readonly<Record<string, FleetConfig>>, named: (word: string) => string): Readonly<Record<string, FleetConfig>> =>
+  Object.fromEntries(Object.entries(all).map(([name, fleet]) => [named(name), fleet]));
+
+async function startWorker(x: { readonly stack: Stack; readonly fleets: Readonly<Record<string, FleetConfig>>; readonly hooks: SecondSet['hooks']; readonly gate: Gate }): Promise<Part> {
+  x.stack.writeCatalog({ fleets: x.fleets, hooks: x.hooks, taskQueue });
   return x.stack.startWorker({ entry: join(import.meta.dirname, 'gate-worker.ts'), env: { CUTOVER_GATE: x.gate.folder } });
 }

@@ -28,7 +28,7 @@ const undoReserveMs = 3_300;
 /** The demo's migration as a scheme gets it: with a copy wherever that is possible. */
 export function demoMigration(scheme: SchemeName): Omit<Migration, 'limits'> {
   const outage = { budgetMs: cutsOf(scheme).cuts === undefined ? budgetMs.each : budgetMs.together, undoReserveMs };
-  return { ...migration({ copies: copies[scheme] || copiesEither.includes(scheme), principals: true, budgetMs: outage.budgetMs }), outage };
+  return { ...migration({ copies: copies[scheme] || copiesEither.includes(scheme), principals: true, budgetMs: outage.budgetMs, second: scheme === 'blueGreen' }), outage };
 }
 
 /** The way there and the way back, each as one row of units. Openings are undone last one first. */

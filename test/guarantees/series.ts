@@ -64,7 +64,7 @@ interface Stretch {
 /** Rows that were not reached are not told of. Throws what ended the series early, after telling of the row it was at. */
 export async function series(house: House, scheme: Row['scheme'], x: Choices): Promise<void> {
   await using resources = new AsyncDisposableStack();
-  const cast = await openCast(house, resources);
+  const cast = await openCast(house, resources, { second: scheme === 'blueGreen' });
   const one = new Series(cast, scheme, x);
   try {
     await one.play();
