@@ -142,6 +142,8 @@ class Series {
   /** The row under way is of no use; what Cutover says of it is told. */
   async failed(e: Error): Promise<void> {
     const s = this.#stretch;
+    // Whoever still waits for the step to be reached waits no longer, or the process would never end.
+    if (s) s.now.over = true;
     if (s?.row) await this.#x.ended({ row: s.row, played: null, why: [e.message, ...await this.#audit()].join('\n') });
     this.#stretch = null;
     this.#cast.gate.open();
