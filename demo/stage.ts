@@ -75,7 +75,7 @@ async function ownStack(x: StageChoices): Promise<{ readonly stack: Stack; reado
 const clusterOn = (stack: Stack, side: Side): StackCluster => (side === 'source' ? stack.source : stack.target);
 
 /** In a file, because the catalog takes credentials as references only. */
-function tokenFile(folder: string, name: string, token: string): string {
+export function tokenFile(folder: string, name: string, token: string): string {
   mkdirSync(join(folder, 'secrets'), { recursive: true });
   const file = join(folder, 'secrets', name);
   writeFileSync(file, token, { mode: 0o600 });

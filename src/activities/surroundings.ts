@@ -10,7 +10,7 @@ const widest = 4_096n;
 /** A broker sends more than is asked for anyway: pieces so near to each other are read as one. */
 const nearby = 1_024n;
 const wavesAtOnce = 3;
-/** Of both sides, read and held at once: some ten megabytes, however many partitions and groups there are. */
+/** Of both sides together: bounds what a wave holds in memory, however many partitions and groups there are. */
 const waveRecords = 30_000n;
 
 export type Windows = Readonly<Record<Side, readonly Window[]>>;

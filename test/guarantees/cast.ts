@@ -2,13 +2,12 @@
  * The demo's applications under names of their own, so that one stack serves many migrations one after the other: fresh topics,
  * groups and transactional ids for each, its own supervisor and its own Cutover worker.
  */
-import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { apps, duties, fleets, topics } from '../../demo/applications.ts';
 import { Books } from '../../demo/books.ts';
 import { until } from '../../demo/ending.ts';
-import type { Stage } from '../../demo/stage.ts';
+import { tokenFile, type Stage } from '../../demo/stage.ts';
 import { secondSet, type SecondSet, type Watched } from '../../demo/green.ts';
 import { Supervisor, type SupervisorChoices } from '../../demo/supervisor.ts';
 import type { Side } from '../../src/domain/authority.ts';
@@ -87,7 +86,7 @@ export async function openCast(house: House, resources: AsyncDisposableStack, { 
     bootstrap: { source: stack.source.bootstrap, target: stack.target.bootstrap },
     journalFolder: journals, logFolder: join(folder, 'applications'), env: stack.env,
   };
-  const keepToken = (name: string, token: string): string => keptToken(folder, name, token);
+  const keepToken = (name: string, token: string): string => tokenFile(folder, name, token);
   const green = second ? await secondSet(choices, { resources, keepToken }) : null;
   const first = green?.first ?? resources.use(new Supervisor(choices));
   const supervisor = green?.both ?? first;
@@ -118,13 +117,6 @@ const createTopics = ({ source }: Stack, named: (word: string) => string): Promi
     for (const { name, partitions, configs } of topics)
       await admin.createTopics({ topics: [named(name)], partitions, replicas: 1, configs: Object.entries(configs).map(([key, value]) => ({ name: key, value })) });
   });
-
-function keptToken(folder: string, name: string, token: string): string {
-  mkdirSync(join(folder, 'secrets'), { recursive: true });
-  const file = join(folder, 'secrets', name);
-  writeFileSync(file, token, { mode: 0o600 });
-  return file;
-}
 
 const renamed = (all: Readonly<Record<string, FleetConfig>>, named: (word: string) => string): Readonly<Record<string, FleetConfig>> =>
   Object.fromEntries(Object.entries(all).map(([name, fleet]) => [named(name), fleet]));

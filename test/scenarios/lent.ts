@@ -33,7 +33,7 @@ async function clear(stack: Stack): Promise<Stack> {
   const servers: readonly { readonly name: string; readonly state: string }[] = [temporal, ...source.brokers, ...target.brokers, connect.forward, connect.back];
   const faults = [
     ...servers.filter((p) => p.state !== 'running').map((p) => `${p.name} is ${p.state}`),
-    // What it prints tells of nobody but its own stage.
+    // It would go on working on what is cleared.
     ...stack.parts.filter((p) => p.state !== 'stopped' && !servers.some((s) => s.name === p.name)).map((p) => `${p.name} still runs`),
   ];
   if (faults.length > 0) throw new Error(faults.join('; '));

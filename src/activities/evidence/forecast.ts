@@ -1,7 +1,7 @@
 /** How long an outage will take, from measured parts: an honest guess, because an outage that does not make it undoes itself. */
 import type { Side } from '../../domain/authority.ts';
 import type { CutSet } from '../../domain/cutsets.ts';
-import type { Application } from '../../domain/migration.ts';
+import { readingsOf, type Application } from '../../domain/migration.ts';
 import { parseRehearsed, rehearsedFigures } from '../../domain/rehearsed.ts';
 import { rehearsalKey } from '../../domain/rehearsal.ts';
 import { viewMirror } from '../caughtup.ts';
@@ -69,7 +69,7 @@ export function forecastShown({ ports, pace, at }: Reach, x: OfOutage): Promise<
     const partitions = new Map(x.inventory.topics.map((t) => [t.name, t.partitions]));
     const total = (topics: readonly string[]): number => topics.reduce((n, t) => n + (partitions.get(t) ?? 0), 0);
     const stops = applications.map((a) => pace.stopMs(a.name));
-    const positions = total(applications.flatMap((a) => a.reads.flatMap((r) => r.topics)));
+    const positions = total(readingsOf(applications).flatMap((r) => r.topics));
     const waits = about.kind === 'cut' ? (about.waits ?? []) : [];
     const draining = waits.length === 0 ? null : await watchDraining(ports, x, waits, at);
     const { ms, parts } = forecast({

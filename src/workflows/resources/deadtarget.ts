@@ -2,7 +2,7 @@
 import { groupsWith } from '../../domain/companies.ts';
 import type { CutSet } from '../../domain/cutsets.ts';
 import type { Effect } from '../../domain/authority.ts';
-import type { Application } from '../../domain/migration.ts';
+import { readingsOf, type Application } from '../../domain/migration.ts';
 import { change, type Change, type Done, type Context } from '../../domain/scheme.ts';
 import { mirrorOf } from './mirrors.ts';
 import type { Bound } from './use.ts';
@@ -28,11 +28,14 @@ export const deadTarget = (b: Bound) => {
       effects: [{ do: 'cut', set: set.name, topics: set.topics, to: 'source' }],
       apply: (c) => b.work.markWithoutTarget({ m: b.m, c, set }),
     }),
-    positions: (applications: readonly Application[]): Change => step('set positions on the source from its ledger', {
+    positions: (applications: readonly Application[]): Change => {
       // A group of which somebody has stayed on the source is where it is there.
-      effects: applications.flatMap((a) => a.reads.filter((r) => groupsWith(b.m, named(applications)).includes(r.group)).map((r) => ({ do: 'position', group: r.group, topics: r.topics, on: 'source', from: 'translated' }) as const)),
-      apply: (c) => b.work.setWithoutTarget({ m: b.m, c, applications: named(applications) }),
-    }),
+      const own = groupsWith(b.m, named(applications));
+      return step('set positions on the source from its ledger', {
+        effects: readingsOf(applications).filter((r) => own.includes(r.group)).map((r) => ({ do: 'position', group: r.group, topics: r.topics, on: 'source', from: 'translated' }) as const),
+        apply: (c) => b.work.setWithoutTarget({ m: b.m, c, applications: named(applications) }),
+      });
+    },
     lift: (applications: readonly Application[], sets: readonly CutSet[]): Change => step('lift the fences on the source', {
       effects: sets.map((s) => ({ do: 'fence', topics: s.topics, on: 'source', state: 'down' }) as const),
       apply: (c) => b.work.liftWithoutTarget({ m: b.m, c, applications: named(applications), sets }),
