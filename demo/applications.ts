@@ -18,17 +18,17 @@ export const derived: readonly Derived[] = [{ from: 'orders', to: 'enriched' }];
 export const writers: Readonly<Record<string, readonly string[]>> = { orders: ['shop'], enriched: ['enricher'] };
 
 /** How far the audit lags, ms. */
-const auditBehindMs = 2_000;
+const usualLagMs = 2_000;
 
-/** `ratePerSecond`: orders of the whole shop. `restMs`: the longest that a fetch waits for more; a request costs the same however little it carries. */
-export interface Pace { readonly ratePerSecond: number; readonly restMs?: number }
+/** `ratePerSecond`: orders of the whole shop. `restMs`: the longest that a fetch waits for more; a request costs the same however little it carries. `auditLagMs`: by side. */
+export interface Pace { readonly ratePerSecond: number; readonly restMs?: number; readonly auditLagMs?: Readonly<Record<Side, number>> }
 /** `env`: credentials of an application on a side. */
-export const apps = ({ ratePerSecond, restMs = 100 }: Pace, env: (application: string, side: Side) => Readonly<Record<string, string>>): readonly AppSpec[] => {
+export const apps = ({ ratePerSecond, restMs = 100, auditLagMs }: Pace, env: (application: string, side: Side) => Readonly<Record<string, string>>): readonly AppSpec[] => {
   const app = (application: string, x: Omit<AppSpec, 'application' | 'env'>): AppSpec => ({ application, ...x, args: [...x.args, '--rest-ms', String(restMs)], env: (side) => env(application, side) });
   return [
     app('shop', { script: 'producer.ts', instances: 2, args: ['--topic', 'orders', '--rate', String(ratePerSecond / 2)] }),
     app('billing', { script: 'consumer.ts', instances: 1, args: ['--group', 'billing', '--topics', 'orders,enriched'] }),
-    app('audit', { script: 'consumer.ts', instances: 1, args: ['--group', 'audit', '--topics', 'orders', '--behind-ms', String(auditBehindMs)] }),
+    app('audit', { script: 'consumer.ts', instances: 1, args: ['--group', 'audit', '--topics', 'orders'], argsOn: (side) => ['--behind-ms', String(auditLagMs?.[side] ?? usualLagMs)] }),
     app('enricher', { script: 'enricher.ts', instances: 1, args: ['--group', 'enricher', '--topic', 'orders', '--to', 'enriched'] }),
   ];
 };

@@ -86,17 +86,22 @@ export async function readJournal(file: string): Promise<{ readonly run: Run | n
 }
 
 /**
- * Next sequence number per key of an instance. Each run begins by writing them all, so the newest file with any tells; what
- * was sent and never acknowledged counts as used.
+ * Next sequence number per key of an instance. Each run begins by writing them all, so the newest file with any tells; of each
+ * side, because a set on the other one may have begun earlier and sent later. What was sent and never acknowledged counts as used.
  */
 export async function nextSequences(folder: string, instance: { readonly application: string; readonly instance: string }): Promise<Map<string, number>> {
   const next = new Map<string, number>();
+  const told = new Set<string>();
   for (const file of [...(await journalFiles(folder, instance))].reverse()) {
-    for (const l of (await readJournal(file)).lines) {
+    const { run, lines } = await readJournal(file);
+    const side = run?.side ?? '';
+    if (told.has(side)) continue;
+    for (const l of lines) {
       if (l.is === 'next') next.set(l.key, Math.max(l.seq, next.get(l.key) ?? 0));
       if (l.is === 'sent') next.set(l.key, Math.max(l.seq + 1, next.get(l.key) ?? 0));
     }
-    if (next.size > 0) return next;
+    if (lines.some((l) => l.is === 'next' || l.is === 'sent')) told.add(side);
+    if (told.size === 2) break;
   }
   return next;
 }

@@ -17,6 +17,8 @@ export interface AppSpec {
   readonly script: string;
   readonly instances: number;
   readonly args: readonly string[];
+  /** What differs by side. */
+  readonly argsOn?: (side: Side) => readonly string[];
   /** Credentials and the like for that side. */
   readonly env?: (side: Side) => Readonly<Record<string, string>>;
 }
@@ -184,7 +186,7 @@ export class Supervisor implements AsyncDisposable {
     const child = spawn(process.execPath, [
       '--disable-warning=TimeoutNegativeWarning', join(import.meta.dirname, 'apps', spec.script),
       '--application', spec.application, '--instance', `${instance}/${spec.instances}`, '--side', side,
-      '--bootstrap', bootstrap[side].join(','), '--journal', journalFolder, ...spec.args, ...(this.#choices.orders?.() ?? []),
+      '--bootstrap', bootstrap[side].join(','), '--journal', journalFolder, ...spec.args, ...(spec.argsOn?.(side) ?? []), ...(this.#choices.orders?.() ?? []),
     ], {
       // A session of its own: Ctrl-C reaches only us, and we stop them in order. Should we die, they see the channel close.
       detached: true, stdio: ['ignore', log, log, 'ipc'],

@@ -48,7 +48,7 @@ export async function runFiles(names: readonly string[], options: { concurrency:
 export async function runFast(sharedMs: number): Promise<Counts> {
   const names = await files('fast');
   const [one, other] = await Promise.all([
-    runFiles(names.filter((n) => !isAlone(n)), { concurrency: 4, timeoutMs: sharedMs }),
+    runFiles(names.filter((n) => !isAlone(n)), { concurrency: 5, timeoutMs: sharedMs }),
     runFiles(names.filter(isAlone), { concurrency: 2, timeoutMs: 120_000, print: 'at the end' }),
   ]);
   return { passed: one.passed + other.passed, failed: one.failed + other.failed, skipped: one.skipped + other.skipped };

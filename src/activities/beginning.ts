@@ -12,12 +12,12 @@ import type { Places } from './translating.ts';
 import type { Ask, Consent, LossConsent } from './work.ts';
 
 interface OfGroups extends Ask { readonly groups: readonly string[]; readonly to: Side }
-interface Span { readonly group: string; readonly end: LogEnds; readonly position: bigint | null; readonly from: bigint; readonly to: bigint }
+export interface Span { readonly group: string; readonly end: LogEnds; readonly position: bigint | null; readonly from: bigint; readonly to: bigint }
 /** Partitions counted at once. */
 const atOnce = 4;
 
 /** Visible records in each of these spans; of a group that passes `most` over all its partitions the counting ends there. */
-async function countAll(cluster: Cluster, spans: readonly Span[], mostOf: (group: string) => number): Promise<ReadonlyMap<Span, number>> {
+export async function countAll(cluster: Cluster, spans: readonly Span[], mostOf: (group: string) => number): Promise<ReadonlyMap<Span, number>> {
   const out = new Map<Span, number>();
   const sums = new Map<string, number>();
   const rest = [...spans];
@@ -61,7 +61,7 @@ export async function repeatsNow(ports: Ports, x: Pick<Ask, 'm'> & { readonly gr
   const spans = (await unreadSpans(cluster, x.m, x.groups)).map((s) => ({ ...s, from: s.end.logStart, to: s.from }));
   return summed(x.groups, await countAll(cluster, spans, mostOf));
 }
-function summed(groups: readonly string[], counted: ReadonlyMap<Span, number>): ReadonlyMap<string, number> {
+export function summed(groups: readonly string[], counted: ReadonlyMap<Span, number>): ReadonlyMap<string, number> {
   const sums = new Map(groups.map((g) => [g, 0]));
   for (const [span, n] of counted) sums.set(span.group, (sums.get(span.group) ?? 0) + n);
   return sums;

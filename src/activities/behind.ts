@@ -1,10 +1,11 @@
 /** Positions behind all that a log holds: for a set of consumers that begins, or comes back, beside another that reads the rest. */
-import type { Side } from '../domain/authority.ts';
+import { otherSide, type Side } from '../domain/authority.ts';
 import { Failure } from '../domain/failures.ts';
 import { tpKey, type LogEnds, type Ports } from '../domain/ports.ts';
 import { standingMark, type Mark } from './cut.ts';
 import { unreadOf } from './drained.ts';
 import type { LedgerBook } from './ledger.ts';
+import { keptPlaces } from './remainder.ts';
 import { clusterOf, list, nameOf, setsOf, topicsOf, unique } from './outside.ts';
 import type { Placed, Places } from './translating.ts';
 import type { Ask } from './work.ts';
@@ -13,15 +14,19 @@ interface OfGroups extends Ask { readonly groups: readonly string[]; readonly to
 
 /**
  * Where the log has the authority it is where it was cut last: what is behind that nobody has read yet. Elsewhere it is the
- * end: nobody writes there but a mirror, whose originals the group reads. What is in one log only must have been read.
+ * end: nobody writes there but a mirror, whose originals the group reads. What is in one log only must have been read; with a
+ * consent a group that has not keeps its place there.
  */
 export async function behindAll(ports: Ports, record: LedgerBook, x: OfGroups): Promise<Places> {
   const all = unique(x.groups.flatMap((g) => topicsOf(x.m, g))).filter((t) => x.topics?.includes(t) ?? true);
   const ends = await clusterOf(ports, x.m, x.to).ends(all);
   const marks = await Promise.all(setsOf(x.m, all).map(async (set) => ({ set, mark: await standingMark(record, { ...x, set }) })));
   for (const { set, mark } of marks) await requireRead(ports, x, { topics: set.topics.filter((t) => all.includes(t)), mark, ends });
+  const kept = await keptPlaces(ports, record, { ...x, topics: all }, ends);
   const markOf = (topic: string): Mark | null => marks.find((m) => m.set.topics.includes(topic))?.mark ?? null;
   return new Map(x.groups.map((group) => [group, ends.filter((e) => topicsOf(x.m, group).includes(e.topic)).map((e): Placed => {
+    const place = kept.get(group)?.find((p) => tpKey(p) === tpKey(e));
+    if (place !== undefined) return place;
     const mark = markOf(e.topic);
     const cut = mark?.to === x.to ? mark.ends[x.to][tpKey(e)]?.hw : undefined;
     return { topic: e.topic, partition: e.partition, offset: cut === undefined ? e.hw : BigInt(cut), metadata: '', from: null, by: 'behind', matched: 0 };
@@ -35,9 +40,9 @@ async function requireRead(ports: Ports, x: OfGroups, o: { readonly topics: read
     if (x.to === 'target' && filled.length > 0) throw new Failure('NotExact', `Cluster ${nameOf(x.m, x.to)} holds records in ${list(filled.map(tpKey), 5)} before anything was cut to it: nobody can say whether ${list(x.groups)} must read them. Nothing was written.`);
     return;
   }
-  // Copied up to its cut, a log is on the other side as well.
-  const side: Side | null = mark.to === x.to ? (x.to === 'source' ? 'target' : 'source') : mark.mirror === null ? x.to : null;
-  if (side === null) return;
+  // What is only on this side is asked with the places that are kept.
+  if (mark.to !== x.to) return;
+  const side = otherSide(x.to);
   const groups = x.groups.filter((g) => topicsOf(x.m, g).some((t) => topics.includes(t)));
   const until = new Map(Object.entries(mark.ends[side]).map(([key, end]) => [key, BigInt(end.lso)] as const));
   const left = (await unreadOf(ports, { m: x.m, groups, topics, on: side, until })).filter((u) => u.atMost > 0n);

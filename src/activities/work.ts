@@ -161,9 +161,10 @@ export interface Work {
   lookMirrorDrained(x: LookAsk & { readonly set: CutSet; readonly toward: Side }): Promise<Look>;
   /**
    * No visible record between the committed positions of these groups and the LSO of these topics. `nearly`: at most
-   * `limits.lagRecords` on each partition. `still`: and nothing new on these topics for so many ms.
+   * `limits.lagRecords` on each partition. `still`: and nothing new on these topics for so many ms. `unlessRepeats`: nobody
+   * waits for a group that may read records again; it keeps its place.
    */
-  lookGroupsDrained(x: LookAsk & { readonly groups: readonly string[]; readonly topics: readonly string[]; readonly on: Side; readonly upTo?: 'nearly' | 'end'; readonly still?: Readonly<Record<string, number>> }): Promise<Look>;
+  lookGroupsDrained(x: LookAsk & { readonly groups: readonly string[]; readonly topics: readonly string[]; readonly on: Side; readonly upTo?: 'nearly' | 'end'; readonly still?: Readonly<Record<string, number>>; readonly unlessRepeats?: true }): Promise<Look>;
 
   /** Positions of these groups on `to`, as they are now. */
   capturePositions(x: Ask & { readonly groups: readonly string[]; readonly to: Side }): Promise<PositionsBefore>;

@@ -39,7 +39,7 @@ export function decideCommand(program: Command, run: Run): void {
     .option('--to <phase>', 'rollback: go back only to the end of this phase')
     .option('--without-target', 'rollback: the target is dead; what is only there is given up, after a hold')
     .addOption(new Option('--limit <name=value>', 'tune: a limit and its new value; may be repeated').default([]).argParser((v: string, all: readonly string[]) => [...all, v])))
-    .addOption(new Option('--may-repeat <group=records>', 'approve: consent that this group reads up to so many records again; may be repeated').default([]).argParser((v: string, all: readonly string[]) => [...all, v]))
+    .addOption(new Option('--may-repeat <group=records>', 'approve, retry: consent that this group reads up to so many records again; may be repeated').default([]).argParser((v: string, all: readonly string[]) => [...all, v]))
     .action((id: string, kind: string, options: DecideOptions) => run((io) => decide(io, id, { kind, options })));
 }
 

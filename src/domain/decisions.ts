@@ -21,7 +21,7 @@ export interface Decision {
   readonly withoutTarget?: true;
   /** `tune` only. */
   readonly limits: Partial<Limits>;
-  /** `approve` only: the consent, by group, to so many records read again. */
+  /** `approve` and `retry`: the consent, by group, to so many records read again. */
   readonly mayRepeat?: Repeats;
 }
 
@@ -44,7 +44,7 @@ export function parseDecision(kind: Kind | null, x: unknown): Decision | string 
     ...((said === 'skip' || said === 'reject') && typeof given['reason'] !== 'string' ? ['"reason" must say why'] : []),
     ...limitFaults(said === 'tune', given['limits']),
     ...withoutFaults(said === 'rollback', given),
-    ...repeatFaults(said === 'approve', given['mayRepeat']),
+    ...repeatFaults(said === 'approve' || said === 'retry', given['mayRepeat']),
   ];
   if (faults.length > 0 || !isKind(said)) return `${faults.join('; ')}.`;
   const text = (k: string): string | null => (typeof given[k] === 'string' ? given[k] : null);
@@ -62,9 +62,9 @@ const textFault = (name: string, x: unknown): string[] => {
   if (typeof x !== 'string') return [`"${name}" must be text`];
   return x.length > longest ? [`"${name}" has ${x.length} characters, at most ${longest} are taken`] : [];
 };
-function repeatFaults(approving: boolean, x: unknown): string[] {
+function repeatFaults(consenting: boolean, x: unknown): string[] {
   if (x === undefined) return [];
-  if (!approving) return ['"mayRepeat" goes with approve only'];
+  if (!consenting) return ['"mayRepeat" goes with approve or retry only'];
   if (x === null || typeof x !== 'object' || Array.isArray(x) || Object.keys(x).length === 0) return ['"mayRepeat" must say by group how many records may be read again, such as {"billing":12}'];
   return Object.entries(x).slice(0, 10).flatMap(([group, n]) =>
     (typeof n === 'number' && Number.isSafeInteger(n) && n > 0 ? [] : [`"mayRepeat" of group "${group.slice(0, 60)}" must be a whole number above 0`]));

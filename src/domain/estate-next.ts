@@ -148,12 +148,17 @@ function wholeClaims(j: EstateJournal): readonly Claim[] {
   return uncut.length === 0 ? [] : [{ text: `${some(uncut.map((f) => f.topic))} is read on ${j.estate.target} and still written on ${j.estate.source}: its mirror cannot go.`, holds: false }];
 }
 
+function wayBackAsked(on: { readonly whole: 'part' | 'whole'; readonly waves: readonly string[] }, source: string): string {
+  const [what, others] = on.whole === 'whole' ? ['the whole estate', ''] : [`wave ${on.waves.at(-1) ?? ''}`, ', and with it what stands on it'];
+  return `Take ${what} back to ${source}${on.waves.length > 1 ? `${others}, in this order: ${on.waves.join(', ')}` : ''}?`;
+}
+
 function spoken(j: EstateJournal, on: Approval): { readonly name: string; readonly text: string; readonly figures: readonly string[] } {
   const { source, target, environment, name } = j.estate;
   switch (on.do) {
     case 'begin': return { name: 'begin', text: `Move the estate ${name} (${environment}) from ${source} to ${target} in these waves: ${j.waves.map((w) => w.name).join(', ')}?`, figures: j.plan.notes };
     case 'start': return { name: `start ${on.wave}`, text: `Begin wave ${on.wave} (${environment})? It asks again itself before anything of it is stopped.`, figures: blast(j, on.wave) };
-    case 'rollback': return { name: on.whole === 'whole' ? 'rollback' : `rollback ${on.waves.at(-1) ?? ''}`, text: `Take ${on.whole === 'whole' ? `the whole estate back to ${source}` : `wave ${on.waves.at(-1) ?? ''} back to ${source}`}${on.waves.length > 1 ? `, and with it, because they stand on it, in this order: ${on.waves.join(', ')}` : ''}?`, figures: on.waves.flatMap((w) => blast(j, w)) };
+    case 'rollback': return { name: on.whole === 'whole' ? 'rollback' : `rollback ${on.waves.at(-1) ?? ''}`, text: wayBackAsked(on, source), figures: on.waves.flatMap((w) => blast(j, w)) };
     case 'finish': return { name: 'finish', text: on.waves.length === 0 ? `Nothing has settled: end the estate and give back what its groundwork holds?` : `Finish ${on.waves.join(', ')}: give up ${on.waves.length === 1 ? 'its way' : 'their ways'} back to ${source} for good?`, figures: on.waves.flatMap((w) => blast(j, w)) };
     case 'skip': case 'postpone': return { name: `${on.do} ${on.waves[0] ?? ''}`, text: `${on.do === 'skip' ? 'Leave' : 'Move behind all others'} ${on.waves.join(', ')}${on.waves.length > 1 ? ' (the later ones stand on the first)' : ''}?`, figures: [] };
   }

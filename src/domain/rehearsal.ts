@@ -60,6 +60,10 @@ function copying(real: Migration, a: Application, of: Pick<Copying, 'topic' | 's
   return { ...of, index: writers.indexOf(a), of: writers.length };
 }
 
+/** Each group once, with all that any of its stand-ins reads. */
+export const listeningOf = (standIns: readonly StandIn[]): readonly Listening[] =>
+  [...Map.groupBy(standIns.flatMap((s) => s.reads), (l) => l.group)].flatMap(([, of]) => { const [first] = of; return first ? [{ ...first, topics: [...new Set(of.flatMap((l) => l.topics))] }] : []; });
+
 /** Limits, budget, batches and consents are those of the real one: they are what is rehearsed. */
 function shadowed(real: Migration, fleet: string, prefix: string): Migration {
   const shadow = (name: string): string => `${prefix}${name}`;

@@ -59,6 +59,8 @@ export interface Claim {
   readonly holds: boolean;
   /** It does not hold, and would with this consent: by group, how many records would be read again. Not hashed. */
   readonly unless?: Repeats;
+  /** What a consent must cover at this moment, where `unless` has room for what is still to come. Absent: `unless`. Not hashed. */
+  readonly least?: Repeats;
 }
 
 interface Named {

@@ -55,7 +55,7 @@ export async function answer(run: Run, q: Question): Promise<void> {
   run.log(`${decision.kind} of ${q.name} by ${decision.by}${decision.reason === null ? '' : ` (${decision.reason})`}`);
   if (decision.kind === 'reject' && j.reverse) j.reverse.refused = decision.by;
   else if (decision.kind === 'reject') run.turnBack(decision);
-  if (decision.kind === 'retry') again(run, q);
+  if (decision.kind === 'retry') again(run, q, decision);
   if (decision.kind === 'skip') skip(run, q, decision);
   run.inbox.settle(heard, `accepted: ${decision.kind} of ${q.name}`);
 }
@@ -85,14 +85,15 @@ async function approve(run: Run, q: Question, heard: Heard): Promise<void> {
   run.tell();
 }
 
-const covers = (consent: Repeats, c: Claim): boolean => c.unless !== undefined && Object.entries(c.unless).every(([group, n]) => n <= (consent[group] ?? -1));
+const covers = (consent: Repeats, c: Claim): boolean => c.unless !== undefined && Object.entries(c.least ?? c.unless).every(([group, n]) => n <= (consent[group] ?? -1));
 function accept(run: Run, d: Decision, consent: Repeats): void {
   run.j.mayRepeat = consent;
   run.log(`${d.by} accepts that records are read again, at most: ${saidRepeats(d.mayRepeat ?? {})}`);
 }
 
-function again(run: Run, q: Question): void {
+function again(run: Run, q: Question, d: Decision): void {
   const { j } = run;
+  if (d.mayRepeat !== undefined) accept(run, d, { ...j.mayRepeat, ...d.mayRepeat });
   // What was seen before the failure is no news to a look that begins with it: nobody would be told anything until patience ends again.
   j.picture = null;
   if (q.kind === 'plan-changed') run.renew = true;

@@ -8,7 +8,7 @@ import type { Kind } from '../domain/decisions.ts';
 export const signals = {
   approve: { definition: defineSignal<[unknown]>('approve'), description: 'Approve the open hold: {"by":"you","hash":"<hash shown>"}; where it asks for consent, also "mayRepeat":{"<group>":12}' },
   reject: { definition: defineSignal<[unknown]>('reject'), description: 'Reject the open hold; the migration rolls back: {"by":"you","reason":"why"}' },
-  retry: { definition: defineSignal<[unknown]>('retry'), description: 'Try the failed step again: {"by":"you"}' },
+  retry: { definition: defineSignal<[unknown]>('retry'), description: 'Try the failed step again: {"by":"you"}; where a consent is missing, also "mayRepeat":{"<group>":12}' },
   skip: { definition: defineSignal<[unknown]>('skip'), description: 'Skip the failed step, where it allows that: {"by":"you","reason":"why"}' },
   rollback: { definition: defineSignal<[unknown]>('rollback'), description: 'Undo everything, or back to the end of a phase: {"by":"you","reason":"why","to":"phase, optional"}; with "withoutTarget":true when the target is dead' },
   pause: { definition: defineSignal<[unknown]>('pause'), description: 'Pause before the next unit (never inside an outage): {"by":"you"}' },

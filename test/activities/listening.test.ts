@@ -81,6 +81,26 @@ test('the hold before the cut shows whether the second set listens', async () =>
   assert.equal((await claimed())?.holds, true);
 });
 
+test('the hold of the cut back asks by group for the consent to repeats where the first set has not drained; with it nobody waits', async () => {
+  const { w, work } = world();
+  w.source.write('orders', 0, 'a', 'b', 'c');
+  w.source.place('billing', 'orders', 0, 1n);
+  await cut(work, 'target');
+  w.target.write('orders', 0, 'x', 'y');
+  const { inventory } = await work.assess({ m, scheme: 'dualConsume' });
+  const about = { kind: 'reverse' as const, set, applications: ['shop'], beside: ['billing'], budgetMs: 10_000, undoReserveMs: 2_000 };
+  const shown = await work.evidence({ m, c: context('hold'), inventory, about });
+  const asked = shown.claims.find((c) => c.text.startsWith('billing read everything that was written to orders on the source'));
+  assert.deepEqual([asked?.holds, asked?.unless], [false, { billing: 2_000 }]);
+  assert.match(shown.figures.join('\n'), /billing may keep its place on the source where nobody wants to wait for it: it then reads again what is carried back behind it, at most 2 records as of now/);
+  const drained = (mayRepeat: Readonly<Record<string, number>>, unlessRepeats: boolean) => work.lookGroupsDrained({ m, c: { ...looking('drain'), mayRepeat }, groups: ['billing'], topics: ['orders'], on: 'source', ...(unlessRepeats ? { unlessRepeats: true as const } : {}) });
+  assert.equal((await drained({}, true)).done, false);
+  assert.equal((await drained({ billing: 2_000 }, false)).done, false, 'elsewhere a consent excuses nobody');
+  const excused = await drained({ billing: 2_000 }, true);
+  assert.equal(excused.done, true);
+  assert.match(excused.say, /^billing keeps its place with at most 2 records unread, and reads again what is carried behind them, as was consented to; nobody else read/);
+});
+
 const behind = (to: 'source' | 'target') => ({ m, c: context('behind'), groups: ['billing'], to, how: 'behind' as const, topics: ['orders'], before: {} });
 const cut = async (work: Work, to: 'source' | 'target'): Promise<void> => {
   const x = { m, c: context(`cut to ${to}`), set, to };
@@ -112,6 +132,32 @@ test('behind copies: refused until the first set has drained what was never copi
   w.source.place('billing', 'orders', 0, 3n);
   await work.setPositions(behind('source'));
   assert.deepEqual(w.source.placed('billing'), { 'orders/0': 4, 'orders/1': 0 });
+});
+
+test('with a consent a set that has not drained keeps its place, and what was carried behind it is counted; too many are refused', async () => {
+  const { w, work } = world();
+  w.source.write('orders', 0, 'a', 'b', 'c');
+  w.source.write('orders', 1, 'd');
+  w.source.place('billing', 'orders', 0, 1n);
+  w.source.place('billing', 'orders', 1, 1n);
+  await cut(work, 'target');
+  w.target.write('orders', 0, 'x', 'y');
+  w.target.write('orders', 1, 'z');
+  w.source.write('orders', 0, 'x', 'y');
+  w.source.write('orders', 1, 'z');
+  await cut(work, 'source');
+  w.source.write('orders', 0, 'new');
+  w.source.leave('billing');
+  w.target.place('billing', 'orders', 0, 2n);
+  w.target.place('billing', 'orders', 1, 1n);
+  const consenting = (most: number) => ({ ...behind('source'), c: { ...behind('source').c, mayRepeat: { billing: most } } });
+  await assert.rejects(work.setPositions(behind('source')), { type: 'NotExact', message: /billing has at most 2 unread in orders\/0 on cluster old, and they are nowhere else/ });
+  await assert.rejects(work.setPositions(consenting(1)), { type: 'NotExact', message: /would read more than the 1 record again that were consented to/ });
+  assert.deepEqual(w.source.placed('billing'), { 'orders/0': 1, 'orders/1': 1 }, 'nothing was written');
+  const { say } = await work.setPositions(consenting(2));
+  assert.match(say, /with consent 2 records will be read again/);
+  // The drained partition goes on behind what was carried; the other one reads b and c first, then x and y again.
+  assert.deepEqual(w.source.placed('billing'), { 'orders/0': 1, 'orders/1': 2 });
 });
 
 test('where the authority came back to, it is the cut: what was written since is unread', async () => {

@@ -58,6 +58,10 @@ test('journal: the next run of an instance goes on behind everything that was ev
   write(3, 'target', []); // killed before it could write anything
   assert.deepEqual(Object.fromEntries(await nextSequences(f.path, { application: 'shop', instance: '0-1' })), { a: 2, b: 5 });
   assert.equal((await nextSequences(f.path, { application: 'shop', instance: '1-1' })).size, 0);
+  // A second set that began before the first one was started again, and sent after it had stopped.
+  write(4, 'target', [{ is: 'next', key: 'a', seq: 2 }, { is: 'sent', topic: 'orders', key: 'a', seq: 8 }]);
+  write(5, 'source', [{ is: 'next', key: 'a', seq: 2 }, { is: 'sent', topic: 'orders', key: 'a', seq: 3 }]);
+  assert.equal((await nextSequences(f.path, { application: 'shop', instance: '0-1' })).get('a'), 9);
 });
 
 test('books: outages, uncertain records and missing derived ones are read off the journals, also while they grow', async () => {

@@ -9,7 +9,7 @@ import { Failure, failures } from '../../src/domain/failures.ts';
 import type { Migration } from '../../src/domain/migration.ts';
 import { hashOf, planHash } from '../../src/domain/plan.ts';
 import type { Question } from '../../src/domain/progress.ts';
-import type { Plan } from '../../src/domain/scheme.ts';
+import type { Plan, Repeats } from '../../src/domain/scheme.ts';
 import { Run, type Own } from '../../src/workflows/engine.ts';
 import { openJournal, parseJournal, takenUp, type Journal } from '../../src/workflows/journal.ts';
 import { bind } from '../../src/workflows/resources/use.ts';
@@ -106,7 +106,7 @@ function retrying(work: Work, a: Activities, called: () => void): Work {
 }
 
 /** What the operator says when asked; `null`: nothing (yet). */
-export type Operator = (q: Question, journal: Journal) => { readonly kind: Kind; readonly to?: string; readonly reason?: string; readonly withoutTarget?: true } | null;
+export type Operator = (q: Question, journal: Journal) => { readonly kind: Kind; readonly to?: string; readonly reason?: string; readonly withoutTarget?: true; readonly mayRepeat?: Repeats } | null;
 /** Approves what is planned and retries what failed. */
 export const willing: Operator = (q) => (q.kind === 'hold' ? { kind: 'approve' } : { kind: 'retry' });
 /** Approves what is planned; rolls back what failed, where that is still an answer. */
@@ -207,7 +207,7 @@ export async function trial(given: TrialOptions): Promise<Trial> {
     if (said === null) return false;
     asked = name;
     questions.push(`${q.kind}: ${q.text} -> ${said.kind}`);
-    say(run, said.kind, { ...(q.hash === null ? {} : { hash: q.hash }), ...(said.to === undefined ? {} : { to: said.to }), ...(said.withoutTarget ? { withoutTarget: true } : {}), reason: said.reason ?? 'test' });
+    say(run, said.kind, { ...(q.hash === null ? {} : { hash: q.hash }), ...(said.to === undefined ? {} : { to: said.to }), ...(said.withoutTarget ? { withoutTarget: true } : {}), ...(said.mayRepeat === undefined ? {} : { mayRepeat: said.mayRepeat }), reason: said.reason ?? 'test' });
     return true;
   };
 

@@ -32,7 +32,11 @@ export class Books {
   }
 }
 
-const hash = (text: string): number => Array.from(text).reduce((h, c) => (Math.imul(h, 31) + c.charCodeAt(0)) >>> 0, 7);
+function hash(text: string): number {
+  let h = 7;
+  for (let i = 0; i < text.length; i++) h = (Math.imul(h, 31) + text.charCodeAt(i)) >>> 0;
+  return h;
+}
 const keysPerWriter = 4;
 const longestTrail = 4;
 
@@ -140,9 +144,9 @@ class Process {
 export class ClientFake {
   readonly application: Application;
   readonly #w: Surroundings;
-  readonly #slow: number;
+  readonly #slow: (side: Side) => number;
   #processes: Process[] = [];
-  constructor(application: Application, w: Surroundings, slow: number) {
+  constructor(application: Application, w: Surroundings, slow: (side: Side) => number) {
     this.application = application;
     this.#w = w;
     this.#slow = slow;
@@ -150,7 +154,7 @@ export class ClientFake {
   get sides(): readonly Side[] { return this.#processes.map((p) => p.side).sort(); }
   /** A fleet does as it is told: it starts on that side whatever runs on the other. */
   start(side: Side): void {
-    if (!this.sides.includes(side)) this.#processes.push(new Process(this.application, side, this.#w, this.#slow));
+    if (!this.sides.includes(side)) this.#processes.push(new Process(this.application, side, this.#w, this.#slow(side)));
   }
   stop(only?: Side): void {
     for (const p of this.#processes) if (p.side === (only ?? p.side)) p.commit();

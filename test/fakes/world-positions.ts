@@ -4,8 +4,11 @@ import { otherSide, type Side } from '../../src/domain/authority.ts';
 import type { CutSet } from '../../src/domain/cutsets.ts';
 import { Failure } from '../../src/domain/failures.ts';
 import { groupsOf, type Migration } from '../../src/domain/migration.ts';
+import type { Context } from '../../src/domain/scheme.ts';
 import { topicOf, translate, type ClusterFake, type Log } from './world-logs.ts';
 import { step, type Activities, type Part } from './world-work.ts';
+
+const visible = (log: Log, from: number, until: number): number => { let n = 0; for (let o = log.next(from); o !== null && o < until; o = log.next(o + 1)) n++; return n; };
 
 export function positions(a: Activities): Part<'lookGroupsDrained' | 'capturePositions' | 'setPositions' | 'returnPositions' | 'forecastPositions' | 'preparePositions'> {
   const { w } = a;
@@ -33,9 +36,18 @@ export function positions(a: Activities): Part<'lookGroupsDrained' | 'capturePos
   const atTheCut = (group: string, key: string, to: Side): number =>
     (w.cutsOf(topicOf(key)).at(-1)?.to === to ? Math.max(there(group, key, to), w.clusters[to].position(group, key) ?? 0) : w.clusters[to].log(key).end);
   /** Where the log was cut to this side last, or else its end: nobody may write there then. */
-  const behind = (_group: string, key: string, to: Side): number => {
+  const behind = (group: string, key: string, x: { readonly to: Side; readonly mayRepeat: Context['mayRepeat'] }): number => {
+    const { to } = x;
     const cut = w.cutsOf(topicOf(key)).at(-1);
-    return cut?.to === to ? (cut.ends[to][key] ?? 0) : w.clusters[to].log(key).end;
+    const place = cut?.to === to ? (cut.ends[to][key] ?? 0) : w.clusters[to].log(key).end;
+    // What is only there and unread is nowhere else: it is kept, and what was carried behind it comes again.
+    const left = w.cutsOf(topicOf(key)).findLast((k) => k.to !== to)?.ends[to][key] ?? 0;
+    const [log, at] = [w.clusters[to].log(key), w.clusters[to].position(group, key) ?? 0];
+    if (to === 'target' || visible(log, at, left) === 0) return place;
+    const again = visible(log, left, place);
+    if (again > (x.mayRepeat?.[group] ?? -1)) throw new Failure('NotExact', `${group} would read ${again} again, or leave ${visible(log, at, left)} of ${key} unread.`);
+    w.again.set(group, (w.again.get(group) ?? 0) + again);
+    return at;
   };
   /** What is only in this log: all of it, or what was there when it was cut. */
   const endOf = (key: string, on: Side): number => {
@@ -44,7 +56,7 @@ export function positions(a: Activities): Part<'lookGroupsDrained' | 'capturePos
   };
   const setAt = new Map<string, number>();
   return {
-    lookGroupsDrained: ({ m, c, groups, topics, on, upTo, still }) => a.look('lookGroupsDrained', c, async () => {
+    lookGroupsDrained: ({ m, c, groups, topics, on, upTo, still, unlessRepeats }) => a.look('lookGroupsDrained', c, async () => {
       const cluster = w.clusters[on];
       if (upTo === 'nearly') return null; // only how long the outage takes depends on it
       for (const [topic, ms] of Object.entries(still ?? {})) {
@@ -53,7 +65,7 @@ export function positions(a: Activities): Part<'lookGroupsDrained' | 'capturePos
         await a.pass(ms, c);
         if (ends().join() !== before) return `${topic} still grows`;
       }
-      const unread = groups.flatMap((g) => read(m, g, cluster).filter((key) => topics.includes(topicOf(key)) && (cluster.log(key).next(cluster.position(g, key) ?? 0) ?? Infinity) < (upTo === 'end' ? Infinity : endOf(key, on))).map((key) => `${g} ${key}`));
+      const unread = groups.filter((g) => !unlessRepeats || c.mayRepeat?.[g] === undefined).flatMap((g) => read(m, g, cluster).filter((key) => topics.includes(topicOf(key)) && (cluster.log(key).next(cluster.position(g, key) ?? 0) ?? Infinity) < (upTo === 'end' ? Infinity : endOf(key, on))).map((key) => `${g} ${key}`));
       return unread.length === 0 ? null : `unread: ${unread.join(', ')}`;
     }),
     capturePositions: ({ m, groups, to }) => a.read('capturePositions', (): PositionsBefore => Object.fromEntries(groups.map((g) => [g, Object.fromEntries(read(m, g, w.clusters[to]).map((key) => [key, w.clusters[to].position(g, key) ?? null]))]))),
@@ -70,7 +82,6 @@ export function positions(a: Activities): Part<'lookGroupsDrained' | 'capturePos
       idle(m, groups, to);
       const cluster = w.clusters[to];
       const here = w.clusters[otherSide(to)];
-      const visible = (log: Log, from: number, until: number): number => { let n = 0; for (let o = log.next(from); o !== null && o < until; o = log.next(o + 1)) n++; return n; };
       for (const g of groups) {
         const keys = read(m, g, cluster);
         const gone = keys.reduce((n, key) => n + visible(here.log(key), here.position(g, key) ?? 0, Infinity), 0);
@@ -78,7 +89,7 @@ export function positions(a: Activities): Part<'lookGroupsDrained' | 'capturePos
         if (how === 'latest' && gone > (losses?.find((l) => l.group === g)?.records ?? 0)) throw new Failure('NotExact', `${g} would lose ${gone}.`);
         if (again > (consents?.find((l) => l.group === g)?.repeats ?? 0)) throw new Failure('NotExact', `${g} would read ${again} again.`);
       }
-      const wanted = groups.flatMap((g) => read(m, g, cluster).filter((key) => topics?.includes(topicOf(key)) ?? true).map((key) => ({ g, key, at: how === 'behind' ? behind(g, key, to) : how === 'translated' ? there(g, key, to) : how === 'earliest' ? cluster.log(key).start : how === 'latest' ? cluster.log(key).end : atTheCut(g, key, to) })));
+      const wanted = groups.flatMap((g) => read(m, g, cluster).filter((key) => topics?.includes(topicOf(key)) ?? true).map((key) => ({ g, key, at: how === 'behind' ? behind(g, key, { to, mayRepeat: c.mayRepeat }) : how === 'translated' ? there(g, key, to) : how === 'earliest' ? cluster.log(key).start : how === 'latest' ? cluster.log(key).end : atTheCut(g, key, to) })));
       return step('set', ...wanted.map(({ g, key, at }) => () => { cluster.commit(g, key, at); setAt.set(`${c.key} ${g} ${key}`, at); }));
     }),
     returnPositions: ({ m, c, groups, to, how, before }) => a.write('returnPositions', c, () => {

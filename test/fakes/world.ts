@@ -18,6 +18,8 @@ export interface WorldOptions {
   readonly seed?: number;
   /** Application → acts on every n-th tick only; readers with a high number lag. */
   readonly slow?: Readonly<Record<string, number>>;
+  /** Application that reads nothing on the source until all is over. */
+  readonly idleOnSource?: string;
   /** Records a mirror copies per partition and tick. */
   readonly mirrorRate?: number;
   /** A mirror acts on every n-th tick only: it lags in between. */
@@ -60,6 +62,8 @@ export class World {
   readonly books = new Books();
   readonly clients: ReadonlyMap<string, ClientFake>;
   readonly #clients: readonly ClientFake[];
+  /** Topic → name of its cut set. */
+  readonly #sets: ReadonlyMap<string, string>;
   readonly mirrors: MirrorFake[] = [];
   /** In the order of their epochs; a withdrawn one is taken away. */
   cuts: CutFake[] = [];
@@ -82,6 +86,7 @@ export class World {
 
   constructor(m: Migration, options: WorldOptions = {}) {
     this.m = m;
+    this.#sets = new Map(cutSets(m).flatMap((set) => set.topics.map((topic) => [topic, set.name])));
     this.clock = options.clock ?? new Clock();
     this.random = seeded(options.seed ?? 1);
     this.#rate = options.mirrorRate ?? 5;
@@ -91,7 +96,7 @@ export class World {
       muted: (a, side) => side === 'target' && m.blueGreen !== undefined && this.hooks.live === 'muted' && (m.blueGreen.until !== 'doubling' || a.writes.length > 0),
       traffic: (side) => m.blueGreen === undefined || this.hooks.traffic === side,
     };
-    this.clients = new Map(m.applications.map((a) => [a.name, new ClientFake(a, around, options.slow?.[a.name] ?? 1)]));
+    this.clients = new Map(m.applications.map((a) => [a.name, new ClientFake(a, around, (side) => (side === 'source' && options.idleOnSource === a.name ? Infinity : options.slow?.[a.name] ?? 1))]));
     this.#clients = [...this.clients.values()];
     this.#populate();
     this.clock.onTime = (now) => { while (this.#ticked + tickMs <= now) { this.#ticked += tickMs; this.tick(); } };
@@ -131,7 +136,7 @@ export class World {
     for (const m of this.mirrors) for (const key of [...m.pairs.keys()]) if (topicOf(key) === topic) m.pairs.delete(key);
     this.cuts = this.cuts.filter((c) => c.set !== this.setOf(topic));
   }
-  setOf(topic: string): string | undefined { return cutSets(this.m).find((s) => s.topics.includes(topic))?.name; }
+  setOf(topic: string): string | undefined { return this.#sets.get(topic); }
   cutsOf(topic: string): readonly CutFake[] { return this.cuts.filter((c) => c.set === this.setOf(topic)); }
 
   /** Everybody acts once, in an order that changes. */

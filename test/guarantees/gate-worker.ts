@@ -14,23 +14,25 @@ const file = join(folder, 'awaited');
 
 interface Call { readonly c?: { readonly key?: string; readonly mode?: string }; readonly entries?: readonly { readonly value: string }[] }
 
+interface Met { readonly id: number; readonly index: number }
 /** A pre-image is read under the same key, before the step begins. */
-function awaitedBy(activity: string, x: Call): Told | null {
+function awaitedBy(activity: string, x: Call): Met | null {
   if (x.c === undefined || x.c.mode === 'undo' || activity.startsWith('capture') || !existsSync(file)) return null;
-  const told = JSON.parse(readFileSync(file, 'utf8')) as Told;
-  if (told.activity === 'remember') return activity === 'remember' && (x.entries ?? []).some((e) => e.value.includes(told.includes)) ? told : null;
-  return x.c.mode === told.mode && (x.c.key ?? '').includes(told.includes) ? told : null;
+  const { calls, id } = JSON.parse(readFileSync(file, 'utf8')) as Told;
+  const index = calls.findIndex((c) => (c.activity === 'remember' ? activity === 'remember' && (x.entries ?? []).some((e) => e.value.includes(c.includes))
+    : x.c?.mode === c.mode && (x.c.key ?? '').includes(c.includes)));
+  return index < 0 ? null : { id, index };
 }
 
-async function hold({ id }: Told): Promise<void> {
-  renameSync(file, join(folder, `met-${id}`));
+async function hold({ id, index }: Met): Promise<void> {
+  renameSync(file, join(folder, `met-${id}-${index}`));
   console.log('gate: met');
   for (const end = Date.now() + longestHoldMs; !existsSync(join(folder, `go-${id}`)) && Date.now() < end;) await sleep(2);
 }
 
 const gated = (work: Work): Work => Object.fromEntries(Object.entries(work).map(([activity, call]) => [activity, async (x: Call) => {
-  const told = awaitedBy(activity, x);
-  if (told) await hold(told);
+  const met = awaitedBy(activity, x);
+  if (met) await hold(met);
   return (call as (x: Call) => Promise<unknown>)(x);
 }])) as unknown as Work;
 

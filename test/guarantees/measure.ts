@@ -10,6 +10,8 @@ export interface Choices {
   readonly rows: readonly Row[];
   readonly seed: number;
   readonly untilMs: number;
+  /** Strikes between two holds. */
+  readonly strikes: number;
   /** Which of those that ran before are left out. */
   readonly skip: 'none' | 'this code' | 'any code';
   /** The faults alone, so many times each, instead of rows. */
@@ -44,6 +46,7 @@ async function runRows(x: Choices, houses: Houses, rows: readonly Row[]): Promis
   const about = circumstances(x.seed);
   const left = new Map(rows.map((r) => [rowName(r), r]));
   const startedMs = Date.now();
+  const single = new Set<string>();
   let broken = 0;
   const turns = new Map([...new Set(rows.map((r) => r.scheme))].map((scheme) => [scheme, 0]));
   while (left.size > 0 && Date.now() < x.untilMs && broken < mostBroken) {
@@ -61,7 +64,7 @@ async function runRows(x: Choices, houses: Houses, rows: readonly Row[]): Promis
     };
     try {
       await series(await houses.open(), scheme, {
-        rows: [...left.values()].filter((r) => r.scheme === scheme), seed: x.seed, untilMs, most: rowsASeries, ended, say: x.say,
+        rows: [...left.values()].filter((r) => r.scheme === scheme), seed: x.seed, untilMs, most: rowsASeries, strikes: x.strikes, single, ended, say: x.say,
         closing: () => (Date.now() < x.untilMs ? 'roll back' : 'leave'),
       });
       broken = 0;

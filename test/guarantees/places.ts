@@ -8,6 +8,8 @@ import { backOf, stepId, units, type Unit } from '../../src/domain/scheme.ts';
 import { bind, unbound } from '../../src/workflows/resources/use.ts';
 import { copies, copiesEither, schemes, type SchemeName } from '../../src/workflows/schemes/schemes.ts';
 
+/** The step after which writers write on the other side. */
+export const opens = 'open';
 export type Way = 'forward' | 'back';
 /** What a call must look like to be the step: written for the worker, which only compares. `remember`: the journal that records the opening. */
 export interface Awaited { readonly includes: string; readonly mode: 'outage' | 'plain'; readonly activity: 'remember' | null }
@@ -54,7 +56,7 @@ function placesAt(all: readonly Unit[], i: number, way: Way): readonly Place[] {
   if (u.step.kind === 'outage') return [
     ...u.step.until.map((s) => place(plainStep(s.name), { includes: `/${stepId(u, s)}/`, mode: 'outage', activity: null })),
     place('record the opening', { includes: `"opening":${JSON.stringify(u.name)}`, mode: 'outage', activity: 'remember' }),
-    place('open', { includes: `/${stepId(u, u.step.open)}/`, mode: 'plain', activity: null }),
+    place(opens, { includes: `/${stepId(u, u.step.open)}/`, mode: 'plain', activity: null }),
   ];
   if (isOutage(all[i + 1]) || isOutage(all[i - 1])) return [place(plainStep(u.step.name), { includes: `/${u.name}/`, mode: 'plain', activity: null })];
   const beforeHold = all.slice(i).some((v) => v.phase === u.phase && v.step.kind === 'hold');

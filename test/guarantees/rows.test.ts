@@ -4,7 +4,8 @@ import { test } from 'node:test';
 import { faultNames } from './faults.ts';
 import { enoughControls, faultsOf, promisedBy, verdictOf } from './judge.ts';
 import { allPlaces, demoMigration, journeyOf, placesUpToHold, plainStep, turningPoint } from './places.ts';
-import { allRows, chanceOf, chosen, noFault, rowName, sample, schemeNames, spread, stepsOf, ways } from './rows.ts';
+import { allRows, chanceOf, chosen, noFault, noStep, rowName, sample, schemeNames, spread, stepsOf, ways, type Row } from './rows.ts';
+import { rowsTogether } from './stretch.ts';
 import type { Played } from './series.ts';
 
 const row = { scheme: 'stopRestartRepeat', way: 'back', step: 'mark the cut', fault: 'kill worker' } as const;
@@ -61,6 +62,19 @@ test('whenever the time is over, no fault was left out while another came twice'
   assert.equal(new Set(first.map((r) => `${r.scheme} ${r.way} ${r.fault}`)).size, pairs);
   assert.deepEqual(new Set(spread(allRows, 7).map(rowName)), new Set(allRows.map(rowName)));
   assert.notDeepEqual(spread(allRows, 7), spread(allRows, 8));
+});
+
+test('faults strike beside others, but applications, and those of which nobody could say what they did, by themselves', () => {
+  const of = (fault: Row['fault'], step = 'stop'): Row => ({ scheme: 'stopRestartRepeat', way: 'forward', step, fault });
+  const [a, b, c, d] = [of('kill worker'), of('pause Temporal', 'fence'), of('kill application'), of('kill target broker')];
+  const all = () => true;
+  assert.deepEqual(rowsTogether([a, b, c, d], new Set(), all), [a, b, d]);
+  assert.deepEqual(rowsTogether([c, a, b], new Set(), all), [c]);
+  assert.deepEqual(rowsTogether([a, b, d], new Set([rowName(a)]), all), [a]);
+  assert.deepEqual(rowsTogether([b, a, d], new Set([rowName(a)]), all), [b, d]);
+  assert.deepEqual(rowsTogether([a, b, d], new Set(), (r) => r.step === 'fence'), [b]);
+  const plain: Row = { ...a, step: noStep, fault: noFault };
+  assert.deepEqual([rowsTogether([plain, a], new Set(), all), rowsTogether([a, plain], new Set(), all)], [[plain], [a]]);
 });
 
 test('repeats count against a row only above what the fault does alone; losses, order and places always do', () => {

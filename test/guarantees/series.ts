@@ -1,6 +1,6 @@
 /**
- * One migration under live traffic, there and back again and again on one stack. Between two holds at most one fault strikes,
- * at its step; before the next hold is answered what was struck is up again, and the books of the stretch are closed: its row.
+ * One migration under live traffic, there and back again and again on one stack. Between two holds faults strike at their
+ * steps; before the next hold is answered what was struck is up again, and the books of the stretch are closed: its rows.
  */
 import type { WorkflowHandle } from '@temporalio/client';
 import { ending } from '../../demo/ending.ts';
@@ -8,10 +8,11 @@ import { workflowIdOf } from '../../src/domain/migration.ts';
 import type { OutageRecord, Progress, Question } from '../../src/domain/progress.ts';
 import { progressOf, surroundings } from '../scenarios/seen.ts';
 import { applications, openCast, type Cast, type House } from './cast.ts';
-import { strikeOf, type Strike, type Struck } from './faults.ts';
+import type { Struck } from './faults.ts';
 import { recovered } from './health.ts';
-import { journeyOf, placesUpToHold, turningPoint, type Journey, type Place, type Way } from './places.ts';
-import { chanceOf, noFault, noStep, rowName, type Row } from './rows.ts';
+import { journeyOf, opens, placesUpToHold, turningPoint, type Journey, type Way } from './places.ts';
+import { noFault, rowName, type Row } from './rows.ts';
+import { rowsTogether, Stretch } from './stretch.ts';
 import type { Tally } from './tally.ts';
 
 export interface Played {
@@ -19,6 +20,8 @@ export interface Played {
   /** The step as the plan names it. */
   readonly unit: string;
   readonly leadMs: number | null;
+  /** Strikes of that stretch, this one among them: what is counted is of all of them, the outages are those of its own time. Absent: one. */
+  readonly together?: number;
   readonly tally: Tally;
   readonly outages: readonly Pick<OutageRecord, 'name' | 'outcome' | 'addedMs' | 'why'>[];
   /** Where the operator was asked for help, and answered `retry`. */
@@ -39,6 +42,10 @@ export interface Choices {
   readonly least?: number;
   /** A new series, with new topics, behind so many rows: the journals are kept in memory. */
   readonly most: number;
+  /** Strikes between two holds, one after the other. */
+  readonly strikes: number;
+  /** Names of rows that are struck by themselves; those are added of which nobody could say which did it. */
+  readonly single: Set<string>;
   /** What to do with the migration then: `leave` where the whole stack goes anyway. */
   readonly closing: () => 'roll back' | 'leave';
   readonly ended: (e: Ended) => Promise<void>;
@@ -46,20 +53,8 @@ export interface Choices {
 }
 /** A stretch from hold to hold, a pause of ten seconds and a retried outage in it. */
 const stretchWithinMs = 150_000;
-
-interface Stretch {
-  readonly opensAt: string;
-  readonly way: Way;
-  readonly row: Row | null;
-  readonly place: Place | null;
-  readonly strike: Strike | null;
-  readonly fromMs: number;
-  readonly outagesBefore: number;
-  readonly killedBefore: number;
-  readonly retried: string[];
-  readonly now: { over: boolean; met: boolean; error: Error | null };
-  readonly striking: Promise<void>;
-}
+/** For applications to come up before a step is tried again. */
+const upWithinMs = 20_000;
 
 /** Rows that were not reached are not told of. Throws what ended the series early, after telling of the row it was at. */
 export async function series(house: House, scheme: Row['scheme'], x: Choices): Promise<void> {
@@ -126,10 +121,10 @@ class Series {
     let last = 'nothing was heard';
     while (!over()) {
       await new Promise((r) => setTimeout(r, 100));
-      if (Date.now() - heardMs > stretchWithinMs) throw new Error([`No hold within ${stretchWithinMs / 1_000} s; at the end: ${last}`, ...await surroundings(stage, this.#handleOf)].join('; '));
+      if (Date.now() - Math.max(heardMs, this.#stretch?.mendedMs ?? 0) > stretchWithinMs) throw new Error([`No hold within ${stretchWithinMs / 1_000} s; at the end: ${last}`, ...await surroundings(stage, this.#handleOf)].join('; '));
       try {
         const p = await progressOf(stage, this.#handleOf);
-        last = `${p.state} ${p.unit}: ${p.question?.text ?? p.say}`;
+        last = `${p.state} ${p.unit}: ${p.question?.text ?? p.say}${p.question?.claims.filter((c) => !c.holds).map((c) => ` ✘ ${c.text}`).join('') ?? ''}`;
         if (p.question === null) continue;
         if (await answer(p, p.question)) heardMs = Date.now();
       } catch (e) {
@@ -142,9 +137,12 @@ class Series {
   /** The row under way is of no use; what Cutover says of it is told. */
   async failed(e: Error): Promise<void> {
     const s = this.#stretch;
-    // Whoever still waits for the step to be reached waits no longer, or the process would never end.
-    if (s) s.now.over = true;
-    if (s?.row) await this.#x.ended({ row: s.row, played: null, why: [e.message, ...await this.#audit()].join('\n') });
+    s?.abandon();
+    const rows = s?.isPlain ? s.x.rows : s?.rows ?? [];
+    const [only] = rows.length === 1 ? rows : [];
+    if (only) await this.#x.ended({ row: only, played: null, why: [e.message, ...await this.#audit()].join('\n') });
+    // Which of several it was nobody can say.
+    else for (const row of rows) this.#x.single.add(rowName(row));
     this.#stretch = null;
     this.#cast.gate.open();
   }
@@ -154,11 +152,13 @@ class Series {
     const atHold = q.kind === 'hold' || q.kind === 'parked';
     if (!atHold) {
       const said = plain(this.#cast, `${q.name}: ${q.text}`);
-      if (this.#stretch?.retried.at(-1) !== said) this.#stretch?.retried.push(said);
+      if (this.#stretch?.retried.at(-1)?.said !== said) this.#stretch?.retried.push({ atMs: Date.now(), said });
+      // Nobody stops applications again that have not come up yet.
+      for (const name of applications) await this.#cast.supervisor.ready(this.#cast.named(name), upWithinMs).catch(() => undefined);
       await this.#tell('retry', q);
       return false;
     }
-    const again = this.#stretch?.opensAt === q.name;
+    const again = this.#stretch?.x.opensAt === q.name;
     if (!again) {
       await this.#close(p, q);
       if (this.#over) { this.#done = true; return true; }
@@ -171,77 +171,47 @@ class Series {
 
   #wantsReaders(): boolean { return [...this.#left.values()].some((r) => r.step.startsWith('readers: ')); }
 
-  /** Which units run until the next hold; the first row that is wanted there. */
+  /** Which units run until the next hold, and the rows that are wanted there. */
   #begin(p: Progress, q: Question): void {
     const finish = q.name.startsWith('finish/');
     const inBack = this.#journey.back.findIndex((u) => u.name === q.name);
     const way: Way = finish || inBack >= 0 ? 'back' : 'forward';
     const from = finish ? 0 : way === 'back' ? inBack + 1 : this.#journey.forward.findIndex((u) => u.name === q.name) + (q.kind === 'parked' ? 0 : 1);
     const places = placesUpToHold(this.#journey, way, from);
-    const row = places.length === 0 ? null : [...this.#left.values()].find((r) => r.way === way && (r.fault === noFault || places.some((y) => y.step === r.step))) ?? null;
-    const chance = row && chanceOf(row, this.#x.seed);
-    const fitting = places.filter((y) => y.step === row?.step);
-    const place = fitting[Math.floor((chance?.draw() ?? 0) * fitting.length)] ?? null;
-    const strike = row && chance && row.fault !== noFault && place ? strikeOf(row.fault, this.#cast, chance.draw) : null;
-    const now = { over: false, met: false, error: null as Error | null };
-    if (place) this.#cast.gate.await(place.awaited);
-    if (row) this.#x.say(`  ${rowName(row)}${place ? ` at ${plain(this.#cast, place.unit)}` : ''} …`);
-    this.#stretch = {
-      opensAt: q.name, way, row, place, strike, fromMs: this.#fromMs, outagesBefore: p.outages.length, killedBefore: this.#killed().length, retried: [], now,
-      striking: strike ? this.#strike(strike, chance?.leadMs ?? null, now).catch((e: Error) => { now.error = e; }) : Promise.resolve(),
-    };
-  }
-
-  async #strike(strike: Strike, leadMs: number | null, now: Stretch['now']): Promise<void> {
-    const { gate } = this.#cast;
-    now.met = await gate.met(() => now.over);
-    if (!now.met) return;
-    if (leadMs === null) await strike.hit();
-    gate.go();
-    if (leadMs !== null) {
-      await new Promise((r) => setTimeout(r, leadMs));
-      await strike.hit();
-    }
-    await strike.mend();
+    // Without a fault it is the cutover itself that is measured.
+    const fits = (r: Row): boolean => r.way === way && (r.fault === noFault ? places.some((y) => y.step === opens) : places.some((y) => y.step === r.step));
+    // What is not clear comes first.
+    const left = [...this.#left.values()].sort((a, b) => Number(this.#x.single.has(rowName(b))) - Number(this.#x.single.has(rowName(a))));
+    const rows = rowsTogether(left, this.#x.single, fits);
+    if (rows[0]?.fault === noFault) this.#x.say(`  ${rowName(rows[0])} …`);
+    this.#stretch = new Stretch(this.#cast, { opensAt: q.name, way, places, rows, most: this.#x.strikes, seed: this.#x.seed, fromMs: this.#fromMs, outages: p.outages, say: (text) => { this.#x.say(plain(this.#cast, text)); } });
   }
 
   /** The books of the stretch behind us, once everything is well again. */
   async #close(p: Progress, q: Question): Promise<void> {
     const s = this.#stretch;
-    if (s) {
-      // A killed worker may have been at the gate: its step comes again, or is behind us by now.
-      s.now.over = true;
-      await s.striking;
-      this.#cast.gate.open();
-      if (s.now.error) throw new Stuck(`What was struck did not come back: ${s.now.error.message}`);
-    }
+    await s?.end();
+    if (s?.error) throw new Stuck(`What was struck did not come back: ${s.error.message}`);
     this.#stretch = null;
-    if (s && !s.row) return;
-    const fromMs = this.#fromMs;
+    if (s && s.x.rows.length === 0) return;
     this.#fromMs = await recovered(this.#cast).catch((e: Error) => { throw new Stuck(e.message); });
-    if (!s?.row) return;
-    if (s.strike && (!s.now.met || s.strike.who() === 'nobody')) return this.#x.say('    not reached, or nobody to strike: another time');
-    const killed = this.#killed().slice(s.killedBefore);
-    this.#left.delete(rowName(s.row));
-    this.#told++;
-    await this.#tellOf({
-      row: s.row, why: '',
-      played: {
-        struck: s.strike?.who() ?? noFault, unit: plain(this.#cast, s.place?.unit ?? noStep), leadMs: s.strike ? chanceOf(s.row, this.#x.seed).leadMs : null,
-        tally: plainTally(this.#cast, this.#cast.accounts.between(fromMs, this.#fromMs)),
-        outages: p.outages.slice(s.outagesBefore).map(({ name, outcome, addedMs, why }) => ({ name: plain(this.#cast, name), outcome, addedMs, why })),
-        retried: s.retried, forced: killed, misplaced: this.#misplaced(q), tookMs: Date.now() - fromMs,
-      },
-    });
+    if (!s) return;
+    const told = s.told(p, this.#fromMs, this.#misplaced(q), (text) => plain(this.#cast, text), (t) => plainTally(this.#cast, t));
+    if ('unclear' in told) {
+      for (const row of s.rows) this.#x.single.add(rowName(row));
+      return this.#x.say([`    it may have been any of ${s.rows.length}, so each is struck by itself:`, ...told.unclear, ...s.retried.map((r) => `tried again · ${r.said.slice(0, 300)}`)].join('\n      '));
+    }
+    if (told.rows.length === 0) return this.#x.say('    not reached, or nobody to strike: another time');
+    for (const { row, played } of told.rows) {
+      this.#left.delete(rowName(row));
+      this.#told++;
+      await this.#tellOf({ row, why: '', played });
+    }
   }
 
   /** What fails there is no matter of the migration, and no second look mends it. */
   async #tellOf(e: Ended): Promise<void> {
     await this.#x.ended(e).catch((error: Error) => { throw new Stuck(`The row could not be told: ${error.message}`); });
-  }
-
-  #killed(): readonly string[] {
-    return this.#cast.supervisor.events.filter((e) => e.what === 'killed').map((e) => plain(this.#cast, e.application));
   }
 
   /** At the last hold everybody is on the target, and nobody on the source. */

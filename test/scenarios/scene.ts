@@ -9,6 +9,7 @@ import type { FleetEvent } from '../../demo/supervisor.ts';
 import type { Side } from '../../src/domain/authority.ts';
 import { workflowIdOf } from '../../src/domain/migration.ts';
 import type { Answer, Progress, Question } from '../../src/domain/progress.ts';
+import type { Repeats } from '../../src/domain/scheme.ts';
 import type { SchemeName } from '../../src/workflows/schemes/schemes.ts';
 import { lend } from './lent.ts';
 import { progressOf, soon, surroundings } from './seen.ts';
@@ -30,8 +31,8 @@ export async function startMigration(stage: Stage, outage: Outage, scheme: Schem
   return stage.client.workflow.start(scheme, { workflowId: workflowIdOf(input), taskQueue: stage.taskQueue, args: [input] });
 }
 
-/** What to answer; `null`: not yet. */
-export type Answers = (q: Question, p: Progress) => Answer | null;
+/** What to answer, with which consent; `null`: not yet. */
+export type Answers = (q: Question, p: Progress) => Answer | { readonly kind: Answer; readonly mayRepeat: Repeats } | null;
 /** Approves, which reads the claims again and is refused until they hold; tries again what failed. */
 export const onward = (q: Question): Answer => (q.kind === 'hold' ? 'approve' : 'retry');
 
@@ -47,10 +48,11 @@ export async function operate(stage: Stage, handle: WorkflowHandle, answers: Ans
       if (look % looks.closedEvery === 0 && !['RUNNING', 'CONTINUED_AS_NEW'].includes((await soon(stage, () => handle.describe())).status.name)) return;
       const p = await progressOf(stage, handle);
       last = `${p.state} ${p.unit}: ${p.question?.text ?? p.say}${p.question?.claims.filter((c) => !c.holds).map((c) => ` ✘ ${c.text}`).join('') ?? ''}`;
-      const answer = p.question === null ? null : answers(p.question, p);
-      if (p.question === null || answer === null) continue;
+      const said = p.question === null ? null : answers(p.question, p);
+      if (p.question === null || said === null) continue;
+      const { kind: answer, ...consent } = typeof said === 'string' ? { kind: said } : said;
       const { name: hold, hash } = p.question;
-      const decision = { by: 'scenario', hold, ...(hash === null ? {} : { hash }), ...(answer === 'approve' ? {} : { reason: 'as the scenario wants' }) };
+      const decision = { by: 'scenario', hold, ...(hash === null ? {} : { hash }), ...(answer === 'approve' ? {} : { reason: 'as the scenario wants' }), ...consent };
       await soon(stage, () => handle.signal(answer, decision));
       answered.push(`${new Date().toISOString()} ${answer} to: ${p.question.text}`);
       await until('the answer is heard', 10_000, async () => (await progressOf(stage, handle)).question?.sinceMs !== p.question?.sinceMs);

@@ -58,7 +58,7 @@ export const upTo = (n: number): readonly number[] => Array.from({ length: n }, 
  * and at every sixth place after it; CUTOVER_ALL_FAULTS=1 everywhere.
  */
 const mode = process.env['CUTOVER_ALL_FAULTS'] === '1' ? 'all' : process.env['CUTOVER_QUICK'] === '1' ? 'quick' : 'test';
-const strides = { all: { before: 1, after: 1 }, test: { before: 1, after: 6 }, quick: { before: 12, after: 25 } } as const;
+const strides = { all: { before: 1, after: 1 }, test: { before: 1, after: 6 }, quick: { before: 16, after: 32 } } as const;
 const offset = Math.random();
 const everyOf = (n: number, stride: number): readonly number[] => upTo(n).filter((i) => (i + Math.floor(offset * stride)) % stride === 0);
 export const sampled = (n: number): readonly number[] => everyOf(n, strides[mode].after);

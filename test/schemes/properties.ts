@@ -10,7 +10,7 @@ import type { SchemeName } from '../../src/workflows/schemes/schemes.ts';
 import { demo } from '../fakes/migrations.ts';
 import { careful, say, willing, type Operator, type Trial, type TrialOptions } from '../fakes/runtime.ts';
 import type { Fault } from '../fakes/world-work.ts';
-import { atLeast, go, lost, moments, once, refused, sampled, sampledBefore, undisturbed, type Moment } from './judge.ts';
+import { atLeast, go, lost, moments, once, quick, refused, sampled, sampledBefore, undisturbed, type Moment } from './judge.ts';
 
 type FaultsFor = NonNullable<TrialOptions['faults']>;
 export interface Subject {
@@ -132,7 +132,7 @@ async function severalAtOnce({ scheme, shapes }: Subject): Promise<void> {
       const world = { seed, slow: { audit: 1 + seed % 5, stats: 1 + seed % 3 }, mirrorRate: 20, mirrorEvery: 1 + seed % 8 };
       await go(`${m.name} seed ${seed}`, { scheme, m, operator, renewEvery, world, faults: () => ({ before: due('before'), during: due('during'), after: due('after') }) });
     },
-  ), { numRuns: 100 });
+  ), { numRuns: quick ? 60 : 150 });
 }
 
 /** Faults of the n-th write of a rollback. */

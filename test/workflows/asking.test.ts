@@ -18,3 +18,26 @@ test('a wait whose patience ended and that is tried again says at once what it s
   assert.deepEqual(begunWith.slice(0, 3), [null, 'stands', null]);
   assert.match(t.questions[0] ?? '', /^failed: mirror\/.*MirrorStuck: Nothing moves.*-> retry$/);
 });
+
+test('a consent counts when it covers what is there now, though the hold asks for room beside it; a smaller one is refused by number', async () => {
+  const heard: string[] = [];
+  let [turned, asked] = [false, 0];
+  const t = await trial({
+    scheme: 'dualConsume', m: { ...demo, connectBack: 'connect-old' },
+    spoil: (work) => new Proxy(work, { get: (target, name) => (name !== 'evidence' ? Reflect.get(target, name) as unknown : async (x: Parameters<Work['evidence']>[0]) => {
+      const shown = await target.evidence(x);
+      // It grows between the look and the approval.
+      return x.about.kind !== 'reverse' ? shown : { ...shown, claims: [...shown.claims, { text: 'audit read everything.', holds: false, unless: { audit: 3_000 + asked * 1_000 }, least: { audit: 900 } }] };
+    }) }),
+    operator: (q, j) => {
+      if (q.name === 'finish/approve the finish' && !turned) { turned = true; return { kind: 'rollback' }; }
+      if (!q.name.endsWith('approve the cut back')) return { kind: q.kind === 'hold' ? 'approve' : 'retry' };
+      heard.push(j.refused ?? '');
+      return { kind: 'approve', mayRepeat: { audit: asked++ === 0 ? 500 : 1_000 } };
+    },
+  });
+  assert.equal(t.outcome, 'rolled-back');
+  assert.ok(t.journal.audit.some((line) => line.endsWith('test accepts that records are read again, at most: audit 1000 records')), t.journal.audit.join('\n'));
+  assert.equal(t.journal.mayRepeat?.['audit'], 1_000);
+  assert.match(heard[1] ?? '', /not all claims hold: audit read everything\. \(approve with "mayRepeat" to accept that records are read again: audit \d,?000 records\)/);
+});

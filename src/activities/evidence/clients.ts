@@ -10,6 +10,7 @@ import { earsOf } from '../listening.ts';
 import { forecastLeftovers } from '../leftovers.ts';
 import { isEmpty, membersOf } from '../moved.ts';
 import { applicationsOf, clusterOf, count, grouped, list, nameOf, setsOf, topicsOf, unique } from '../outside.ts';
+import { repeatsIfKept } from '../remainder.ts';
 import { claim, shown, told, type EvidenceAsk, type OfApplications, type Reach, type Shown } from './shown.ts';
 
 /** Between two reads of positions that nobody may move any more, ms. */
@@ -109,6 +110,9 @@ export function remainderShown({ ports, record }: Reach, x: EvidenceAsk, o: { re
   return shown(text, async () => {
     const unread = groups.length === 0 ? [] : await unreadOf(ports, { m: x.m, groups, topics: o.topics, on: 'source', until: await cutEnds(record, { ...x, topics: o.topics, on: 'source' }) });
     const left = unread.filter((u) => u.atMost > 0n);
-    return claim(text, left.length === 0, ...left.map((u) => `${u.group} ${u.key}: at most ${count(u.atMost, 'record')} unread`));
+    if (left.length === 0) return claim(text, true);
+    const kept = await repeatsIfKept(ports, record, { ...x, groups, topics: o.topics, on: 'source' }, left);
+    const asks = claim(text, false, ...left.map((u) => `${u.group} ${u.key}: at most ${count(u.atMost, 'record')} unread`), ...kept.figures);
+    return { ...asks, claims: asks.claims.map((c) => ({ ...c, unless: kept.unless, least: kept.least })) };
   });
 }

@@ -2,14 +2,9 @@
  * Kafka Connect's REST interface, typed. Absence is a value (`null`), a rebalance is waited out, and no error carries what a
  * connector's configuration says: Connect hands passwords out in clear.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
-import axios from 'axios';
 import { z } from 'zod';
 import { Failure } from '../../domain/failures.ts';
-import { redact } from '../secrets/secrets.ts';
-
-/** How long a call may take altogether, retries included, and what ends it early. `before` runs right before each request. */
-export interface Patience { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined; readonly before?: (() => void) | undefined }
+import { believed, firstLine, habits, notConnect, type Answer, type Habits, type Patience, type Request } from './http.ts';
 
 const states = ['RUNNING', 'PAUSED', 'STOPPED', 'FAILED', 'UNASSIGNED', 'RESTARTING'] as const;
 const state = z.enum(states).catch('UNASSIGNED');
@@ -58,26 +53,9 @@ export interface ConnectRest {
   resetOffsets(name: string, p: Patience): Promise<void>;
 }
 
-interface Request {
-  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
-  readonly path: string;
-  readonly body?: unknown;
-  /** Completes "could not …" */
-  readonly what: string;
-  /** The body carries a configuration: Connect's answer may repeat its values and is not quoted. */
-  readonly quiet?: true;
-}
-interface Answer { readonly status: number; readonly body: unknown }
-
-const longestRequestMs = 90_000;
-const firstRetryMs = 100;
-const longestRetryMs = 1_000;
-/** Every request can be repeated. Connect answers 500 for what passes (offsets while a stopped task still closes) and for what does not: so for a while. */
-const brokenForMs = 15_000;
-
-export function createConnectRest(url: string): ConnectRest {
+export function createConnectRest(url: string, h: Habits = habits): ConnectRest {
   const base = url.replace(/\/+$/, '');
-  const ask = (r: Request, p: Patience): Promise<Answer> => settled(base, r, p);
+  const ask = (r: Request, p: Patience): Promise<Answer> => believed(base, r, p, h);
   const of = (name: string, tail = ''): string => `/connectors/${encodeURIComponent(name)}${tail}`;
   const read = async <T>(r: Request, shape: z.ZodType<T>, p: Patience): Promise<T | null> => {
     const answer = await ask(r, p);
@@ -120,66 +98,6 @@ export function createConnectRest(url: string): ConnectRest {
   };
 }
 
-/** Repeats a request that met a rebalance, a missing leader or a stale configuration, as long as the patience lasts. */
-async function settled(base: string, r: Request, p: Patience): Promise<Answer> {
-  const sinceMs = Date.now();
-  const endMs = sinceMs + p.timeoutMs;
-  for (let waitMs = firstRetryMs; ; waitMs = Math.min(waitMs * 2, longestRetryMs)) {
-    p.before?.();
-    const answer = await once(base, r, { ...p, timeoutMs: Math.max(1, Math.min(longestRequestMs, endMs - Date.now())) });
-    if (answer.status < 400 || answer.status === 404 || (answer.status === 409 && nameTaken(answer))) return answer;
-    const lastMs = answer.status === 500 ? Math.min(endMs, sinceMs + brokenForMs) : endMs;
-    if (!passing(answer) || Date.now() + waitMs >= lastMs) throw refused(base, r, answer);
-    await pause(waitMs, p.signal);
-  }
-}
-
-async function once(base: string, r: Request, p: Patience): Promise<Answer> {
-  const limits = [AbortSignal.timeout(p.timeoutMs), ...(p.signal ? [p.signal] : [])];
-  try {
-    const response = await axios.request<string>({
-      method: r.method, url: `${base}${r.path}`, ...(r.body !== undefined && { data: r.body }),
-      // axios' own timeout does not cover a hanging connect: the signal does.
-      signal: AbortSignal.any(limits),
-      headers: { accept: 'application/json', 'content-type': 'application/json' },
-      responseType: 'text', transformResponse: (x: string) => x, maxRedirects: 5, proxy: false, validateStatus: () => true,
-    });
-    return { status: response.status, body: json(response.data) };
-  } catch (e) {
-    if (p.signal?.aborted) throw p.signal.reason;
-    // The AxiosError carries the request with its configuration: only its words go on.
-    const said = limits[0]?.aborted ? `no answer within ${p.timeoutMs} ms` : redact(e instanceof Error ? e.message : 'unknown error');
-    throw new Failure('Unreachable', `Connect at ${base} could not ${r.what}: ${said}.`);
-  }
-}
-
-const json = (text: string): unknown => {
-  try {
-    return text === '' ? null : (JSON.parse(text) as unknown);
-  } catch {
-    return null;
-  }
-};
-const messageOf = (answer: Answer): string => {
-  const m = z.object({ message: z.string() }).safeParse(answer.body);
-  return m.success ? m.data.message : '';
-};
-const nameTaken = (answer: Answer): boolean => /already exists/i.test(messageOf(answer));
-/** 409: rebalance, no leader, stale configuration. 500: see above. 503: starting. 400 with these words: tasks of a stopped connector still end. */
-const passing = (answer: Answer): boolean =>
-  answer.status === 409 || answer.status === 500 || answer.status === 503 || (answer.status === 400 && /must be in the STOPPED state|no tasks|still running/i.test(messageOf(answer)));
-
-function refused(base: string, r: Request, answer: Answer): Failure {
-  const said = r.quiet ? '' : `, "${firstLine(messageOf(answer))}"`;
-  const text = `Connect at ${base} could not ${r.what}: HTTP ${answer.status}${said}.`;
-  if (answer.status === 401 || answer.status === 403) return new Failure('Unauthorized', text);
-  if (answer.status === 409 || answer.status >= 500) return new Failure('Unreachable', text, 'Read the log of the Connect worker; the call is retried.');
-  return new Failure('Unsupported', text, 'Read the log of the Connect worker, which names the setting; then retry.');
-}
-
-const notConnect = (base: string, r: Request): Failure =>
-  new Failure('BadCatalog', `${base} answered 404 when asked to ${r.what}: it is not a Kafka Connect worker, or lacks the plugin.`);
-
 function parsed<T>(base: string, r: Request, shape: z.ZodType<T>, answer: Answer): T {
   const result = shape.safeParse(answer.body);
   if (result.success) return result.data;
@@ -191,15 +109,3 @@ function parsed<T>(base: string, r: Request, shape: z.ZodType<T>, answer: Answer
 /** Keys and what is wrong with them; values are cut out where Kafka's messages quote them. */
 const validationFault = (key: string, error: string): string =>
   /jaas|password|secret|keystore|truststore/i.test(key) ? `${key} is refused` : `${key}: ${firstLine(error).replace(/Invalid value .* for configuration/i, 'invalid value for')}`;
-
-/** First line of a message from Connect, secrets and login configurations taken out, at most 300 characters. */
-export const firstLine = (text: string): string =>
-  redact(text.split('\n')[0] ?? '').replace(/(password|secret|token)(\s*[=:]\s*)("[^"]*"|\S+)/gi, '$1$2[secret]').slice(0, 300);
-
-export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
-  try {
-    await sleep(ms, undefined, signal ? { signal } : {});
-  } catch (e) {
-    throw signal?.aborted ? signal.reason : e;
-  }
-}

@@ -9,7 +9,7 @@ import type { ConnectRest, ListedConnector } from '../connect/rest.ts';
 import { mirrorClass } from './connector.ts';
 import type { Place } from './place.ts';
 import { patience } from './place.ts';
-import { pause } from '../connect/rest.ts';
+import { pause } from '../connect/http.ts';
 
 export interface OpposingDeps {
   readonly catalog: Catalog;

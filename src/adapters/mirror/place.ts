@@ -1,8 +1,8 @@
 /** What every operation on a mirror works with: its connector, its two clusters, and how long it may take. */
 import { Failure } from '../../domain/failures.ts';
 import type { Cluster, MirrorSpec, Until } from '../../domain/ports.ts';
-import type { ConnectRest, Patience } from '../connect/rest.ts';
-import { pause } from '../connect/rest.ts';
+import { pause, type Patience } from '../connect/http.ts';
+import type { ConnectRest } from '../connect/rest.ts';
 
 export interface Place {
   readonly spec: MirrorSpec;

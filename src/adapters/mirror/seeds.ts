@@ -1,6 +1,6 @@
 /** The places a mirror starts at, written through Connect's offsets and read back one by one; and what is stored there. */
 import type { ConnectRest, StoredOffset } from '../connect/rest.ts';
-import type { Patience } from '../connect/rest.ts';
+import type { Patience } from '../connect/http.ts';
 import { Failure } from '../../domain/failures.ts';
 import type { MirrorSpec } from '../../domain/ports.ts';
 import { tpKey } from '../../domain/ports.ts';

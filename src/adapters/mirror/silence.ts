@@ -6,7 +6,7 @@
 import { Failure } from '../../domain/failures.ts';
 import type { Mirrors, Until } from '../../domain/ports.ts';
 import type { Timed } from '../../domain/scheme.ts';
-import type { Patience } from '../connect/rest.ts';
+import type { Patience } from '../connect/http.ts';
 import { mostTasks, transactionalId } from './connector.ts';
 import type { Place } from './place.ts';
 import { absent, patience } from './place.ts';

@@ -1,8 +1,8 @@
 /** What a connector is doing, and waiting until it does what it was told. RUNNING alone proves nothing: partitions do. */
 import type { MirrorHealth, Until } from '../../domain/ports.ts';
 import { Failure } from '../../domain/failures.ts';
-import type { ConnectorStatus, Patience } from '../connect/rest.ts';
-import { firstLine } from '../connect/rest.ts';
+import { firstLine, type Patience } from '../connect/http.ts';
+import type { ConnectorStatus } from '../connect/rest.ts';
 import type { Place } from './place.ts';
 import { absent, patience, poll } from './place.ts';
 

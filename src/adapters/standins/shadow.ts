@@ -2,7 +2,7 @@
 import { Failure } from '../../domain/failures.ts';
 import { groupsOf } from '../../domain/migration.ts';
 import { tpKey, type Cluster, type LogEnds, type OriginalRecord, type Ports, type Position, type TopicFacts, type TopicPartition, type Until } from '../../domain/ports.ts';
-import type { Rehearsal } from '../../domain/rehearsal.ts';
+import { listeningOf, type Rehearsal } from '../../domain/rehearsal.ts';
 import { shadowPrefix } from '../../domain/topic-names.ts';
 import type { Marks } from './writer.ts';
 
@@ -37,7 +37,7 @@ export async function makeShadows(x: Making): Promise<Prepared> {
   const { source, rehearsal: r, until } = x;
   const topics = await source.topics(r.real.topics);
   await source.createTopics(topics.map((t) => ({ name: r.topics[t.name] ?? '', partitions: t.partitions, replicationFactor: t.replicationFactor, configs: settings(t) })), until);
-  const groups = r.standIns.flatMap((s) => s.reads.map((g) => g.group));
+  const groups = listeningOf(r.standIns).map((l) => l.group);
   const [ends, committed] = await Promise.all([source.ends(r.real.topics), source.committed(groups)]);
   const tails = new Map<string, Tail>();
   const waiting = [...ends];
@@ -76,7 +76,7 @@ function placing(x: Making, f: Found): { readonly positions: ReadonlyMap<string,
   const positions = new Map<string, readonly Position[]>();
   const behindMs = new Map<string, number>();
   const notes: string[] = [];
-  for (const read of x.rehearsal.standIns.flatMap((s) => s.reads)) {
+  for (const read of listeningOf(x.rehearsal.standIns)) {
     const at: Position[] = [];
     let [oldest, shortened] = [x.nowMs, 0n];
     for (const p of f.committed.get(read.group) ?? []) {
@@ -114,7 +114,7 @@ async function removeFrom(cluster: Cluster, r: Rehearsal, until: Until): Promise
   // A name that is not a shadow's is never deleted, whatever was handed in.
   const strange = names.filter((n) => !n.startsWith(shadowPrefix));
   if (strange.length > 0) throw new Failure('BadMigration', `${strange.join(', ')} is no shadow topic and was not removed.`);
-  const groups = r.migration.applications.flatMap(groupsOf);
+  const groups = [...new Set(r.migration.applications.flatMap(groupsOf))];
   if ((await cluster.facts()).authorizer === 'present') await liftRules(cluster, { names, groups }, until);
   // Of a process that was killed; the stand-ins of this one have left.
   for (const g of await cluster.groups(groups)) if (g.members.length > 0) await cluster.removeMembers(g.group, g.members, until);

@@ -83,13 +83,13 @@ export const groups = (b: Bound) => ({
     apply: (_before, c) => b.work.preparePositions({ m: b.m, c, groups: names(applications), to }),
     undo: 'leave: notes in the ledger',
   }),
-  /** `when` keeps the names of a wait before the stop and of the proof after it apart. */
-  drained: (applications: readonly Application[], topics: readonly string[], on: Side, when: 'before the stop' | 'after the stop'): Observe =>
+  /** `when` keeps the names of a wait before the stop and of the proof after it apart. `unlessRepeats`: a group that may read again is not waited for. */
+  drained: (applications: readonly Application[], topics: readonly string[], on: Side, when: 'before the stop' | 'after the stop', wanted: 'by all' | 'unlessRepeats' = 'by all'): Observe =>
     observe(`${when === 'before the stop' ? 'drain' : 'confirm that nothing is left for'} ${names(applications).join(', ')} on the ${on}`, {
       proves: true,
       detail: { groups: names(applications), topics, on },
       effects: applications.flatMap((a) => a.reads.map((r) => ({ do: 'prove-group-drained', group: r.group, topics: r.topics.filter((t) => topics.includes(t)), on }) as const)),
-      look: (c) => b.work.lookGroupsDrained({ m: b.m, c, groups: names(applications), topics, on }),
+      look: (c) => b.work.lookGroupsDrained({ m: b.m, c, groups: names(applications), topics, on, ...(wanted === 'by all' ? {} : { unlessRepeats: true }) }),
     }),
   /** Before an outage that has to wait for these groups: what it begins with is what it takes. Proves nothing, and may be skipped. */
   near: (applications: readonly Application[], topics: readonly string[], on: Side): Observe => observe(`wait until ${names(applications).join(', ')} read nearly everything on the ${on}`, {

@@ -118,7 +118,7 @@ function goBack(m: Migration, use: Use, set: CutSet): readonly Phase[] {
     use.holds.approve('approve the cut back', `Carry ${set.topics.join(', ')} back to ${m.source}${some ? `, where the first set of ${names(twice).join(', ')} rests meanwhile` : ''}, then stop ${set.writers.join(', ')} and bring them back? To reject is to stay on ${m.target}.`,
       { kind: 'reverse', set, applications: set.writers, beside: names(twice), budgetMs: m.outage.budgetMs, undoReserveMs: m.outage.undoReserveMs }),
     use.guards.unchanged(),
-    ...(some ? [use.groups.drained(twice, set.topics, 'source', 'before the stop'), use.fleets.leave(names(twice), 'source', 'resting'), use.fleets.left(names(twice), 'source')] : []),
+    ...(some ? [use.groups.drained(twice, set.topics, 'source', 'before the stop', 'unlessRepeats'), use.fleets.leave(names(twice), 'source', 'resting'), use.fleets.left(names(twice), 'source')] : []),
     ...carry(m, use, set),
     use.mirrors.caughtUp([set], 'source'),
     ...(reading.length > 0 ? [use.groups.prepare(reading, 'source')] : []),

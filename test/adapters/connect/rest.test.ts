@@ -30,6 +30,8 @@ after(() => {
   server.closeAllConnections();
   server.close();
 });
+/** Without the long waits. */
+const hasty = (): ConnectRest => createConnectRest(rest.url, { brokenForMs: 1_500, twiceMs: 50 });
 afterEach(() => { turns = 0; });
 
 const fails = (type: FailureType, says: RegExp, not = /nothing-to-hide/) => (error: unknown): boolean => {
@@ -40,6 +42,8 @@ const fails = (type: FailureType, says: RegExp, not = /nothing-to-hide/) => (err
   return true;
 };
 const error = (code: number, message: string): readonly [number, unknown] => [code, { error_code: code, message }];
+
+const healthy = [200, { status: 'healthy', message: 'Worker has completed startup and is ready to handle requests.' }] as const;
 
 describe('Connect over REST', () => {
   it('a rebalance is waited out', async () => {
@@ -62,13 +66,38 @@ describe('Connect over REST', () => {
     assert.equal(turns, 1);
   });
   it('absence is a value', async () => {
-    play = () => error(404, 'Connector m not found');
+    play = (r) => (r.url === '/health' ? healthy : error(404, 'Connector m not found'));
     assert.equal(await rest.status('m', p), null);
     assert.equal(await rest.offsets('m', p), null);
     assert.equal(await rest.stop('m', p), 'absent');
     assert.equal(await rest.remove('m', p), 'absent');
     await assert.rejects(rest.patchOffsets('m', [], p), fails('Drift', /is gone/));
     await assert.rejects(rest.root(p), fails('BadCatalog', /not a Kafka Connect worker/));
+  });
+  it('a worker that starts knows no connector yet: its absence is no answer until it is ready, and then it is asked again', async () => {
+    // As 4.3.1 behaves after a kill: 404 of the web server, then nothing listed, then a health endpoint that keeps one waiting.
+    const asked: string[] = [];
+    play = (r, turn) => {
+      asked.push(String(r.url));
+      if (turn < 2) return [404, null];
+      if (r.url === '/health') return turn < 5 ? [503, { status: 'starting' }] : healthy;
+      return turn < 6 ? [200, {}] : [200, { m: { status: { connector: { state: 'RUNNING' }, tasks: [] } } }];
+    };
+    assert.deepEqual((await rest.list(p)).map((c) => c.name), ['m']);
+    assert.deepEqual(asked, [...Array.from({ length: 3 }, () => '/connectors?expand=info&expand=status'), '/health', '/health', '/health', '/connectors?expand=info&expand=status']);
+    play = (r) => (r.url === '/health' ? 'hang' : error(404, 'Connector m not found'));
+    await assert.rejects(rest.status('m', { timeoutMs: 500 }), fails('Unreachable', /could not read the status of connector m: it is starting and does not know its connectors yet/));
+  });
+  it('a worker without a health endpoint must say twice that something is absent', async () => {
+    play = (r, turn) => (r.url === '/health' || turn === 0 ? error(404, 'HTTP 404 Not Found') : [204, null]);
+    assert.equal(await hasty().stop('m', { timeoutMs: 5_000 }), 'accepted');
+    assert.equal(turns, 3);
+  });
+  it('404 without the words of Connect is waited out; the catalog is to blame only when that was longer than any start', async () => {
+    play = () => [404, null];
+    await assert.rejects(rest.root({ timeoutMs: 400 }), fails('Unreachable', /could not ask who it is: it answered 404, not in the words of Kafka Connect; it is starting, or it is something else/));
+    assert.ok(turns > 1, `${turns} requests`);
+    await assert.rejects(hasty().root({ timeoutMs: 60_000 }), fails('BadCatalog', /for \d s: it is not a Kafka Connect worker, or one that does not come up/));
   });
   it('what a configuration says never appears in an error', async () => {
     remember('hunter2-secret');

@@ -8,7 +8,7 @@ import { parseMigration } from '../../../src/domain/parse-migration.ts';
 import type { OriginalRecord, Until } from '../../../src/domain/ports.ts';
 import { rehearsalOf, type Rehearsal } from '../../../src/domain/rehearsal.ts';
 import { FakeWorld } from '../../activities/fake-ports.ts';
-import { demo } from '../../fakes/migrations.ts';
+import { application, demo, migration } from '../../fakes/migrations.ts';
 
 const r: Rehearsal = rehearsalOf(parseMigration(demo, 'stopRestartRepeat'), 'stopRestartRepeat', 'stand-ins');
 const until: Until = { untilMs: null, signal: new AbortController().signal, check: () => undefined, timeoutMs: (capMs) => capMs };
@@ -52,6 +52,21 @@ test('a shadow has the partitions and settings of the real topic, its last recor
   assert.equal(prepared.behindMs.get(shadow('billing')), 30_000, 'a lag of 90 s is played as one of 30 s');
   assert.match(prepared.notes.join('\n'), /group audit lags by up to 8 records more than its stand-in[\s\S]*group audit is 90 s behind; its stand-in 30 s/);
   assert.deepEqual(realOf(w), before);
+});
+
+test('a group of two applications that read different topics is placed on both, and its lag is told once', async () => {
+  const w = world();
+  w.source.write('enriched', 0, 'e1', 'e2');
+  w.source.place('workers', 'orders', 0, 0n);
+  w.source.place('workers', 'enriched', 0, 1n);
+  const m = migration('demo', [
+    application('shop', { writes: ['orders', 'enriched'] }),
+    application('left', { reads: { workers: ['orders'] } }), application('right', { reads: { workers: ['enriched'] } }),
+  ]);
+  const rehearsal = rehearsalOf(parseMigration(m, 'stopRestartRepeat'), 'stopRestartRepeat', 'stand-ins');
+  const { notes } = await makeShadows({ source: w.ports().cluster('old'), copy: copyTo(w), rehearsal, lastRecords: 4, nowMs: 90_000, until });
+  assert.deepEqual(w.source.placed(shadow('workers')), { [`${shadow('orders')}/0`]: 0, [`${shadow('enriched')}/0`]: 1 });
+  assert.equal(notes.filter((n) => n.startsWith('group workers lags by')).length, 1, notes.join('\n'));
 });
 
 test('what is gone again: positions, rules and topics of the shadows on both clusters, and nothing else', async () => {
