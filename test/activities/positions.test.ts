@@ -108,7 +108,7 @@ test('the mirror it waits for has failed: restarted, then exact', async () => {
   assert.ok(mirror);
   Object.assign(mirror, { state: 'FAILED', heals: true });
   const copying = setInterval(() => { if (mirror.state === 'RUNNING') w.copy(); }, 20);
-  try { await work.setPositions({ ...ask, c: context('positions', { untilMs: Date.now() + 5_000, mode: 'outage' }) }); } finally { clearInterval(copying); }
+  try { await work.setPositions({ ...ask, c: context('positions', { untilMs: Date.now() + 30_000, mode: 'outage' }) }); } finally { clearInterval(copying); }
   assert.equal(nextOnTarget(w, 'billing', 1), 'end');
 });
 

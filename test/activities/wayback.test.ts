@@ -30,13 +30,9 @@ class Journey {
   async mirror(toward: Side, how: { readonly copying?: boolean } = {}): Promise<{ readonly name: string; readonly say: string; readonly connector: FakeMirror }> {
     const x = ask(this.key('mirror'), toward);
     const before = await this.work.captureMirror(x);
-    const copying = how.copying === true ? setInterval(() => { this.w.copy(); }, 20) : null;
-    try {
-      const { say } = await this.work.createMirror({ ...x, before });
-      return { ...before, say, connector: this.connector(before.name) };
-    } finally {
-      if (copying) clearInterval(copying);
-    }
+    const create = (): ReturnType<Work['createMirror']> => this.work.createMirror({ ...x, before });
+    const { say } = await (how.copying === true ? this.w.whileCopying(toward, create) : create());
+    return { ...before, say, connector: this.connector(before.name) };
   }
   connector(name: string): FakeMirror { return this.w.connectors.get(name) ?? assert.fail(`no connector ${name}`); }
   /** Drained, silenced, marked, confirmed, retired. */
@@ -174,12 +170,8 @@ describe('mirrors behind a cut', { concurrency: true }, () => {
     const j = await opened();
     const x = ask('mirror', 'source');
     const before = await j.work.captureMirror(x);
-    const forget = setInterval(() => { for (const c of j.w.connectors.values()) c.next.clear(); j.w.copy(); }, 10);
-    try {
-      await assert.rejects(j.work.createMirror({ ...x, before }), (e: Failure) => e.type === 'MirrorDamaged' && /silenced/.test(e.message));
-    } finally {
-      clearInterval(forget);
-    }
+    const forget = (): void => { for (const c of j.w.connectors.values()) c.next.clear(); j.w.copy(); };
+    await assert.rejects(j.w.whileCopying('source', () => j.work.createMirror({ ...x, before }), forget), (e: Failure) => e.type === 'MirrorDamaged' && /silenced/.test(e.message));
     assert.equal(j.connector(before.name).state, 'STOPPED');
     await assert.rejects(j.mirror('source'), (e: Failure) => e.type === 'MirrorDamaged' && /was not written/.test(e.message));
     assert.equal(j.connector(before.name).state, 'STOPPED', 'and it is not started again');
