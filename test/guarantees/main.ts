@@ -18,6 +18,7 @@ const usage = `npm run guarantees [-- options]      all rows, or those that all 
                   every fault once on every way, at steps that chance draws
   --strikes N     faults one after the other between two holds (default 4): what all of them did not do none
                   did; where they did anything, each strikes by itself
+  --stacks N      stacks at work side by side, each with a scheme of its own (default 1); about 5 GiB each
   --again         also what ran with this very code; without it such rows are left out
   --fill          leaves out what ran with any code
   --alone N       the faults alone until each ran N times, instead of rows
@@ -26,13 +27,13 @@ const usage = `npm run guarantees [-- options]      all rows, or those that all 
 
 const text = { type: 'string' } as const;
 const flag = { type: 'boolean', default: false } as const;
-const { values } = parseArgs({ options: { scheme: text, way: text, step: text, fault: text, sample: text, seed: text, minutes: text, strikes: text, alone: text, again: flag, fill: flag, list: flag, dry: flag, help: flag } });
+const { values } = parseArgs({ options: { scheme: text, way: text, step: text, fault: text, sample: text, seed: text, minutes: text, strikes: text, stacks: text, alone: text, again: flag, fill: flag, list: flag, dry: flag, help: flag } });
 
 function oneOf(name: 'scheme' | 'way' | 'step' | 'fault', known: readonly string[]): void {
   const value = values[name];
   if (value !== undefined && !known.includes(value)) throw new Error(`--${name} is ${value}; wanted one of ${known.join(', ')}.`);
 }
-function whole(name: 'sample' | 'seed' | 'minutes' | 'strikes' | 'alone', otherwise: number): number {
+function whole(name: 'sample' | 'seed' | 'minutes' | 'strikes' | 'stacks' | 'alone', otherwise: number): number {
   const n = Number(values[name] ?? otherwise);
   if (!Number.isSafeInteger(n) || n < 0) throw new Error(`--${name} is ${values[name] ?? ''}; wanted a whole number.`);
   return n;
@@ -58,9 +59,11 @@ async function run(): Promise<void> {
     for (const r of rows) console.log(`  ${rowName(r)}${data.rows.some((k) => rowName(k) === rowName(r)) ? '  (ran)' : ''}`);
     return;
   }
-  const keep = async (next: typeof data): Promise<void> => { data = next; if (!values.dry) await write(data); };
+  let written: Promise<void> = Promise.resolve();
+  // One after the other: rows of several stacks may end together.
+  const keep = (next: typeof data): Promise<void> => { data = next; return (written = written.then(() => (values.dry ? undefined : write(data)))); };
   await measure({
-    rows, seed, strikes: Math.max(1, whole('strikes', 4)), data: () => data, keep, say: (said) => { console.log(said); }, line: (e) => line(e, data),
+    rows, seed, strikes: Math.max(1, whole('strikes', 4)), stacks: Math.max(1, whole('stacks', 1)), data: () => data, keep, say: (said) => { console.log(said); }, line: (e) => line(e, data),
     untilMs: Date.now() + whole('minutes', 24 * 60) * 60_000, skip: values.again ? 'none' : values.fill ? 'any code' : 'this code',
     alone: values.alone === undefined ? null : { runs: whole('alone', 0), names: [...new Set(faultNames.flatMap((f) => (f.endsWith('application') ? (['billing', 'audit', 'enricher', 'shop'] as const).map((a) => aloneName(f, a)) : [aloneName(f, f.endsWith('broker') ? 'source broker' : 'worker').replace(/worker$/, f.slice(f.indexOf(' ') + 1))])))] },
   });

@@ -113,6 +113,7 @@ class Series {
     if (end.outcome !== 'rolled-back') throw new Error(`The series ended as ${end.outcome}: ${end.why}`);
     const t = this.#cast.accounts.between(0, await recovered(this.#cast));
     this.#x.say(`  rolled back to the start; in all ${t.acknowledged} orders, ${t.lost} lost, ${t.duplicated} read again, ${t.reordered} out of order`);
+    if (t.lost + t.duplicated + t.reordered > 0) this.#x.say([...t.duties.map((d) => `${d.group} on ${d.topic}: ${d.lost}/${d.duplicated}/${d.reordered}`), ...t.examples].map((said) => `    ${plain(this.#cast, said)}`).join('\n'));
   }
 
   async #listen(answer: (p: Progress, q: Question) => Promise<boolean>, over: () => boolean): Promise<void> {
