@@ -1,5 +1,5 @@
 /** What a fault does by itself: the same applications on one cluster, no migration. One after the other, each with its own books. */
-import { applications, openCast, type House } from './cast.ts';
+import { applications, openCast, restMs, type House } from './cast.ts';
 import { random } from './draw.ts';
 import { strikeOf, type FaultName, type Struck } from './faults.ts';
 import { recovered } from './health.ts';
@@ -27,8 +27,8 @@ export async function alone(house: House, x: Choices): Promise<void> {
     if (Date.now() > x.untilMs) return;
     const { fault, application } = of(name);
     const strike = strikeOf(fault, cast, next, application === null ? applications : [application]);
-    // Between two commits of a reader it may be at any point.
-    await new Promise((r) => setTimeout(r, next() * 500));
+    // Between two commits of a reader, which come every second fetch, it may be at any point.
+    await new Promise((r) => setTimeout(r, next() * 2 * restMs));
     await strike.hit();
     await strike.mend();
     const toMs = await recovered(cast);

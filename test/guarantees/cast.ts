@@ -21,8 +21,9 @@ import { Gate } from './gate.ts';
 import { demoMigration } from './places.ts';
 import { Accounts } from './tally.ts';
 
-/** Orders a second of the whole shop. */
+/** Orders a second of the whole shop, and the longest that a fetch waits for more, ms: few requests, so that the machine is there for what strikes. */
 export const ratePerSecond = 300;
+export const restMs = 300;
 /** One queue for all: the locks of the clusters live there. */
 const taskQueue = 'guarantees';
 const words = ['orders', 'enriched', 'shop', 'enricher', 'billing', 'audit'] as const;
@@ -82,7 +83,7 @@ export async function openCast(house: House, resources: AsyncDisposableStack, { 
   const journals = join(folder, 'journal');
   await createTopics(stack, named);
   const choices: SupervisorChoices = {
-    apps: apps({ ratePerSecond }, credentials(stack)).map((a) => ({ ...a, application: named(a.application), args: a.args.map(named) })),
+    apps: apps({ ratePerSecond, restMs }, credentials(stack)).map((a) => ({ ...a, application: named(a.application), args: a.args.map(named) })),
     bootstrap: { source: stack.source.bootstrap, target: stack.target.bootstrap },
     journalFolder: journals, logFolder: join(folder, 'applications'), env: stack.env,
   };

@@ -1,6 +1,7 @@
 /**
  * One shop under live traffic and its migrations, one after the other: each is rolled back, from inside its first outage or after
- * its openings, so that the next one finds everybody on the source again. The forward way is part of each way back.
+ * its openings, so that the next one finds everybody on the source again. The forward way is part of each way back. Consumers
+ * first have a scenario of their own (`apart`), blue/green too.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -14,7 +15,7 @@ const onTargetMs = 2_000;
 const outageOf = (scheme: string) => (cutsOf(scheme).cuts === undefined ? { budgetMs: 10_000, undoReserveMs: 3_300 } : { budgetMs: 30_000, undoReserveMs: 10_000 });
 const turns = [
   ['stopRestartRepeat', 'from inside its first outage'], ['producerFirst', 'from inside its first outage'],
-  ['producerFirst', 'after its openings'], ['consumerFirst', 'after its openings'], ['stopWaitRestart', 'after its openings'], ['dualConsume', 'after its openings'],
+  ['producerFirst', 'after its openings'], ['stopWaitRestart', 'after its openings'], ['dualConsume', 'after its openings'],
 ] as const;
 
 test('each scheme is rolled back under live traffic, from inside its first outage or after its openings: 0 lost, 0 twice', async (t) => {
