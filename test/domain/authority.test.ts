@@ -71,7 +71,8 @@ const expectFirst = (breaches: readonly Breach[], rule: Rule, step: string, who:
 
 describe('a plan that keeps every rule', () => {
   test('is let through', () => { assert.deepEqual(check({}), []); });
-  test('is let through with two hundred applications in seconds', () => {
+  // A second or so; a check that explodes with the size of the plan would not come back.
+  test('is let through with two hundred applications', () => {
     const many = migration('many', Array.from({ length: 200 }, (_, i) => [application(`w${i}`, { writes: [`t${i}`] }), application(`r${i}`, { reads: { [`r${i}`]: [`t${i}`, `t${(i + 1) % 200}`] } })]).flat());
     const topics = many.topics;
     const steps: Part[] = [
@@ -80,9 +81,7 @@ describe('a plan that keeps every rule', () => {
       ...Array.from({ length: 200 }, (_, i) => [stop(`r${i}`), quiet(`r${i}`), move(`r${i}`, [`t${i}`, `t${(i + 1) % 200}`]), start(`r${i}`)]).flat(),
       ...Array.from({ length: 200 }, (_, i) => [ask(`ask ${i}`), outage(`outage ${i}`, { budgetMs: 1, undoReserveMs: 0, open: opens(`w${i}`), until: [stop(`w${i}`), quiet(`w${i}`), drained(`t${i}`), silence(`t${i}`), mark(`t${i}`)] })]).flat(),
     ];
-    const began = performance.now();
     assert.deepEqual(checkPlan(many, { scheme: 'test', promises: [], forward: [phase('p', ...steps)] }), []);
-    assert.ok(performance.now() - began < 10_000);
   });
 });
 
