@@ -29,7 +29,7 @@ export interface Outlook {
   /** Members and open transactions are looked for. */
   readonly leftovers: boolean;
   readonly transactionalIds: number;
-  /** Longest stop seen, ms; `null`: none yet. */
+  /** As stops took before (`pace.ts`), ms; `null`: none was seen. */
   readonly stopMs: number | null;
   /** Applications that stop one after the other, and how long their groups read until they may, ms. */
   readonly stages?: { readonly count: number; readonly waitMs: number };
