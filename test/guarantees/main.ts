@@ -18,7 +18,7 @@ const usage = `npm run guarantees [-- options]      all rows, or those that all 
                   every fault once on every way, at steps that chance draws
   --strikes N     faults one after the other between two holds (default 4): what all of them did not do none
                   did; where they did anything, each strikes by itself
-  --stacks N      stacks at work side by side, each with a scheme of its own (default 1); about 5 GiB each
+  --stacks N      stacks at work side by side, each with its part of the rows (default 1)
   --again         also what ran with this very code; without it such rows are left out
   --fill          leaves out what ran with any code
   --alone N       the faults alone until each ran N times, instead of rows

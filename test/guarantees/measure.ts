@@ -12,7 +12,7 @@ export interface Choices {
   readonly untilMs: number;
   /** Strikes between two holds. */
   readonly strikes: number;
-  /** Stacks at work side by side: most of a row's time is waited. */
+  /** Stacks at work side by side, each with its part of the rows. */
   readonly stacks: number;
   /** Which of those that ran before are left out. */
   readonly skip: 'none' | 'this code' | 'any code';
@@ -35,7 +35,10 @@ export async function measure(x: Choices): Promise<void> {
   const rows = x.skip === 'none' ? x.rows : x.rows.filter((r) => !ran.has(rowName(r)));
   x.say(`${x.rows.length} rows, ${x.rows.length - rows.length} of them ran before; seed ${x.seed}, code ${code}`);
   const startedMs = Date.now();
-  if (x.alone === null) await runRows({ ...x, untilMs: startedMs + (x.untilMs - startedMs) * shareOfRows }, rows);
+  const untilMs = startedMs + (x.untilMs - startedMs) * shareOfRows;
+  const part = (i: number): readonly Row[] => rows.filter((_row, n) => n % x.stacks === i);
+  const saying = (i: number) => (text: string): void => { x.say(x.stacks === 1 ? text : `${i + 1}|${text}`); };
+  if (x.alone === null) await Promise.all(Array.from({ length: x.stacks }, (_, i) => runRows({ ...x, untilMs, say: saying(i) }, part(i))));
   await using houses = new Houses();
   await runAlone(x, houses, x.alone === null ? wantedAlone(x.data()) : Array.from({ length: x.alone.runs }, (_, n) => x.alone?.names.filter((name) => (controlFrom(x.data(), name)?.runs ?? 0) <= n) ?? []).flat());
   const { rows: all } = x.data();
@@ -44,64 +47,38 @@ export async function measure(x: Choices): Promise<void> {
   if ((verdicts.get('failed')?.length ?? 0) > 0) process.exitCode = 1;
 }
 
-/** What the stacks at work side by side share. */
-interface Shared {
-  readonly x: Choices;
-  readonly left: Map<string, Row>;
-  readonly ended: (e: Ended) => Promise<void>;
-  /** Rows to be struck by themselves, of any scheme. */
-  readonly single: Set<string>;
-  /** Series that each scheme had, and which of them are at work. */
-  readonly turns: Map<string, number>;
-  readonly atWork: Set<string>;
-}
-
+/** On a stack of its own, series after series: the scheme with rows left that had the fewest. */
 async function runRows(x: Choices, rows: readonly Row[]): Promise<void> {
   const about = circumstances(x.seed);
   const left = new Map(rows.map((r) => [rowName(r), r]));
   const startedMs = Date.now();
-  const ended = async (e: Ended): Promise<void> => {
-    left.delete(rowName(e.row));
-    await x.keep(withRow(x.data(), e, about()));
-    const done = rows.length - left.size;
-    x.say(`${x.line(e)}\n  ${done} of ${rows.length} rows, ${eta(startedMs, done, left.size)}`);
-  };
-  const shared: Shared = { x, left, ended, single: new Set(), turns: new Map([...new Set(rows.map((r) => r.scheme))].map((scheme) => [scheme, 0])), atWork: new Set() };
-  await Promise.all(Array.from({ length: x.stacks }, (_, i) => onStack(shared, (text) => { x.say(x.stacks === 1 ? text : `${i + 1}|${text}`); })));
-}
-
-/** The scheme with rows left that had the fewest series and is not at work, and until when this one lasts. */
-function nextSeries({ x, left, turns, atWork }: Shared): { readonly scheme: Row['scheme']; readonly untilMs: number } | null {
-  const wanted = new Set([...left.values()].map((r) => r.scheme));
-  const waiting = [...wanted].filter((scheme) => !atWork.has(scheme)).sort((a, b) => (turns.get(a) ?? 0) - (turns.get(b) ?? 0));
-  const [scheme] = waiting;
-  if (scheme === undefined) return null;
-  // What is left of the time is shared out among those that had no more turns than this one.
-  const rounds = Math.ceil(waiting.filter((w) => turns.get(w) === turns.get(scheme)).length / x.stacks);
-  return { scheme, untilMs: Date.now() + (x.untilMs - Date.now()) / rounds };
-}
-
-async function onStack(shared: Shared, say: Choices['say']): Promise<void> {
-  const { x, left, single, turns, atWork, ended } = shared;
+  const single = new Set<string>();
+  let broken = 0;
+  const turns = new Map([...new Set(rows.map((r) => r.scheme))].map((scheme) => [scheme, 0]));
   await using houses = new Houses();
-  for (let broken = 0; Date.now() < x.untilMs && broken < mostBroken;) {
-    const next = nextSeries(shared);
-    if (next === null) return;
-    const { scheme, untilMs } = next;
-    turns.set(scheme, (turns.get(scheme) ?? 0) + 1);
-    atWork.add(scheme);
+  while (left.size > 0 && Date.now() < x.untilMs && broken < mostBroken) {
+    const waiting = [...turns].filter(([scheme]) => [...left.values()].some((r) => r.scheme === scheme)).sort(([, a], [, b]) => a - b);
+    const [[scheme, turn] = [null, 0]] = waiting;
+    if (scheme === null) return;
+    turns.set(scheme, turn + 1);
+    // What is left of the time is shared out among those that had no more turns than this one.
+    const untilMs = Date.now() + (x.untilMs - Date.now()) / waiting.filter(([, had]) => had === turn).length;
+    const ended = async (e: Ended): Promise<void> => {
+      left.delete(rowName(e.row));
+      await x.keep(withRow(x.data(), e, about()));
+      const done = rows.length - left.size;
+      x.say(`${x.line(e)}\n  ${done} of ${rows.length} rows, ${eta(startedMs, done, left.size)}`);
+    };
     try {
       await series(await houses.open(), scheme, {
-        rows: [...left.values()].filter((r) => r.scheme === scheme), seed: x.seed, untilMs, most: rowsASeries, strikes: x.strikes, single, ended, say,
+        rows: [...left.values()].filter((r) => r.scheme === scheme), seed: x.seed, untilMs, most: rowsASeries, strikes: x.strikes, single, ended, say: x.say,
         closing: () => (Date.now() < x.untilMs ? 'roll back' : 'leave'),
       });
       broken = 0;
     } catch (e) {
       broken++;
-      say(`The stack is given up: ${e instanceof Error ? e.message : String(e)}`);
+      x.say(`The stack is given up: ${e instanceof Error ? e.message : String(e)}`);
       await houses.close();
-    } finally {
-      atWork.delete(scheme);
     }
   }
 }
