@@ -94,6 +94,8 @@ export interface Change<Before extends Json = Json> extends Named {
   readonly undoes?: readonly Effect[];
   /** The undo keeps nobody from writing: in an outage that undoes itself it waits until the producers are back. */
   readonly undoLate?: true;
+  /** Made again before an outage is tried again: what it kept has aged. */
+  readonly ages?: true;
 }
 
 /** Waits for a person. */

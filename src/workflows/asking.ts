@@ -7,6 +7,9 @@ import type { Run } from './engine.ts';
 import { describeError } from './errors.ts';
 import type { Heard } from './inbox.ts';
 
+/** Asked of `has`: runs planned before go straight into an outage that is tried again. */
+export const looksAgain = '2026-11-22-look-again';
+
 export function ask(run: Run, q: Omit<Question, 'sinceMs'>): void {
   const { j } = run;
   j.question = { ...q, sinceMs: run.runtime.now() };
@@ -96,8 +99,21 @@ function again(run: Run, q: Question, d: Decision): void {
   if (d.mayRepeat !== undefined) accept(run, d, { ...j.mayRepeat, ...d.mayRepeat });
   // What was seen before the failure is no news to a look that begins with it: nobody would be told anything until patience ends again.
   j.picture = null;
+  if (q.kind === 'failed' && j.has[looksAgain] === true) lookAgain(run);
   if (q.kind === 'plan-changed') run.renew = true;
   if (q.kind === 'parked') { j.direction = 'forward'; j.backTo = null; j.attempt++; }
+}
+/** An outage that undid itself may be tried again hours later: what was confirmed before it is confirmed again. */
+function lookAgain(run: Run): void {
+  const { j, units } = run;
+  const unit = run.unit();
+  if (unit.step.kind !== 'outage' || j.opening === unit.name) return;
+  const holdsNoMore = ({ step }: Unit): boolean => step.kind === 'observe' || (step.kind === 'change' && step.ages === true);
+  let first = units.findIndex((u) => u.name === unit.name);
+  for (let before = units[first - 1]; before?.phase === unit.phase && holdsNoMore(before); before = units[first - 1]) first--;
+  const name = units[first]?.name ?? unit.name;
+  if (j.reverse) j.reverse.at = name;
+  else j.at = name;
 }
 function skip(run: Run, q: Question, d: Decision): void {
   const { j } = run;

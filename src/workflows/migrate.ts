@@ -11,6 +11,7 @@ import type { OutageRecord } from '../domain/progress.ts';
 import { endless } from '../domain/stopping.ts';
 import type { Has, Plan } from '../domain/scheme.ts';
 import { kinds } from '../domain/decisions.ts';
+import { looksAgain } from './asking.ts';
 import { Run, weighs } from './engine.ts';
 import { describeError } from './errors.ts';
 import { openJournal, parseJournal, takenUp } from './journal.ts';
@@ -118,6 +119,7 @@ async function begin(run: Run, scheme: Runnable, input: unknown): Promise<void> 
   const plan = planFor(run, scheme, migration, inventory, (id) => (has[id] ??= run.runtime.patched(id)));
   if (migration.connectBack !== null) has[sweeps] = run.runtime.patched(sweeps);
   has[weighs] = run.runtime.patched(weighs);
+  has[looksAgain] = run.runtime.patched(looksAgain);
   refuseUnsafe(migration, plan);
   const hash = planHash(migration, inventory, plan);
   const journal = openJournal({

@@ -41,3 +41,28 @@ test('a consent counts when it covers what is there now, though the hold asks fo
   assert.equal(t.journal.mayRepeat?.['audit'], 1_000);
   assert.match(heard[1] ?? '', /not all claims hold: audit read everything\. \(approve with "mayRepeat" to accept that records are read again: audit \d,?000 records\)/);
 });
+
+for (const changed of [false, true]) test(`an outage that undid itself and is tried again begins with what was confirmed before it${changed ? ': what has changed meanwhile is told, and nobody is stopped' : ''}`, async () => {
+  const order: string[] = [];
+  let [failed, drifted] = [false, 0];
+  const t = await trial({
+    scheme: 'stopRestartRepeat', m: demo,
+    spoil: (work) => new Proxy(work, { get: (target, name) => {
+      const call = Reflect.get(target, name) as (x: { readonly c: { readonly mode: string } }) => Promise<unknown>;
+      if (!['lookInventory', 'preparePositions', 'stopFleet'].includes(String(name))) return call;
+      return async (x: { readonly c: { readonly mode: string } }): Promise<unknown> => {
+        if (name !== 'stopFleet' || x.c.mode === 'outage') order.push(String(name));
+        if (name === 'stopFleet' && x.c.mode === 'outage' && !failed) { failed = true; throw new Failure('ClientNotMoved', 'The fleet is busy.'); }
+        if (name === 'lookInventory' && failed && changed && drifted++ === 0) throw new Failure('Drift', 'orders has 5 partitions, had 4.');
+        return call(x);
+      };
+    } }),
+  });
+  assert.equal(t.outcome, 'completed');
+  const firstOutage = order.indexOf('stopFleet');
+  const before = order.slice(order.lastIndexOf('lookInventory', firstOutage), firstOutage);
+  assert.equal(before[0], 'lookInventory');
+  // Read again, then all that ages, and only then somebody is stopped.
+  assert.deepEqual(order.slice(firstOutage + 1, firstOutage + 2 + before.length + (changed ? 1 : 0)), [...(changed ? ['lookInventory'] : []), ...before, 'stopFleet']);
+  assert.equal(t.questions.filter((q) => q.includes('confirm that nothing changed failed: Drift: orders has 5 partitions')).length, changed ? 1 : 0, t.questions.join('\n'));
+});

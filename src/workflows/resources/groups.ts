@@ -81,6 +81,7 @@ export const groups = (b: Bound) => ({
     detail: { groups: names(applications), to },
     capture: async () => null,
     apply: (_before, c) => b.work.preparePositions({ m: b.m, c, groups: names(applications), to }),
+    ages: true,
     undo: 'leave: notes in the ledger',
   }),
   /** `when` keeps the names of a wait before the stop and of the proof after it apart. `unlessRepeats`: a group that may read again is not waited for. */
