@@ -96,13 +96,15 @@ export function unkept(m: Pick<Migration, 'applications' | 'outage' | 'connect'>
   return faults.length === 0 ? null : [`${offerName(offer)} cannot keep what the applications tolerate; nothing was written.`, ...faults, instead(m)].join('\n');
 }
 
-/** The budget is the operator's own choice: what a smaller one would allow is said as well. */
-export function instead(m: Pick<Migration, 'applications' | 'outage'>): string {
-  const would = wouldDo(m);
+type Going = Pick<Migration, 'applications' | 'outage'>;
+/** The budget is the operator's own choice: what a smaller one would allow is said as well. `fits`: what else is known of an offer. */
+export function instead(m: Going, fits: (o: Offer, m: Going) => boolean = () => true): string {
+  const fitting = (of: Going): readonly Offer[] => wouldDo(of).filter((o) => fits(o, of));
+  const would = fitting(m);
   if (would.length > 0) return `These would do: ${would.map(offerName).join(', ')}.`;
   const least = smallestOutage(m.applications);
-  const with_ = least === null || least >= m.outage.budgetMs ? [] : wouldDo({ ...m, outage: { ...m.outage, budgetMs: least } });
-  return with_.length > 0 ? `With outage.budgetMs at most ${String(least)} these would do: ${with_.map(offerName).join(', ')}.`
+  const with_ = least === null || least <= 0 || least >= m.outage.budgetMs ? [] : fitting({ ...m, outage: { ...m.outage, budgetMs: least } });
+  return with_.length > 0 ? `With outage.budgetMs at most ${String(least)} these would do: ${with_.map(offerName).join(', ')}${Number(least) <= m.outage.undoReserveMs ? `; outage.undoReserveMs, ${m.outage.undoReserveMs} now, must be smaller still` : ''}.`
     : 'No scheme keeps all of it at once: move these applications apart, or ask their owners for more.';
 }
 

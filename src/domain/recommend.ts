@@ -93,7 +93,7 @@ function propose(m: Asked, applications: readonly Application[], x: Circumstance
   const base = { applications: applications.map((a) => a.name), forecast: forecastOf(applications, measured, traits) };
   const told = ({ row, offer }: Choice, condition = ''): Proposal => ({
     ...base, ...decided({ row, offer, applications, traits, own: (a) => traitsOf(m, [a], x), condition }),
-    rejected: [...names(rejected), ...others({ m, applications, chosen: offer, traits, known: rejected })],
+    rejected: [...names(rejected), ...others({ m, applications, chosen: offer, traits, measured, known: rejected })],
   });
   const chosen = choose(m, applications, { traits, measured, rejected });
   if (chosen) return told(chosen);
@@ -108,8 +108,8 @@ function propose(m: Asked, applications: readonly Application[], x: Circumstance
   }
   return {
     ...base, scheme: null, kind: '', start: {}, order: 'none', row: null,
-    because: `No scheme keeps all that was declared. ${instead({ ...m, applications })}${traits.copied ? '' : ' Records cannot be copied as it is.'}`,
-    rejected: [...names(rejected), ...others({ m, applications, chosen: null, traits, known: rejected })],
+    because: `No scheme keeps all that was declared. ${instead({ ...m, applications }, (o, of) => (traits.copied || !o.copies) && measuredAgainst({ ...m, ...of }, applications, o, measured).length === 0)}${traits.copied ? '' : ' Records cannot be copied as it is.'}`,
+    rejected: [...names(rejected), ...others({ m, applications, chosen: null, traits, measured, known: rejected })],
   };
 }
 const names = (rejected: ReadonlyMap<string, string>): readonly Rejected[] => [...rejected].map(([scheme, because]) => ({ scheme, because: `${because}.` }));
@@ -178,12 +178,12 @@ function forecastOf(applications: readonly Application[], measured: Measured, t:
 }
 
 /** Every other offer, with the one thing that speaks against it here. */
-function others(x: { readonly m: Asked; readonly applications: readonly Application[]; readonly chosen: Offer | null; readonly traits: Traits; readonly known: ReadonlyMap<string, string> }): readonly Rejected[] {
+function others(x: { readonly m: Asked; readonly applications: readonly Application[]; readonly chosen: Offer | null; readonly traits: Traits; readonly measured: Measured; readonly known: ReadonlyMap<string, string> }): readonly Rejected[] {
   return offers.filter((o) => o !== x.chosen && !x.known.has(offerName(o))).map((o) => ({ scheme: offerName(o), because: `${whyNot(x.m, x.applications, o, x)}.` }));
 }
-function whyNot(m: Asked, applications: readonly Application[], o: Offer, x: { readonly chosen: Offer | null; readonly traits: Traits }): string {
+function whyNot(m: Asked, applications: readonly Application[], o: Offer, x: { readonly chosen: Offer | null; readonly traits: Traits; readonly measured: Measured }): string {
   if (o.copies && !x.traits.copied) return 'records cannot be copied here';
-  const against = speaksAgainst(m, applications, o)[0];
+  const [against] = [...speaksAgainst(m, applications, o), ...measuredAgainst(m, applications, o, x.measured)];
   if (against !== undefined) return against;
   if (!o.copies && x.traits.copied) return 'it would leave the history behind, and records can be copied here';
   if (!x.traits.translation && o.copies && o.scheme !== 'stopWaitRestart') return 'it needs translated positions, which cannot be had here';

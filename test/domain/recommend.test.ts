@@ -103,6 +103,24 @@ test('choosing: a measured backlog that does not fit into the outage speaks agai
   assert.ok(together.rejected.some((r) => r.scheme === 'stopWaitRestart without a copy' && /needs about 100 s for the 1000000 records/.test(r.because)));
   assert.deepEqual(together.forecast, ['group g is 1000000 records behind: about 100 s to drain']);
 });
+test('choosing: what a measured backlog speaks against is proposed nowhere', () => {
+  const measured = { groups: { g: { lagRecords: 1_000_000, recordsPerSecond: 10_000 } } };
+  const against = (x: ReturnType<typeof recommend>['together'], name: string): string => x.rejected.find((r) => r.scheme === name)?.because ?? '';
+  // By the tables alone it would do, only not as well as the one chosen.
+  const chosen = { ...asked({ ...nothing, readOutageMs: 60_000 }), connect: 'c' };
+  assert.match(against(recommend(chosen).together, 'stopWaitRestart with a copy'), /^it would do/);
+  assert.match(against(recommend(chosen, { measured }).together, 'stopWaitRestart with a copy'), /needs about 100 s/);
+  // Zero downtime for readers: by the tables green would do, but its outage lasts until blue has read everything.
+  const neither = { ...asked({ loss: true, repeats: true, disorder: true, readOutageMs: 0 }), connect: 'c' };
+  assert.equal(recommend(neither).together.scheme, 'blueGreen');
+  const { scheme, because } = recommend(neither, { measured }).together;
+  assert.equal(scheme, null);
+  assert.match(because, /These would do: dualConsume\.$/);
+});
+test('choosing: nobody is told to take a budget of nothing', () => {
+  const { together } = recommend({ ...asked({ loss: true, repeats: true, disorder: false, writeOutageMs: 0 }, { writes: ['out'] }) }, { copied: false });
+  assert.deepEqual([together.scheme, /at most 0/.test(together.because), /No scheme keeps all of it at once/.test(together.because)], [null, false, true], together.because);
+});
 test('choosing: sizes are told as far as they were measured', () => {
   const { together } = recommend({ ...asked(nothing), connect: 'c' }, { measured: { topics: { t: { bytes: 100 * 1_048_576 } }, copyBytesPerSecond: 10 * 1_048_576 } });
   assert.deepEqual(together.forecast, ['100 MiB are copied: about 10 s']);
