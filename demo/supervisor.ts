@@ -38,7 +38,8 @@ export interface SupervisorChoices {
 export interface FleetEvent { readonly application: string; readonly what: 'told to start' | 'told to stop' | 'stopped' | 'killed' | 'died'; readonly side: Side; readonly atMs: number }
 interface Running { readonly child: ChildProcess; readonly side: Side; readonly ready: Promise<void>; readonly gone: Promise<void>; /** We asked it to end. */ told: boolean }
 
-const stopWithinMs = 10_000;
+/** Longer than a broker may be silent and come back: who is killed while it waits for an answer has not committed what it processed. */
+const stopWithinMs = 13_000;
 const restartAfterMs = 300;
 /** A refusal that an operator sees; `status` as docs/fleets.md says. */
 class Refused extends Error {
