@@ -127,7 +127,7 @@ export const drained = (ports: Ports, record: LedgerBook) => ({
       const say = behind.length > 0 ? `${unread}: ${list(behind.map((u) => `${u.group} ${u.key} at ${u.position ?? 'no position'} of ${u.end}`), 3)}.`
         : x.upTo === 'nearly' ? `${unread} by ${list(x.groups)} on the ${x.on}, and on no partition more than ${far}.`
           : open.length > 0 ? `a transaction is open on ${list([...new Set(open.map((u) => u.key))], 3)}.`
-            : `${excused.length === 0 ? '' : `${saidExcused(all, excused)}; `}${list(x.groups.filter((g) => !excused.includes(g))) || 'nobody else'} read every visible record of ${list(x.topics)} on the ${x.on}${x.still === undefined ? '' : missingMs > 0 ? `; ${missingMs} ms of silence are missing` : `, and nothing new came for the declared time on ${list(Object.keys(x.still))}`}.`;
+            : `${saidRead(x, all, excused)}${x.still === undefined ? '' : missingMs > 0 ? `; ${missingMs} ms of silence are missing` : `, and nothing new came for the declared time on ${list(Object.keys(x.still))}`}.`;
       return {
         done, say, state: `${magnitude(records)} ${open.length > 0 ? 'open' : ''}`, progress: place,
         figures: { unreadRecords: Number(records) },
@@ -139,6 +139,11 @@ export const drained = (ports: Ports, record: LedgerBook) => ({
 
 type OfGroups = LookAsk & { readonly groups: readonly string[]; readonly topics: readonly string[]; readonly on: Side; readonly upTo?: 'nearly' | 'end'; readonly still?: Readonly<Record<string, number>>; readonly unlessRepeats?: true };
 
+const saidRead = (x: OfGroups, left: readonly Unread[], excused: readonly string[]): string => {
+  const others = x.groups.filter((g) => !excused.includes(g));
+  const read = others.length === 0 ? [] : [`${list(others)} read every visible record of ${list(x.topics)} on the ${x.on}`];
+  return [...(excused.length === 0 ? [] : [saidExcused(left, excused)]), ...read].join('; ');
+};
 const saidExcused = (left: readonly Unread[], excused: readonly string[]): string => excused.map((group) =>
   `${group} keeps its place with at most ${count(left.filter((u) => u.group === group).reduce((n, u) => n + u.atMost, 0n), 'record')} unread, and reads again what is carried behind them, as was consented to`).join('; ');
 

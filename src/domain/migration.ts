@@ -47,6 +47,9 @@ export const consentsOf = (applications: readonly Application[]): readonly { rea
 /** Groups seen on the topics that belong to no declared application. Every group must be declared somewhere. */
 export type GroupPolicy = 'leave' | 'abandon';
 
+/** What stop, fence, drain, silence and mark need at the very least, ms, and their undo; a budget must leave both. */
+export const leastOutage = { forwardMs: 500, reserveMs: 500 } as const;
+
 /** The closed list of what `tune` may change while a migration runs; bounds are shown in the plan. */
 export interface Limits {
   /** A mirror counts as caught up below this many records on every partition. */

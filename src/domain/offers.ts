@@ -2,7 +2,7 @@
  * What each of the seven schemes offers, with and without a copy of the data, as plain data; and whether what the owners of
  * the applications said they tolerate can be kept with it.
  */
-import { consentsOf, type Application, type Migration, type Tolerances } from './migration.ts';
+import { consentsOf, leastOutage, type Application, type Migration, type Tolerances } from './migration.ts';
 import type { OutageRecord } from './progress.ts';
 
 export interface Offer {
@@ -103,8 +103,8 @@ export function instead(m: Going, fits: (o: Offer, m: Going) => boolean = () => 
   const would = fitting(m);
   if (would.length > 0) return `These would do: ${would.map(offerName).join(', ')}.`;
   const least = smallestOutage(m.applications);
-  const with_ = least === null || least <= 0 || least >= m.outage.budgetMs ? [] : fitting({ ...m, outage: { ...m.outage, budgetMs: least } });
-  return with_.length > 0 ? `With outage.budgetMs at most ${String(least)} these would do: ${with_.map(offerName).join(', ')}${Number(least) <= m.outage.undoReserveMs ? `; outage.undoReserveMs, ${m.outage.undoReserveMs} now, must be smaller still` : ''}.`
+  const with_ = least === null || least < leastOutage.forwardMs + leastOutage.reserveMs || least >= m.outage.budgetMs ? [] : fitting({ ...m, outage: { ...m.outage, budgetMs: least } });
+  return with_.length > 0 ? `With outage.budgetMs at most ${String(least)} these would do: ${with_.map(offerName).join(', ')}${Number(least) - m.outage.undoReserveMs < leastOutage.forwardMs ? `; outage.undoReserveMs, ${m.outage.undoReserveMs} now, must leave at least ${leastOutage.forwardMs} of it` : ''}.`
     : 'No scheme keeps all of it at once: move these applications apart, or ask their owners for more.';
 }
 

@@ -2,7 +2,7 @@
 import { pureReaders } from './cutsets.ts';
 import { Failure } from './failures.ts';
 import { readBlueGreen } from './parse-bluegreen.ts';
-import { cutsOf, groundworkWave, limitBounds, type Application, type GroupPolicy, type Limits, type Migration, type Reading, type Tolerances } from './migration.ts';
+import { cutsOf, groundworkWave, leastOutage, limitBounds, type Application, type GroupPolicy, type Limits, type Migration, type Reading, type Tolerances } from './migration.ts';
 import { readEstatePart } from './parse-estate-part.ts';
 import { choice, entries, Faults, fields, list, show, text, twice, whole, yes, type At } from './shape.ts';
 import { covering, isPattern, topicFault } from './topic-names.ts';
@@ -19,9 +19,6 @@ const longestMigration = 131_072;
 const copiesNothing: readonly string[] = ['groundwork', 'producerFirst', 'dualConsume', 'stopWaitRestart', 'restartAllAtOnce'];
 /** Schemes that take consumers in declared batches. */
 export const inBatches: readonly string[] = ['consumerFirst', 'stopRestartRepeat'];
-/** What stop, fence, drain, silence and mark need at the very least, ms; a budget must leave it beside the undo reserve. */
-const leastForwardMs = 500;
-const leastReserveMs = 500;
 const longestBudgetMs = 3_600_000;
 
 export const secrets = 'A migration is kept in Temporal in clear: credentials belong into the catalog of the worker, as env: or file:.';
@@ -210,11 +207,11 @@ export function readOutage(x: At): Migration['outage'] {
   }
   const f = fields(x, { noun: 'an outage', known: ['budgetMs', 'undoReserveMs'], secrets });
   if (!f) return missing;
-  const budgetMs = whole(f('budgetMs'), { least: leastForwardMs + leastReserveMs, most: longestBudgetMs, unit: 'ms' });
-  const otherwise = Math.max(leastReserveMs, Math.round((budgetMs ?? 0) / 4));
-  const undoReserveMs = whole(f('undoReserveMs'), { least: leastReserveMs, most: longestBudgetMs, unit: 'ms', otherwise });
-  if (budgetMs !== null && undoReserveMs !== null && budgetMs - undoReserveMs < leastForwardMs)
-    x.faults.add(x.path, `a budget of ${budgetMs} ms less the undo reserve of ${undoReserveMs} ms leaves ${budgetMs - undoReserveMs} ms for the cut; at least ${leastForwardMs} ms are needed. Raise budgetMs or lower undoReserveMs.`);
+  const budgetMs = whole(f('budgetMs'), { least: leastOutage.forwardMs + leastOutage.reserveMs, most: longestBudgetMs, unit: 'ms' });
+  const otherwise = Math.max(leastOutage.reserveMs, Math.round((budgetMs ?? 0) / 4));
+  const undoReserveMs = whole(f('undoReserveMs'), { least: leastOutage.reserveMs, most: longestBudgetMs, unit: 'ms', otherwise });
+  if (budgetMs !== null && undoReserveMs !== null && budgetMs - undoReserveMs < leastOutage.forwardMs)
+    x.faults.add(x.path, `a budget of ${budgetMs} ms less the undo reserve of ${undoReserveMs} ms leaves ${budgetMs - undoReserveMs} ms for the cut; at least ${leastOutage.forwardMs} ms are needed. Raise budgetMs or lower undoReserveMs.`);
   return { budgetMs: budgetMs ?? 0, undoReserveMs: undoReserveMs ?? 0 };
 }
 

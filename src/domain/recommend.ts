@@ -4,7 +4,7 @@
  */
 import { cutSets } from './cutsets.ts';
 import { dependencies, matching, patterns, processing, restarts, type PatternRow, type Start, type Traits } from './decision-tables.ts';
-import { readsOf, type Application, type Migration } from './migration.ts';
+import { leastOutage, readsOf, type Application, type Migration } from './migration.ts';
 import { instead, objections, offerName, offers, smallestOutage, type Offer } from './offers.ts';
 
 /** What was measured; every part is optional, and what is absent is not guessed. */
@@ -99,7 +99,7 @@ function propose(m: Asked, applications: readonly Application[], x: Circumstance
   if (chosen) return told(chosen);
   // The budget is the operator's own choice: a smaller one may be all that is missing.
   const least = smallestOutage(applications);
-  if (least !== null && least > m.outage.undoReserveMs && least < m.outage.budgetMs) {
+  if (least !== null && least - m.outage.undoReserveMs >= leastOutage.forwardMs && least < m.outage.budgetMs) {
     const smaller = choose({ ...m, outage: { ...m.outage, budgetMs: least } }, applications, { traits, measured, rejected: new Map() });
     if (smaller) {
       rejected.delete(offerName(smaller.offer));

@@ -51,7 +51,8 @@ export async function answer(run: Run, q: Question): Promise<void> {
   const { j } = run;
   await run.runtime.condition(() => run.inbox.waiting || j.wantBack !== null || run.mayRenew());
   const heard = run.inbox.next();
-  if (!heard) { if (j.wantBack) j.question = null; return; }
+  // Who refuses the way back without the target is asked again what was asked before.
+  if (!heard) { if (j.wantBack && !(j.wantBack.withoutTarget && j.has[looksAgain] === true && q.kind !== 'hold')) j.question = null; return; }
   const { decision } = heard;
   if (decision.kind === 'approve') return approve(run, q, heard);
   j.question = null;
@@ -107,7 +108,8 @@ function again(run: Run, q: Question, d: Decision): void {
 function lookAgain(run: Run): void {
   const { j, units } = run;
   const unit = run.unit();
-  if (unit.step.kind !== 'outage' || j.opening === unit.name) return;
+  // What a terminated workflow left in the middle of an outage is looked after where it stood.
+  if (unit.step.kind !== 'outage' || j.opening === unit.name || j.recovering) return;
   const holdsNoMore = ({ step }: Unit): boolean => step.kind === 'observe' || (step.kind === 'change' && step.ages === true);
   let first = units.findIndex((u) => u.name === unit.name);
   for (let before = units[first - 1]; before?.phase === unit.phase && holdsNoMore(before); before = units[first - 1]) first--;

@@ -11,7 +11,7 @@ export function turnWithout(run: Run, want: Turn): void {
   const first = run.unitsWithout(applications)[0];
   j.wantBack = null;
   if (!first) { run.log(`refused: this code knows no way back without the target for ${applications.join(', ') || 'no application'}`); return; }
-  const stood: Without['stood'] = { direction, backTo, endedBy, reverse, unwind, opening, pending, undos };
+  const stood: Without['stood'] = { direction, backTo, endedBy, reverse, unwind, opening, pending, undos, ...(j.question === null ? {} : { question: j.question }) };
   Object.assign(j, { direction: 'back', backTo: null, endedBy: want, unwind: null, opening: null, pending: null, question: null, captured: {}, picture: null });
   j.reverse = { of: 'the migration', at: first.name, mark: undos.length, opened: false, refused: null, without: { applications, stood } };
   j.attempt++;

@@ -1,6 +1,6 @@
 /** The ways back of a run: undo entries one by one, an outage that undoes itself, an opening that is undone by a cut back. */
 import { backOf, nextUndo, stepId, stepsOf, units, type Context } from '../domain/scheme.ts';
-import { ask, asksWhatToDo } from './asking.ts';
+import { ask, asksWhatToDo, looksAgain } from './asking.ts';
 import type { Run } from './engine.ts';
 import { describeError } from './errors.ts';
 import type { Reverse, Undo } from './journal.ts';
@@ -73,6 +73,8 @@ function beginReverse(run: Run, entry: Undo): void {
     ask(run, { name: `undo ${entry.step}`, kind: 'undo-failed', text: `This code has no way back for ${entry.step}; start a worker with the code that opened it, then retry.`, answers: ['retry'], claims: [], figures: [], hash: null });
     return;
   }
+  // What was consented to for another way is not consented to for this one: its own hold asks.
+  if (j.has[looksAgain] === true) delete j.mayRepeat;
   j.reverse = { of: entry.step, at: first.name, mark: j.undos.length, opened: false, refused: null };
   j.captured = {};
   j.picture = null;

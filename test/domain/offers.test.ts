@@ -39,7 +39,7 @@ test('tolerances: nothing declared, nothing refused; all declared, each scheme k
   assert.equal(would(lenient).length, offers.length);
 });
 test('tolerances: the smaller budget that would do is named', () => {
-  assert.match(unkept(m({ ...nothing, writeOutageMs: 2_000 }, { reads, writes: ['u'] }), 'stopRestartRepeat') ?? '', /With outage\.budgetMs at most 2000 these would do: stopRestartRepeat, .*; outage\.undoReserveMs, 2500 now, must be smaller still\.$/);
+  assert.match(unkept(m({ ...nothing, writeOutageMs: 2_000 }, { reads, writes: ['u'] }), 'stopRestartRepeat') ?? '', /With outage\.budgetMs at most 2000 these would do: stopRestartRepeat, .*; outage\.undoReserveMs, 2500 now, must leave at least 500 of it\.$/);
 });
 test('tolerances: every application and reason in one message', () => {
   const both = m(nothing, { reads }, null);

@@ -45,8 +45,12 @@ export function positions(a: Activities): Part<'lookGroupsDrained' | 'capturePos
     const [log, at] = [w.clusters[to].log(key), w.clusters[to].position(group, key) ?? 0];
     if (to === 'target' || visible(log, at, left) === 0) return place;
     const again = visible(log, left, place);
-    if (again > (x.mayRepeat?.[group] ?? -1)) throw new Failure('NotExact', `${group} would read ${again} again, or leave ${visible(log, at, left)} of ${key} unread.`);
-    w.again.set(group, (w.again.get(group) ?? 0) + again);
+    // Of this cut back, over all partitions; tried again it is the same.
+    const said = w.keptBehind.get(group) ?? new Map<string, number>();
+    const mine = `${key} ${w.cutsOf(topicOf(key)).length}`;
+    const others = [...said].filter(([at]) => at !== mine && at.split(' ')[1] === mine.split(' ')[1]).reduce((n, [, m]) => n + m, 0);
+    if (others + again > (x.mayRepeat?.[group] ?? -1)) throw new Failure('NotExact', `${group} would read ${again} again, or leave ${visible(log, at, left)} of ${key} unread.`);
+    w.keptBehind.set(group, said.set(mine, again));
     return at;
   };
   /** What is only in this log: all of it, or what was there when it was cut. */

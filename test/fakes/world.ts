@@ -75,6 +75,8 @@ export class World {
   dead = false;
   /** Group → records behind the places it was given without the target. */
   readonly again = new Map<string, number>();
+  /** By group: what it was said to read again because it keeps its place, by partition and cut. */
+  readonly keptBehind = new Map<string, Map<string, number>>();
   /** `group key` → the place on the source that the ledger there has of it; `key` → where the log ended on the target. */
   readonly swept = { places: new Map<string, number>(), ends: new Map<string, number>() };
   readonly hooks: { traffic: string; live: string; validate: string } = { traffic: 'source', live: 'muted', validate: 'fine' };

@@ -66,3 +66,69 @@ for (const changed of [false, true]) test(`an outage that undid itself and is tr
   assert.deepEqual(order.slice(firstOutage + 1, firstOutage + 2 + before.length + (changed ? 1 : 0)), [...(changed ? ['lookInventory'] : []), ...before, 'stopFleet']);
   assert.equal(t.questions.filter((q) => q.includes('confirm that nothing changed failed: Drift: orders has 5 partitions')).length, changed ? 1 : 0, t.questions.join('\n'));
 });
+
+test('what a terminated workflow left in the middle of an outage is undone, also when it could not be looked after at once', async () => {
+  for (const then of ['rollback', 'retry'] as const) {
+    let [dead, spoiled] = [false, false];
+    const t = await trial({
+      scheme: 'stopRestartRepeat', m: demo,
+      faults: ({ run }) => ({ after: (name) => (!dead && name === 'raiseFence' && run()?.insideOutage === true ? (dead = true, 'terminate') : undefined) }),
+      spoil: (work) => new Proxy(work, { get: (target, name) => (name !== 'captureFleet' ? Reflect.get(target, name) as unknown : async (x: Parameters<Work['captureFleet']>[0]) => {
+        if (dead && !spoiled) { spoiled = true; throw new Failure('Unauthorized', 'Not just now.'); }
+        return target.captureFleet(x);
+      }) }),
+      operator: (q) => ({ kind: q.kind === 'hold' ? 'approve' : q.kind === 'failed' && q.text.includes('could not be looked after') ? 'retry' : then }),
+    });
+    const told = `${t.questions.join('\n')}\n${t.journal.audit.slice(-12).join('\n')}`;
+    assert.ok(spoiled && t.questions.some((q) => q.includes('could not be looked after')), told);
+    assert.ok(t.journal.audit.some((line) => line.includes('ended inside it')), told);
+    assert.equal(t.outcome, then === 'rollback' ? 'rolled-back' : 'completed', told);
+    if (then === 'rollback') assert.deepEqual(t.end, t.start, told);
+  }
+});
+
+test('whoever refuses the way back without the target is asked again what was asked before, and nobody is stopped meanwhile', async () => {
+  const order: string[] = [];
+  let [failed, asked] = [false, false];
+  const t = await trial({
+    scheme: 'stopRestartRepeat', m: { ...demo, connectBack: 'connect-old' },
+    spoil: (work) => new Proxy(work, { get: (target, name) => (name !== 'stopFleet' ? Reflect.get(target, name) as unknown : async (x: Parameters<Work['stopFleet']>[0]) => {
+      if (x.c.mode === 'outage' && x.c.key.includes('cut orders')) {
+        order.push('stopped');
+        if (!failed) { failed = true; throw new Failure('ClientNotMoved', 'The fleet is busy.'); }
+      }
+      return target.stopFleet(x);
+    }) }),
+    operator: (q) => {
+      if (q.name.startsWith('without the target/')) { order.push('refused'); return { kind: 'reject' }; }
+      if (q.kind === 'failed' && q.name === 'cut orders/outage') {
+        order.push('asked');
+        if (!asked) { asked = true; return { kind: 'rollback', withoutTarget: true }; }
+      }
+      return { kind: q.kind === 'hold' ? 'approve' : 'retry' };
+    },
+  });
+  assert.deepEqual([t.outcome, ...order.slice(0, 5)], ['completed', 'stopped', 'asked', 'refused', 'asked', 'stopped']);
+});
+
+test('a consent is for the way back whose hold asked for it: the next one asks anew', async () => {
+  const refused = new Set<string>();
+  let turned = false;
+  const t = await trial({
+    scheme: 'stopRestartRepeat', m: { ...demo, connectBack: 'connect-old' },
+    spoil: (work) => new Proxy(work, { get: (target, name) => (name !== 'evidence' ? Reflect.get(target, name) as unknown : async (x: Parameters<Work['evidence']>[0]) => {
+      const shown = await target.evidence(x);
+      return x.about.kind !== 'reverse' ? shown : { ...shown, claims: [...shown.claims, { text: 'audit read everything.', holds: false, unless: { audit: 2_000 }, least: { audit: 900 } }] };
+    }) }),
+    operator: (q, j) => {
+      if (q.name === 'finish/approve the finish' && !turned) { turned = true; return { kind: 'rollback' }; }
+      if (!q.name.endsWith('approve the cut back')) return { kind: q.kind === 'hold' ? 'approve' : 'retry' };
+      // Nothing is said of repeats until the hold insists on it.
+      if (!(j.refused ?? '').includes('not all claims hold')) return { kind: 'approve' };
+      refused.add(q.name);
+      return { kind: 'approve', mayRepeat: { audit: 1_000 } };
+    },
+  });
+  assert.equal(t.outcome, 'rolled-back');
+  assert.deepEqual([...refused], ['back orders/approve the cut back', 'back enriched/approve the cut back'], t.journal.audit.slice(-60).join('\n'));
+});

@@ -50,7 +50,7 @@ export async function believed(base: string, r: Request, p: Patience, h: Habits)
     p.before?.();
     const readiness = await askReadiness(base, { ...p, timeoutMs: Math.max(1, Math.min(healthMs, endMs - Date.now())) });
     const restMs = endMs - Date.now();
-    if (readiness === 'unknown') await pause(Math.max(0, Math.min(h.twiceMs, restMs - 1)), p.signal);
+    if (readiness === 'unknown') await pause(Math.max(0, Math.min(h.twiceMs, restMs / 2)), p.signal);
     if (readiness !== 'starting') return settled(base, r, { ...p, timeoutMs: Math.max(1, endMs - Date.now()) }, h);
     if (restMs <= waitMs) throw new Failure('Unreachable', `Connect at ${base} could not ${r.what}: it is starting and does not know its connectors yet.`);
     await pause(waitMs, p.signal);
@@ -58,12 +58,15 @@ export async function believed(base: string, r: Request, p: Patience, h: Habits)
 }
 
 type Readiness = 'ready' | 'starting' | 'unknown';
-/** `unknown`: a worker without a health endpoint, or behind something that does not let it through. */
+const healthShape = z.object({ status: z.string() });
+/** `unknown`: a worker without a health endpoint (before 3.9), or behind something that does not let it through. */
 async function askReadiness(base: string, p: Patience): Promise<Readiness> {
   const health: Request = { method: 'GET', path: '/health', what: 'say whether it is ready' };
   try {
     const answer = await once(base, health, p);
-    return answer.status < 400 ? 'ready' : answer.status < 500 ? 'unknown' : 'starting';
+    if (answer.status < 400) return 'ready';
+    // An error that is not Connect's own says nothing of it.
+    return answer.status >= 500 && (healthShape.safeParse(answer.body).success || isConnects(answer)) ? 'starting' : 'unknown';
   } catch (e) {
     if (e instanceof Failure && e.type === 'Unreachable') return 'starting';
     throw e;

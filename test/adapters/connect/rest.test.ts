@@ -92,6 +92,10 @@ describe('Connect over REST', () => {
     play = (r, turn) => (r.url === '/health' || turn === 0 ? error(404, 'HTTP 404 Not Found') : [204, null]);
     assert.equal(await hasty().stop('m', { timeoutMs: 5_000 }), 'accepted');
     assert.equal(turns, 3);
+    // Something in between that does not let the question through says nothing of the worker; and who has little time left asks sooner.
+    play = (r) => (r.url === '/health' ? [502, null] : error(404, 'Connector m not found'));
+    assert.equal(await hasty().stop('m', { timeoutMs: 5_000 }), 'absent');
+    assert.equal(await rest.stop('m', { timeoutMs: 1_500 }), 'absent');
   });
   it('404 without the words of Connect is waited out; the catalog is to blame only when that was longer than any start', async () => {
     play = () => [404, null];

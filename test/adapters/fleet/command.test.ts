@@ -90,7 +90,7 @@ test('fleet command: a program that hangs is killed with its children, and write
   await assert.rejects(stat(file));
 });
 
-test('fleet command: the budget is the shorter limit and says so', async () => {
+test('fleet command: the budget is the shorter limit and says so', { timeout: 20_000 }, async () => {
   await failing(fleet({ stop: node('setInterval(() => 0, 1e3)') }, 60_000).stop('shop', untilIn(400)), 'BudgetExceeded');
 });
 

@@ -90,7 +90,7 @@ test('fleet webhook: a stop that leaves processes, whose fleet then falls silent
   assert.match(e.message, /two will not go; asked again it did not answer in time/);
 });
 
-test('fleet webhook: a server that never answers costs the budget and not the timeout', async () => {
+test('fleet webhook: a server that never answers costs the budget and not the timeout', { timeout: 20_000 }, async () => {
   await using server = await serving(() => undefined);
   await failing(fleet(server.url, { timeoutMs: 60_000 }).stop('shop', untilIn(300)), 'BudgetExceeded');
 });

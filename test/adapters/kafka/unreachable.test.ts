@@ -33,7 +33,7 @@ test('a closed port is unreachable, naming cluster and address', async () => {
   await cluster.close();
 });
 
-test('a broker that never answers holds a write no longer than the budget', async () => {
+test('a broker that never answers holds a write no longer than the budget', { timeout: 20_000 }, async () => {
   const broker = await silentBroker();
   const cluster = openCluster('old', { bootstrap: [broker.address] });
   const position = { topic: 'orders', partition: 0, offset: 1n, metadata: '' };
