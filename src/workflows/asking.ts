@@ -107,9 +107,10 @@ function again(run: Run, q: Question, d: Decision): void {
 /** An outage that undid itself may be tried again hours later: what was confirmed before it is confirmed again. */
 function lookAgain(run: Run): void {
   const { j, units } = run;
-  const unit = run.unit();
   // What a terminated workflow left in the middle of an outage is looked after where it stood.
-  if (unit.step.kind !== 'outage' || j.opening === unit.name || j.recovering) return;
+  if (j.recovering || run.at === null) return;
+  const unit = run.unit();
+  if (unit.step.kind !== 'outage' || j.opening === unit.name) return;
   const holdsNoMore = ({ step }: Unit): boolean => step.kind === 'observe' || (step.kind === 'change' && step.ages === true);
   let first = units.findIndex((u) => u.name === unit.name);
   for (let before = units[first - 1]; before?.phase === unit.phase && holdsNoMore(before); before = units[first - 1]) first--;
