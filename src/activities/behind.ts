@@ -2,10 +2,10 @@
 import { otherSide, type Side } from '../domain/authority.ts';
 import { Failure } from '../domain/failures.ts';
 import { tpKey, type LogEnds, type Ports } from '../domain/ports.ts';
-import { standingMark, type Mark } from './cut.ts';
+import type { Mark } from './cut.ts';
 import { unreadOf } from './drained.ts';
 import type { LedgerBook } from './ledger.ts';
-import { keptPlaces } from './remainder.ts';
+import { historyOf, keptPlaces } from './remainder.ts';
 import { clusterOf, list, nameOf, setsOf, topicsOf, unique } from './outside.ts';
 import type { Placed, Places } from './translating.ts';
 import type { Ask } from './work.ts';
@@ -20,10 +20,10 @@ interface OfGroups extends Ask { readonly groups: readonly string[]; readonly to
 export async function behindAll(ports: Ports, record: LedgerBook, x: OfGroups): Promise<Places> {
   const all = unique(x.groups.flatMap((g) => topicsOf(x.m, g))).filter((t) => x.topics?.includes(t) ?? true);
   const ends = await clusterOf(ports, x.m, x.to).ends(all);
-  const marks = await Promise.all(setsOf(x.m, all).map(async (set) => ({ set, mark: await standingMark(record, { ...x, set }) })));
-  for (const { set, mark } of marks) await requireRead(ports, x, { topics: set.topics.filter((t) => all.includes(t)), mark, ends });
-  const kept = await keptPlaces(ports, record, { ...x, topics: all }, ends);
-  const markOf = (topic: string): Mark | null => marks.find((m) => m.set.topics.includes(topic))?.mark ?? null;
+  const history = await historyOf(record, { ...x, topics: all });
+  const markOf = (topic: string): Mark | null => history.get(topic)?.at(-1) ?? null;
+  for (const set of setsOf(x.m, all)) await requireRead(ports, x, { topics: set.topics.filter((t) => all.includes(t)), mark: markOf(set.topics[0] ?? ''), ends });
+  const kept = await keptPlaces(ports, { ...x, topics: all }, { ends, history });
   return new Map(x.groups.map((group) => [group, ends.filter((e) => topicsOf(x.m, group).includes(e.topic)).map((e): Placed => {
     const place = kept.get(group)?.find((p) => tpKey(p) === tpKey(e));
     if (place !== undefined) return place;

@@ -19,8 +19,9 @@ interface OfGroups extends Ask { readonly groups: readonly string[]; readonly to
 /** Between these offsets of a partition stands what was carried there from the other side; `to` null: up to its end. */
 interface Carried { readonly from: bigint; readonly to: bigint | null }
 
-/** Cuts of each set that left a log uncopied, and those that came back to it, the oldest first. */
-async function historyOf(record: LedgerBook, x: OfGroups): Promise<ReadonlyMap<string, readonly Mark[]>> {
+/** By topic: the cuts that stand, the oldest first. */
+export type History = ReadonlyMap<string, readonly Mark[]>;
+export async function historyOf(record: LedgerBook, x: Ask & { readonly topics: readonly string[] }): Promise<History> {
   const sets = setsOf(x.m, x.topics);
   const marks = await Promise.all(sets.map((set) => standingMarks(record, { ...x, set })));
   return new Map(sets.flatMap((set, i) => set.topics.map((topic) => [topic, (marks[i] ?? []).toSorted((a, b) => a.epoch - b.epoch)] as const)));
@@ -29,7 +30,7 @@ const leaves = (mark: Mark, on: Side): boolean => mark.to !== on && mark.mirror 
 const hwAt = (mark: Mark, on: Side, key: string): bigint | null => { const end = mark.ends[on][key]; return end === undefined ? null : BigInt(end.hw); };
 
 /** What these groups have not read of what is on that side only, by partition; a log that was never left counts for nothing. */
-async function remainderOf(ports: Ports, x: OfGroups, history: ReadonlyMap<string, readonly Mark[]>): Promise<readonly Unread[]> {
+async function remainderOf(ports: Ports, x: OfGroups, history: History): Promise<readonly Unread[]> {
   const until = new Map([...history.values()].flatMap((marks) => { const last = marks.findLast((m) => leaves(m, x.on)); return last === undefined ? [] : Object.entries(last.ends[x.on]).map(([key, end]) => [key, BigInt(end.lso)] as const); }));
   const left = await unreadOf(ports, { m: x.m, groups: x.groups, topics: x.topics, on: x.on, until });
   return left.filter((u) => u.atMost > 0n && until.has(u.key));
@@ -42,19 +43,19 @@ function carried(marks: readonly Mark[], on: Side, key: string): readonly Carrie
   });
 }
 
+const byHand = 'Do not start a set there by hand: it would read on into what was carried behind its place.';
 /**
  * Places of the partitions that are not drained: where the group is. Throws `NotExact` for a group without a consent, and for
  * one that would read more records again than it has; they are counted one by one.
  */
-export async function keptPlaces(ports: Ports, record: LedgerBook, x: Ask & { readonly groups: readonly string[]; readonly topics: readonly string[]; readonly to: Side }, ends: readonly LogEnds[]): Promise<ReadonlyMap<string, readonly Placed[]>> {
+export async function keptPlaces(ports: Ports, x: Ask & { readonly groups: readonly string[]; readonly topics: readonly string[]; readonly to: Side }, { ends, history }: { readonly ends: readonly LogEnds[]; readonly history: History }): Promise<ReadonlyMap<string, readonly Placed[]>> {
   const on = x.to;
-  const history = await historyOf(record, { ...x, on });
   const left = await remainderOf(ports, { ...x, on }, history);
   if (left.length === 0) return new Map();
   const mostOf = (group: string): number => x.c.mayRepeat?.[group] ?? -1;
   const none = left.filter((u) => mostOf(u.group) < 0);
   if (none.length > 0) throw new Failure('NotExact', `${list(none.map((u) => `${u.group} has at most ${grouped(u.atMost)} unread in ${u.key}`), 5)} on cluster ${nameOf(x.m, on)}, and they are nowhere else; behind all of it they would never be read. Nothing was written.`,
-    'Let the set that reads there drain it; or accept that it reads again what was carried behind: "mayRepeat" with retry.');
+    `Accept that it reads again what was carried behind: "mayRepeat" with retry. ${byHand}`);
   const cluster = clusterOf(ports, x.m, on);
   const spans = left.flatMap((u) => {
     const end = ends.find((e) => tpKey(e) === u.key);
@@ -64,7 +65,7 @@ export async function keptPlaces(ports: Ports, record: LedgerBook, x: Ask & { re
   const counted = await withAborted(cluster, x.m, spans, await countAll(cluster, spans, mostOf));
   const sums = summed(unique(left.map((u) => u.group)), counted);
   const over = [...sums].filter(([group, n]) => n > mostOf(group)).map(([group]) => group);
-  if (over.length > 0) throw new Failure('NotExact', `${over.map((group) => `Group ${group} keeps its place on cluster ${cluster.name} and would read more than the ${count(mostOf(group), 'record')} again that were consented to`).join('; ')}; nothing was written.`, 'Retry with a higher "mayRepeat". Do not start a set there by hand: it would read on into what was carried behind its place.');
+  if (over.length > 0) throw new Failure('NotExact', `${over.map((group) => `Group ${group} keeps its place on cluster ${cluster.name} and would read more than the ${count(mostOf(group), 'record')} again that were consented to`).join('; ')}; nothing was written.`, `Retry with a higher "mayRepeat". ${byHand}`);
   const committed = await cluster.committed(unique(left.map((u) => u.group)));
   return new Map([...sums.keys()].map((group) => [group, left.filter((u) => u.group === group).flatMap((u): readonly Placed[] => {
     const end = ends.find((e) => tpKey(e) === u.key);
@@ -80,6 +81,7 @@ export async function keptPlaces(ports: Ports, record: LedgerBook, x: Ask & { re
 async function withAborted(cluster: Cluster, m: Migration, spans: readonly Span[], counted: ReadonlyMap<Span, number>): Promise<ReadonlyMap<Span, number>> {
   const seers = new Set(readingsOf(m.applications).filter((r) => r.isolation === 'read_uncommitted').map((r) => r.group));
   const seen = spans.filter((s) => seers.has(s.group) && s.from < s.to);
+  if (seen.length === 0) return counted;
   const aborted = await cluster.records.aborted(seen.map(({ end, from, to }) => ({ topic: end.topic, partition: end.partition, from, to })));
   return new Map([...counted].map(([s, n]) => [s, !seen.includes(s) ? n : (aborted.get(tpKey(s.end)) ?? []).reduce((sum, b) => (b.firstOffset >= s.from && b.firstOffset < s.to ? sum + b.records : sum), n)]));
 }

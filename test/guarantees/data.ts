@@ -51,13 +51,17 @@ export async function read(): Promise<Data> {
   }
 }
 
+/** What is said of a program names it with its folder, which is of one machine only. */
+const folders = /(?<=^|[\s("'])\/(?:[\w.@-]+\/)+/g;
+const withoutFolders = <T>(x: T): T => JSON.parse(JSON.stringify(x, (_key, v: unknown) => (typeof v === 'string' ? v.replace(folders, '') : v))) as T;
+
 /** A row that ran again takes the place of what was known of it, unless nothing came of it this time. */
 export function withRow(data: Data, { row, played, why }: Ended, about: Circumstances): Data {
   const name = rowName(row);
   const before = data.rows.find((k) => rowName(k) === name);
   if (played === null && before?.played) return data;
   const order = new Map(allRows.map((r, i) => [rowName(r), i]));
-  const rows = [...data.rows.filter((k) => k !== before), { ...row, ...about, played, why }].filter((k) => order.has(rowName(k)));
+  const rows = [...data.rows.filter((k) => k !== before), withoutFolders({ ...row, ...about, played, why })].filter((k) => order.has(rowName(k)));
   return { ...data, rows: rows.sort((a, b) => (order.get(rowName(a)) ?? 0) - (order.get(rowName(b)) ?? 0)) };
 }
 export const withAlone = (data: Data, { name, tally }: Alone, about: Circumstances): Data =>

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { faultNames } from './faults.ts';
+import { withRow } from './data.ts';
 import { enoughControls, faultsOf, promisedBy, verdictOf } from './judge.ts';
 import { allPlaces, demoMigration, journeyOf, placesUpToHold, plainStep, turningPoint } from './places.ts';
 import { allRows, chanceOf, chosen, noFault, noStep, rowName, sample, schemeNames, spread, stepsOf, ways, type Row } from './rows.ts';
@@ -87,4 +88,12 @@ test('repeats count against a row only above what the fault does alone; losses, 
   assert.deepEqual(faultsOf({ tally: { ...tally, lost: 1, duplicated: 9, reordered: 2 }, misplaced: [] }, control, { loss: 'counted', repeats: 'counted', order: 'measured' }), [], 'not promised');
   assert.deepEqual([verdictOf(row, well, null), verdictOf(row, null, null), verdictOf(row, repeated, control), verdictOf(row, repeated, { ...control, runs: enoughControls })], ['passed', 'unknown', 'open', 'failed']);
   assert.equal(verdictOf({ ...row, fault: noFault }, { ...repeated, struck: noFault }, null), 'failed', 'nothing struck, so nothing else is to blame');
+});
+
+test('of what is kept no folder of the machine is part: a program is called by its name, everything else stays', () => {
+  const about = { ranAt: '2026-11-22T00:00:00Z', commit: 'abc', code: 'def', seed: 1, ordersPerSecond: 1, machineLoad: 1, machine: '2 cores' };
+  const said = (text: string): string | undefined => withRow({ rows: [], alone: [] }, { row, played: { ...well, retried: [text] }, why: '' }, about).rows[0]?.played?.retried[0];
+  assert.equal(said('the stop command of fleet billing (/some/where/.bin/node) did not end'), 'the stop command of fleet billing (node) did not end');
+  assert.equal(said('/opt/fleet/switch failed'), 'switch failed');
+  for (const text of ['cut orders/outage failed: orders/0 of http://127.0.0.1:8080/a/b', 'lost/duplicated/reordered 0/0/0']) assert.equal(said(text), text);
 });
