@@ -15,7 +15,6 @@ import type { FleetConfig } from '../../src/domain/catalog.ts';
 import type { Migration } from '../../src/domain/migration.ts';
 import type { SchemeName } from '../../src/workflows/schemes/schemes.ts';
 import { withAdmin, users } from '../../stack/access.ts';
-import type { Part } from '../../stack/part.ts';
 import { startStack, type Stack } from '../../stack/stack.ts';
 import { Gate } from './gate.ts';
 import { demoMigration } from './places.ts';
@@ -74,10 +73,36 @@ function deeply<T>(value: T, rename: (text: string) => string): T {
   return within(value) as T;
 }
 
-/** `second`: with a second (green) set of every application and a switch for traffic. */
-export async function openCast(house: House, resources: AsyncDisposableStack, { second }: { readonly second: boolean } = { second: false }): Promise<Cast> {
+/** What one migration moves: applications with topics, groups and books of their own. */
+interface Ensemble extends Pick<Cast, 'named' | 'supervisor' | 'accounts' | 'input'> {
+  readonly row: string;
+  readonly folder: string;
+  readonly books: Books;
+  readonly fleets: Readonly<Record<string, FleetConfig>>;
+  readonly hooks: SecondSet['hooks'];
+}
+
+/** `second`: with a second (green) set of every application and a switch for traffic; at most one of them, a catalog names its switch once. */
+export async function openCasts(house: House, resources: AsyncDisposableStack, wanted: readonly { readonly second: boolean }[]): Promise<readonly Cast[]> {
   const { stack, client } = house;
-  const row = `r${++house.opened.casts}`;
+  const all = await Promise.all(wanted.map(({ second }) => gather(house, resources, second)));
+  const gates = join(stack.folder, `gates-${house.opened.casts}`);
+  const casts = all.map((e) => ({ ...e, gate: new Gate(join(gates, e.row)) }));
+  stack.writeCatalog({ fleets: Object.assign({}, ...all.map((e) => e.fleets)), hooks: Object.assign({}, ...all.map((e) => e.hooks)), taskQueue });
+  const worker = await stack.startWorker({ entry: join(import.meta.dirname, 'gate-worker.ts'), env: { CUTOVER_GATE: gates } });
+  resources.defer(() => worker.stop());
+  await Promise.all(casts.map(flowing));
+  return casts.map((e) => ({ ...e, stage: { stack, folder: e.folder, supervisor: e.supervisor, books: e.books, client, taskQueue, worker } }));
+}
+
+export async function openCast(house: House, resources: AsyncDisposableStack): Promise<Cast> {
+  const [cast] = await openCasts(house, resources, [{ second: false }]);
+  if (cast === undefined) throw new Error('nobody came');
+  return cast;
+}
+
+async function gather({ stack, opened }: House, resources: AsyncDisposableStack, second: boolean): Promise<Ensemble> {
+  const row = `r${++opened.casts}`;
   const named = renaming(row);
   const folder = join(stack.folder, row);
   const journals = join(folder, 'journal');
@@ -90,21 +115,19 @@ export async function openCast(house: House, resources: AsyncDisposableStack, { 
   const keepToken = (name: string, token: string): string => tokenFile(folder, name, token);
   const green = second ? await secondSet(choices, { resources, keepToken }) : null;
   const first = green?.first ?? resources.use(new Supervisor(choices));
-  const supervisor = green?.both ?? first;
-  const gate = new Gate(join(folder, 'gate'));
-  const fleetsOf = { ...renamed(fleets(await first.listen(), keepToken('fleet-token', first.token)), named), ...green?.fleets };
-  const worker = await startWorker({ stack, fleets: fleetsOf, hooks: green?.hooks ?? {}, gate });
-  resources.defer(() => worker.stop());
-  for (const name of applications) await supervisor.start(named(name), 'source');
-  await Promise.all(applications.map((name) => supervisor.ready(named(name))));
-  const books = new Books(journals);
-  await until('the first orders flow', 30_000, async () => { await books.refresh(); return books.acknowledged(named('orders')) >= ratePerSecond; });
   return {
-    stage: { stack, folder, supervisor, books, client, taskQueue, worker }, gate, named, supervisor,
+    row, folder, named, supervisor: green?.both ?? first, books: new Books(journals), hooks: green?.hooks ?? {},
+    fleets: { ...renamed(fleets(await first.listen(), keepToken('fleet-token', first.token)), named), ...green?.fleets },
     // What the enricher made of the orders is measured by the orders: a transaction whose end a kill hid from it counts as well.
     accounts: new Accounts(journals, duties.filter((d) => d.group !== 'enricher').map((d) => ({ group: named(d.group), topic: named(d.topic), measuredBy: named('orders') }))),
     input: (scheme) => deeply(demoMigration(scheme), named),
   };
+}
+
+async function flowing({ supervisor, named, books }: Ensemble): Promise<void> {
+  for (const name of applications) await supervisor.start(named(name), 'source');
+  await Promise.all(applications.map((name) => supervisor.ready(named(name))));
+  await until('the first orders flow', 30_000, async () => { await books.refresh(); return books.acknowledged(named('orders')) >= ratePerSecond; });
 }
 
 const credentials = (stack: Stack) => (application: string, side: Side): Readonly<Record<string, string>> => {
@@ -121,8 +144,3 @@ const createTopics = ({ source }: Stack, named: (word: string) => string): Promi
 
 const renamed = (all: Readonly<Record<string, FleetConfig>>, named: (word: string) => string): Readonly<Record<string, FleetConfig>> =>
   Object.fromEntries(Object.entries(all).map(([name, fleet]) => [named(name), fleet]));
-
-async function startWorker(x: { readonly stack: Stack; readonly fleets: Readonly<Record<string, FleetConfig>>; readonly hooks: SecondSet['hooks']; readonly gate: Gate }): Promise<Part> {
-  x.stack.writeCatalog({ fleets: x.fleets, hooks: x.hooks, taskQueue });
-  return x.stack.startWorker({ entry: join(import.meta.dirname, 'gate-worker.ts'), env: { CUTOVER_GATE: x.gate.folder } });
-}

@@ -1,31 +1,46 @@
 /**
- * Cutover's worker with a gate: the call that `awaited` in the folder `CUTOVER_GATE` describes is announced there by `met-…`, and
- * held at its very beginning until there is a file `go-…`, or the time of a hold has passed. Every other call goes straight through.
+ * Cutover's worker with gates: a call that an `awaited-…` in a folder below `CUTOVER_GATE` describes is announced there by `met-…`,
+ * and held at its very beginning until there is a file `go-…`, or the time of a hold has passed. Every other call goes straight through.
  */
-import { existsSync, readFileSync, renameSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Work } from '../../src/activities/work.ts';
 import { runWorker } from '../../src/worker/worker.ts';
 import { longestHoldMs, type Told } from './gate.ts';
 
-const folder = process.env['CUTOVER_GATE'] ?? '';
-const file = join(folder, 'awaited');
+const root = process.env['CUTOVER_GATE'] ?? '';
 
 interface Call { readonly c?: { readonly key?: string; readonly mode?: string }; readonly entries?: readonly { readonly value: string }[] }
+interface Met { readonly folder: string; readonly id: string; readonly index: number }
 
-interface Met { readonly id: number; readonly index: number }
-/** A pre-image is read under the same key, before the step begins. */
-function awaitedBy(activity: string, x: Call): Met | null {
-  if (x.c === undefined || x.c.mode === 'undo' || activity.startsWith('capture') || !existsSync(file)) return null;
-  const { calls, id } = JSON.parse(readFileSync(file, 'utf8')) as Told;
-  const index = calls.findIndex((c) => (c.activity === 'remember' ? activity === 'remember' && (x.entries ?? []).some((e) => e.value.includes(c.includes))
-    : x.c?.mode === c.mode && (x.c.key ?? '').includes(c.includes)));
-  return index < 0 ? null : { id, index };
+/** `null` where a wish was taken back in between: it is nobody's any more. */
+function ifThere<T>(of: () => T): T | null {
+  try {
+    return of();
+  } catch (e) {
+    if ((e as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw e;
+  }
 }
 
-async function hold({ id, index }: Met): Promise<void> {
-  renameSync(file, join(folder, `met-${id}-${index}`));
+/** Which wish this call is; a pre-image is read under the same key, before the step begins. */
+function awaitedBy(activity: string, x: Call): Met | null {
+  if (x.c === undefined || x.c.mode === 'undo' || activity.startsWith('capture')) return null;
+  for (const folder of readdirSync(root).map((name) => join(root, name))) for (const name of readdirSync(folder)) {
+    const [, id] = /^awaited-(\d+)$/.exec(name) ?? [];
+    const told = id === undefined ? null : ifThere(() => JSON.parse(readFileSync(join(folder, name), 'utf8')) as Told);
+    const index = told === null ? -1 : indexIn(told, activity, x);
+    if (id !== undefined && index >= 0) return { folder, id, index };
+  }
+  return null;
+}
+const indexIn = ({ run, calls }: Told, activity: string, { c, entries = [] }: Call): number => ((c?.key ?? '').startsWith(`${run}/`)
+  ? calls.findIndex((a) => (a.activity === 'remember' ? activity === 'remember' && entries.some((e) => e.value.includes(a.includes)) : c?.mode === a.mode && (c.key ?? '').includes(a.includes)))
+  : -1);
+
+async function hold({ folder, id, index }: Met): Promise<void> {
+  if (ifThere(() => { renameSync(join(folder, `awaited-${id}`), join(folder, `met-${id}-${index}`)); return id; }) === null) return;
   console.log('gate: met');
   for (const end = Date.now() + longestHoldMs; !existsSync(join(folder, `go-${id}`)) && Date.now() < end;) await sleep(2);
 }

@@ -1,24 +1,30 @@
-/** The other side of the worker's gate: says which calls are awaited, sees the first of them begin, and lets it go. */
+/** The other side of the worker's gate, for one migration: says which of its calls are awaited, sees the first of them begin, and lets it go. */
 import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Awaited } from './places.ts';
 
 /** Below the heartbeat timeout of an outage, so that a hold alone fails nothing. */
 export const longestHoldMs = 1_000;
-/** As it is written for the worker; `id`: one strike, at whichever of these calls comes first. */
-export interface Told { readonly calls: readonly Awaited[]; readonly id: number }
+/** As it is written for the worker, in a file that bears the id of the wish. `run`: which migration's, by its first run. */
+export interface Told { readonly run: string; readonly calls: readonly Awaited[] }
+const lookEveryMs = 10;
 
 export class Gate {
   readonly folder: string;
+  #run = '';
   #id = 0;
   constructor(folder: string) {
     this.folder = folder;
     mkdirSync(folder, { recursive: true });
   }
+  /** Whose calls these are; before it was said none is held. */
+  of(run: string): void { this.#run = run; }
+
   await(calls: readonly Awaited[]): void {
+    this.open();
     this.#id++;
-    const file = join(this.folder, 'awaited');
-    writeFileSync(`${file}.new`, JSON.stringify({ calls, id: this.#id } satisfies Told));
+    const file = join(this.folder, `awaited-${this.#id}`);
+    writeFileSync(`${file}.new`, JSON.stringify({ run: this.#run, calls } satisfies Told));
     renameSync(`${file}.new`, file);
   }
   /** Which of the calls; `null`: `over` said so first. */
@@ -28,14 +34,15 @@ export class Gate {
       const file = readdirSync(this.folder).find((name) => name.startsWith(prefix));
       if (file !== undefined) return Number(file.slice(prefix.length));
       if (over()) return null;
-      await new Promise((r) => setTimeout(r, 2));
+      await new Promise((r) => setTimeout(r, lookEveryMs));
     }
   }
   go(): void {
     writeFileSync(join(this.folder, `go-${this.#id}`), '');
   }
-  /** Nothing is awaited any more. */
+  /** Nothing is awaited any more, and nobody held. */
   open(): void {
-    rmSync(join(this.folder, 'awaited'), { force: true });
+    rmSync(join(this.folder, `awaited-${this.#id}`), { force: true });
+    this.go();
   }
 }

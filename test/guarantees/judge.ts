@@ -14,7 +14,7 @@ export interface Control extends Counts { readonly runs: number; readonly writeO
 export type Verdict = 'passed' | 'failed' | 'open' | 'unknown';
 
 export const controlOf = (row: Pick<Row, 'fault'>, played: Pick<Played, 'struck'>): string | null =>
-  (row.fault === noFault || played.struck === noFault ? null : aloneName(row.fault, played.struck));
+  (row.fault === noFault || played.struck === noFault || played.struck === 'nobody' ? null : aloneName(row.fault, played.struck));
 
 /** What a scheme does not promise is measured, and counts against no row. */
 export type Promised = Pick<Offer, 'loss' | 'repeats' | 'order'>;

@@ -19,6 +19,7 @@ const usage = `npm run guarantees [-- options]      all rows, or those that all 
   --strikes N     faults one after the other between two holds (default 4): what all of them did not do none
                   did; where they did anything, each strikes by itself
   --stacks N      stacks at work side by side, each with its part of the rows (default 1)
+  --migrations N  migrations side by side on each stack; a strike is at a step of each of them (default 1)
   --again         also what ran with this very code; without it such rows are left out
   --fill          leaves out what ran with any code
   --alone N       the faults alone until each ran N times, instead of rows
@@ -27,13 +28,13 @@ const usage = `npm run guarantees [-- options]      all rows, or those that all 
 
 const text = { type: 'string' } as const;
 const flag = { type: 'boolean', default: false } as const;
-const { values } = parseArgs({ options: { scheme: text, way: text, step: text, fault: text, sample: text, seed: text, minutes: text, strikes: text, stacks: text, alone: text, again: flag, fill: flag, list: flag, dry: flag, help: flag } });
+const { values } = parseArgs({ options: { scheme: text, way: text, step: text, fault: text, sample: text, seed: text, minutes: text, strikes: text, stacks: text, migrations: text, alone: text, again: flag, fill: flag, list: flag, dry: flag, help: flag } });
 
 function oneOf(name: 'scheme' | 'way' | 'step' | 'fault', known: readonly string[]): void {
   const value = values[name];
   if (value !== undefined && !known.includes(value)) throw new Error(`--${name} is ${value}; wanted one of ${known.join(', ')}.`);
 }
-function whole(name: 'sample' | 'seed' | 'minutes' | 'strikes' | 'stacks' | 'alone', otherwise: number): number {
+function whole(name: 'sample' | 'seed' | 'minutes' | 'strikes' | 'stacks' | 'migrations' | 'alone', otherwise: number): number {
   const n = Number(values[name] ?? otherwise);
   if (!Number.isSafeInteger(n) || n < 0) throw new Error(`--${name} is ${values[name] ?? ''}; wanted a whole number.`);
   return n;
@@ -63,7 +64,7 @@ async function run(): Promise<void> {
   // One after the other: rows of several stacks may end together.
   const keep = (next: typeof data): Promise<void> => { data = next; return (written = written.then(() => (values.dry ? undefined : write(data)))); };
   await measure({
-    rows, seed, strikes: Math.max(1, whole('strikes', 4)), stacks: Math.max(1, whole('stacks', 1)), data: () => data, keep, say: (said) => { console.log(said); }, line: (e) => line(e, data),
+    rows, seed, strikes: Math.max(1, whole('strikes', 4)), stacks: Math.max(1, whole('stacks', 1)), migrations: Math.max(1, whole('migrations', 1)), data: () => data, keep, say: (said) => { console.log(said); }, line: (e) => line(e, data),
     untilMs: Date.now() + whole('minutes', 24 * 60) * 60_000, skip: values.again ? 'none' : values.fill ? 'any code' : 'this code',
     alone: values.alone === undefined ? null : { runs: whole('alone', 0), names: [...new Set(faultNames.flatMap((f) => (f.endsWith('application') ? (['billing', 'audit', 'enricher', 'shop'] as const).map((a) => aloneName(f, a)) : [aloneName(f, f.endsWith('broker') ? 'source broker' : 'worker').replace(/worker$/, f.slice(f.indexOf(' ') + 1))])))] },
   });

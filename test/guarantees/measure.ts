@@ -4,7 +4,7 @@ import { openHouse, type House } from './cast.ts';
 import { circumstances, codeHash, controlFrom, withAlone, withRow, type Data } from './data.ts';
 import { controlOf, enoughControls, verdictOf } from './judge.ts';
 import { rowName, type Row } from './rows.ts';
-import { series, type Ended } from './series.ts';
+import { series, type Ended, type Part } from './series.ts';
 
 export interface Choices {
   readonly rows: readonly Row[];
@@ -14,6 +14,8 @@ export interface Choices {
   readonly strikes: number;
   /** Stacks at work side by side, each with its part of the rows. */
   readonly stacks: number;
+  /** Migrations side by side on each of them, struck at once. */
+  readonly migrations: number;
   /** Which of those that ran before are left out. */
   readonly skip: 'none' | 'this code' | 'any code';
   /** The faults alone, so many times each, instead of rows. */
@@ -47,22 +49,18 @@ export async function measure(x: Choices): Promise<void> {
   if ((verdicts.get('failed')?.length ?? 0) > 0) process.exitCode = 1;
 }
 
-/** On a stack of its own, series after series: the scheme with rows left that had the fewest. */
+/** On a stack of its own, series after series. */
 async function runRows(x: Choices, rows: readonly Row[]): Promise<void> {
   const about = circumstances(x.seed);
   const left = new Map(rows.map((r) => [rowName(r), r]));
   const startedMs = Date.now();
   const single = new Set<string>();
   let broken = 0;
-  const turns = new Map([...new Set(rows.map((r) => r.scheme))].map((scheme) => [scheme, 0]));
+  const turns = new Map<Row['scheme'], number>();
   await using houses = new Houses();
   while (left.size > 0 && Date.now() < x.untilMs && broken < mostBroken) {
-    const waiting = [...turns].filter(([scheme]) => [...left.values()].some((r) => r.scheme === scheme)).sort(([, a], [, b]) => a - b);
-    const [[scheme, turn] = [null, 0]] = waiting;
-    if (scheme === null) return;
-    turns.set(scheme, turn + 1);
-    // What is left of the time is shared out among those that had no more turns than this one.
-    const untilMs = Date.now() + (x.untilMs - Date.now()) / waiting.filter(([, had]) => had === turn).length;
+    const { parts, share } = castOf([...left.values()], turns, x.migrations);
+    for (const scheme of new Set(parts.map((p) => p.scheme))) turns.set(scheme, (turns.get(scheme) ?? 0) + 1);
     const ended = async (e: Ended): Promise<void> => {
       left.delete(rowName(e.row));
       await x.keep(withRow(x.data(), e, about()));
@@ -70,8 +68,8 @@ async function runRows(x: Choices, rows: readonly Row[]): Promise<void> {
       x.say(`${x.line(e)}\n  ${done} of ${rows.length} rows, ${eta(startedMs, done, left.size)}`);
     };
     try {
-      await series(await houses.open(), scheme, {
-        rows: [...left.values()].filter((r) => r.scheme === scheme), seed: x.seed, untilMs, most: rowsASeries, strikes: x.strikes, single, ended, say: x.say,
+      await series(await houses.open(), parts, {
+        seed: x.seed, untilMs: Date.now() + (x.untilMs - Date.now()) * share, most: rowsASeries, strikes: x.strikes, single, ended, say: x.say,
         closing: () => (Date.now() < x.untilMs ? 'roll back' : 'leave'),
       });
       broken = 0;
@@ -81,6 +79,28 @@ async function runRows(x: Choices, rows: readonly Row[]): Promise<void> {
       await houses.close();
     }
   }
+}
+
+/**
+ * Who plays next: the schemes with rows left that had the fewest turns, those with most rows first; where there are fewer schemes
+ * than places, one is played several times, each with its share of the rows. `share`: of the time that is left, for them.
+ */
+export function castOf(left: readonly Row[], turns: ReadonlyMap<Row['scheme'], number>, places: number): { readonly parts: readonly Part[]; readonly share: number } {
+  const of = Map.groupBy(left, (r) => r.scheme);
+  const had = (scheme: Row['scheme']): number => turns.get(scheme) ?? 0;
+  const size = (scheme: Row['scheme']): number => of.get(scheme)?.length ?? 0;
+  const waiting = [...of.keys()].sort((a, b) => had(a) - had(b) || size(b) - size(a));
+  const seats = waiting.slice(0, places);
+  const count = (scheme: Row['scheme']): number => seats.filter((s) => s === scheme).length;
+  while (seats.length < places) {
+    // A catalog names the switch of blueGreen once.
+    const [next] = waiting.filter((s) => s !== 'blueGreen' && size(s) > count(s)).sort((a, b) => size(b) / (count(b) + 1) - size(a) / (count(a) + 1));
+    if (next === undefined) break;
+    seats.push(next);
+  }
+  const fewest = had(seats[0] ?? 'blueGreen');
+  const parts = seats.map((scheme, i) => ({ scheme, rows: (of.get(scheme) ?? []).filter((_r, n) => n % count(scheme) === seats.slice(0, i).filter((s) => s === scheme).length) }));
+  return { parts, share: Math.min(1, places / waiting.filter((s) => had(s) === fewest).length) };
 }
 
 const eta = (startedMs: number, done: number, left: number): string => {

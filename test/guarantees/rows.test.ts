@@ -6,7 +6,8 @@ import { withRow } from './data.ts';
 import { enoughControls, faultsOf, promisedBy, verdictOf } from './judge.ts';
 import { allPlaces, demoMigration, journeyOf, placesUpToHold, plainStep, turningPoint } from './places.ts';
 import { allRows, chanceOf, chosen, noFault, noStep, rowName, sample, schemeNames, spread, stepsOf, ways, type Row } from './rows.ts';
-import { rowsTogether } from './stretch.ts';
+import { roundOf, rowsIn } from './company.ts';
+import { castOf } from './measure.ts';
 import type { Played } from './series.ts';
 
 const row = { scheme: 'stopRestartRepeat', way: 'back', step: 'mark the cut', fault: 'kill worker' } as const;
@@ -68,14 +69,37 @@ test('whenever the time is over, no fault was left out while another came twice'
 test('faults strike beside others, but applications, and those of which nobody could say what they did, by themselves', () => {
   const of = (fault: Row['fault'], step = 'stop'): Row => ({ scheme: 'stopRestartRepeat', way: 'forward', step, fault });
   const [a, b, c, d] = [of('kill worker'), of('pause Temporal', 'fence'), of('kill application'), of('kill target broker')];
-  const all = () => true;
-  assert.deepEqual(rowsTogether([a, b, c, d], new Set(), all), [a, b, d]);
-  assert.deepEqual(rowsTogether([c, a, b], new Set(), all), [c]);
-  assert.deepEqual(rowsTogether([a, b, d], new Set([rowName(a)]), all), [a]);
-  assert.deepEqual(rowsTogether([b, a, d], new Set([rowName(a)]), all), [b, d]);
-  assert.deepEqual(rowsTogether([a, b, d], new Set(), (r) => r.step === 'fence'), [b]);
   const plain: Row = { ...a, step: noStep, fault: noFault };
-  assert.deepEqual([rowsTogether([plain, a], new Set(), all), rowsTogether([a, plain], new Set(), all)], [[plain], [a]]);
+  const alone = (wishes: readonly Row[], single: readonly Row[] = []) => { const names = new Set(single.map(rowName)); return rowsIn(roundOf([wishes], names), 0, wishes, names); };
+  assert.deepEqual(alone([a, b, c, d]), [a, b, d]);
+  assert.deepEqual(alone([c, a, b]), [c]);
+  assert.deepEqual(alone([a, b, d], [a]), [a]);
+  assert.deepEqual(alone([b, a, d], [a]), [b, d]);
+  assert.deepEqual([alone([plain, a]), alone([a, plain]), alone([])], [[plain], [a], []]);
+});
+
+test('of several migrations on one stack all are struck by the same, or by nothing that concerns another', () => {
+  const of = (scheme: Row['scheme'], fault: Row['fault'], step = 'stop'): Row => ({ scheme, way: 'forward', step, fault });
+  const [one, app] = [of('blueGreen', 'kill worker'), of('blueGreen', 'kill application')];
+  const [other, twin, plain] = [of('dualConsume', 'pause worker', 'fence'), of('dualConsume', 'kill worker', 'open'), of('dualConsume', noFault, noStep)];
+  const play = (wishes: readonly (readonly Row[])[], single: readonly Row[] = []) => { const names = new Set(single.map(rowName)); const round = roundOf(wishes, names); return wishes.map((w, i) => rowsIn(round, i, w, names)); };
+  assert.deepEqual(play([[one, app], [other, twin]]), [[one], [other, twin]]);
+  assert.deepEqual(play([[app, one], [other, twin]]), [[app], []], 'an application is struck by itself');
+  assert.deepEqual(play([[one, app], [plain, other]]), [[], [plain]], 'without a fault there is none anywhere');
+  assert.deepEqual(play([[one, app], [other, twin]], [one]), [[one], [twin]], 'by itself, and others only by the same');
+  assert.deepEqual(roundOf([[other], [one]], new Set([rowName(one)])), { kind: 'one', leader: 1, fault: 'kill worker' });
+});
+
+test('who plays next: the fewest turns first, then the most rows; every row is somebody\'s, and the switch of blueGreen is there once', () => {
+  const rows = chosen({ way: 'forward', fault: 'kill worker' });
+  const first = castOf(rows, new Map([['producerFirst', 1]]), 3);
+  assert.equal(new Set(first.parts.map((p) => p.scheme)).size, 3);
+  assert.ok(!first.parts.some((p) => p.scheme === 'producerFirst'));
+  assert.equal(first.share, 3 / 6);
+  const alike = castOf(chosen({ scheme: 'dualConsume', fault: 'kill worker' }), new Map(), 3).parts;
+  assert.equal(alike.length, 3);
+  assert.deepEqual(new Set(alike.flatMap((p) => p.rows)), new Set(chosen({ scheme: 'dualConsume', fault: 'kill worker' })));
+  assert.equal(castOf(chosen({ scheme: 'blueGreen' }), new Map(), 3).parts.length, 1);
 });
 
 test('repeats count against a row only above what the fault does alone; losses, order and places always do', () => {

@@ -1,18 +1,20 @@
 /**
- * One migration under live traffic, there and back again and again on one stack. Between two holds faults strike at their
- * steps; before the next hold is answered what was struck is up again, and the books of the stretch are closed: its rows.
+ * Migrations under live traffic, there and back again and again on one stack. Between two holds faults strike at their steps, at
+ * those of all of them at once; before the next hold is answered what was struck is up again, and the books are closed: its rows.
  */
 import type { WorkflowHandle } from '@temporalio/client';
 import { ending } from '../../demo/ending.ts';
 import { workflowIdOf } from '../../src/domain/migration.ts';
 import type { OutageRecord, Progress, Question } from '../../src/domain/progress.ts';
 import { progressOf, surroundings } from '../scenarios/seen.ts';
-import { applications, openCast, type Cast, type House } from './cast.ts';
+import { applications, openCasts, type Cast, type House } from './cast.ts';
+import { Broken, Company, roundOf, rowsIn, type Round } from './company.ts';
 import type { Struck } from './faults.ts';
 import { recovered } from './health.ts';
-import { journeyOf, opens, placesUpToHold, turningPoint, type Journey, type Way } from './places.ts';
+import { journeyOf, opens, placesUpToHold, turningPoint, type Journey, type Place, type Way } from './places.ts';
 import { noFault, rowName, type Row } from './rows.ts';
-import { rowsTogether, Stretch } from './stretch.ts';
+import { Stretch } from './stretch.ts';
+import { Strikes } from './strikes.ts';
 import type { Tally } from './tally.ts';
 
 export interface Played {
@@ -22,6 +24,8 @@ export interface Played {
   readonly leadMs: number | null;
   /** Strikes of that stretch, this one among them: what is counted is of all of them, the outages are those of its own time. Absent: one. */
   readonly together?: number;
+  /** Other migrations on the same stack at that time. Absent: none. */
+  readonly beside?: number;
   readonly tally: Tally;
   readonly outages: readonly Pick<OutageRecord, 'name' | 'outcome' | 'addedMs' | 'why'>[];
   /** Where the operator was asked for help, and answered `retry`. */
@@ -34,71 +38,100 @@ export interface Played {
 }
 /** `played`: `null` where nothing is known of the row, and why. */
 export interface Ended { readonly row: Row; readonly played: Played | null; readonly why: string }
+/** Who plays: one migration, and the rows that are wanted of it. */
+export interface Part { readonly scheme: Row['scheme']; readonly rows: readonly Row[] }
 export interface Choices {
-  readonly rows: readonly Row[];
   readonly seed: number;
   /** No further strike from then on, once so many rows (default 0) were played. */
   readonly untilMs: number;
   readonly least?: number;
-  /** A new series, with new topics, behind so many rows: the journals are kept in memory. */
+  /** A new series, with new topics, behind so many rows of each migration: the journals are kept in memory. */
   readonly most: number;
   /** Strikes between two holds, one after the other. */
   readonly strikes: number;
   /** Names of rows that are struck by themselves; those are added of which nobody could say which did it. */
   readonly single: Set<string>;
-  /** What to do with the migration then: `leave` where the whole stack goes anyway. */
+  /** What to do with the migrations then: `leave` where the whole stack goes anyway. */
   readonly closing: () => 'roll back' | 'leave';
   readonly ended: (e: Ended) => Promise<void>;
   readonly say: (line: string) => void;
 }
+/** What those of a company have in common. */
+interface Common { readonly company: Company; readonly strikes: Strikes; told: number }
 /** A stretch from hold to hold, a pause of ten seconds and a retried outage in it. */
 const stretchWithinMs = 150_000;
 /** For applications to come up before a step is tried again. */
 const upWithinMs = 20_000;
 
 /** Rows that were not reached are not told of. Throws what ended the series early, after telling of the row it was at. */
-export async function series(house: House, scheme: Row['scheme'], x: Choices): Promise<void> {
+export async function series(house: House, parts: readonly Part[], x: Choices): Promise<void> {
   await using resources = new AsyncDisposableStack();
-  const cast = await openCast(house, resources, { second: scheme === 'blueGreen' });
-  const one = new Series(cast, scheme, x);
-  try {
-    await one.play();
-    if (x.closing() === 'roll back') await one.close();
-  } catch (e) {
-    await one.failed(e instanceof Error ? e : new Error(String(e)));
-    throw e;
-  }
+  const casts = await openCasts(house, resources, parts.map((p) => ({ second: p.scheme === 'blueGreen' })));
+  const common: Common = { company: new Company(parts.length), strikes: new Strikes(), told: 0 };
+  const all = parts.flatMap((part, i) => { const cast = casts[i]; return cast ? [new Series({ cast, part, member: i, common }, x)] : []; });
+  await together(all, common.company, (one) => one.play());
+  if (x.closing() === 'roll back') await together(all, common.company, (one) => one.close());
 }
 
+/** All of them to their end, or to where the first one failed. */
+async function together(all: readonly Series[], company: Company, what: (one: Series) => Promise<void>): Promise<void> {
+  const ends = await Promise.allSettled(all.map(async (one) => {
+    try {
+      await what(one);
+    } catch (e) {
+      const error = e instanceof Error ? e : new Error(String(e));
+      company.break(error);
+      await one.failed(error);
+      throw error;
+    }
+  }));
+  const failures = ends.flatMap((e) => (e.status === 'rejected' ? [e.reason as Error] : []));
+  const first = failures.find((e) => !(e instanceof Broken)) ?? failures[0];
+  if (first) throw first;
+}
+
+/** Up to the next hold; `wishes`: what could be played there, in the order of wish. */
+interface Next { readonly way: Way; readonly places: readonly Place[]; readonly wishes: readonly Row[] }
+interface Seat { readonly cast: Cast; readonly part: Part; readonly member: number; readonly common: Common }
 class Series {
   readonly #cast: Cast;
   readonly #scheme: Row['scheme'];
+  readonly #member: number;
+  readonly #common: Common;
   readonly #x: Choices;
   readonly #journey: Journey;
   readonly #left: Map<string, Row>;
+  /** How often somebody was to be struck at a step of a row, and nobody ran. */
+  readonly #missed = new Map<string, number>();
   #handle: WorkflowHandle | null = null;
   #stretch: Stretch | null = null;
   #fromMs = Date.now();
-  #told = 0;
   #done = false;
-  constructor(cast: Cast, scheme: Row['scheme'], x: Choices) {
+  constructor({ cast, part: { scheme, rows }, member, common }: Seat, x: Choices) {
     this.#cast = cast;
     this.#scheme = scheme;
+    this.#member = member;
+    this.#common = common;
     this.#x = x;
     this.#journey = journeyOf(scheme, cast.input(scheme));
-    this.#left = new Map(x.rows.map((r) => [rowName(r), r]));
+    this.#left = new Map(rows.map((r) => [rowName(r), r]));
   }
 
   get #handleOf(): WorkflowHandle {
     if (!this.#handle) throw new Error('the migration has not been started');
     return this.#handle;
   }
-  get #over(): boolean { return (Date.now() > this.#x.untilMs && this.#told >= (this.#x.least ?? 0)) || this.#told >= this.#x.most || this.#left.size === 0; }
+  get #over(): boolean {
+    const { told, company } = this.#common;
+    return (Date.now() > this.#x.untilMs && told >= (this.#x.least ?? 0)) || told >= this.#x.most * company.size;
+  }
 
   async play(): Promise<void> {
-    const { stage, input } = this.#cast;
+    const { stage, input, gate } = this.#cast;
     const migration = input(this.#scheme);
-    this.#handle = await stage.client.workflow.start(this.#scheme, { workflowId: workflowIdOf(migration), taskQueue: stage.taskQueue, args: [migration] });
+    const handle = await stage.client.workflow.start(this.#scheme, { workflowId: workflowIdOf(migration), taskQueue: stage.taskQueue, args: [migration] });
+    this.#handle = handle;
+    gate.of(handle.firstExecutionRunId);
     await this.#listen(async (p, q) => this.#answer(p, q), () => this.#done);
   }
 
@@ -122,6 +155,7 @@ class Series {
     let last = 'nothing was heard';
     while (!over()) {
       await new Promise((r) => setTimeout(r, 100));
+      this.#common.company.check();
       if (Date.now() - Math.max(heardMs, this.#stretch?.mendedMs ?? 0) > stretchWithinMs) throw new Error([`No hold within ${stretchWithinMs / 1_000} s; at the end: ${last}`, ...await surroundings(stage, this.#handleOf)].join('; '));
       try {
         const p = await progressOf(stage, this.#handleOf);
@@ -129,7 +163,7 @@ class Series {
         if (p.question === null) continue;
         if (await answer(p, p.question)) heardMs = Date.now();
       } catch (e) {
-        if (e instanceof Stuck) throw e;
+        if (e instanceof Stuck || e instanceof Broken) throw e;
         last = `${last} (${e instanceof Error ? e.message : String(e)})`.slice(0, 2_000);
       }
     }
@@ -138,9 +172,9 @@ class Series {
   /** The row under way is of no use; what Cutover says of it is told. */
   async failed(e: Error): Promise<void> {
     const s = this.#stretch;
-    s?.abandon();
-    const rows = s?.isPlain ? s.x.rows : s?.rows ?? [];
-    const [only] = rows.length === 1 ? rows : [];
+    s?.over();
+    const rows = e instanceof Broken ? [] : s?.isPlain ? s.x.rows : s?.rows ?? [];
+    const [only] = rows.length === 1 && (s?.struck ?? 0) <= 1 ? rows : [];
     if (only) await this.#x.ended({ row: only, played: null, why: [e.message, ...await this.#audit()].join('\n') });
     // Which of several it was nobody can say.
     else for (const row of rows) this.#x.single.add(rowName(row));
@@ -159,21 +193,32 @@ class Series {
       await this.#tell('retry', q);
       return false;
     }
-    const again = this.#stretch?.x.opensAt === q.name;
-    if (!again) {
-      await this.#close(p, q);
-      if (this.#over) { this.#done = true; return true; }
-      this.#begin(p, q);
+    if (this.#stretch?.x.opensAt !== q.name) {
+      // Asked again of what the books said at that moment: by then it may be another question.
+      await this.#turn(p, q);
+      return true;
     }
     if (q.name.startsWith('finish/')) await this.#tell('rollback', q, turningPoint(this.#journey, this.#wantsReaders()));
     else await this.#tell(q.kind === 'parked' ? 'retry' : 'approve', q);
-    return !again;
+    return false;
+  }
+
+  /** At a hold, with all others at one of theirs: the stretch behind us ends, and the next one begins. */
+  async #turn(p: Progress, q: Question): Promise<void> {
+    const { company } = this.#common;
+    this.#stretch?.over();
+    await company.meet(this.#member, null);
+    await this.#close(p, q);
+    const next = this.#next(q);
+    const all = await company.meet(this.#member, { wishes: next.wishes, over: this.#over, left: this.#left.size });
+    this.#done = all.some((o) => o.over) || all.every((o) => o.left === 0);
+    if (!this.#done) this.#begin(p, q, next, roundOf(all.map((o) => o.wishes), this.#x.single));
   }
 
   #wantsReaders(): boolean { return [...this.#left.values()].some((r) => r.step.startsWith('readers: ')); }
 
   /** Which units run until the next hold, and the rows that are wanted there. */
-  #begin(p: Progress, q: Question): void {
+  #next(q: Question): Next {
     const finish = q.name.startsWith('finish/');
     const inBack = this.#journey.back.findIndex((u) => u.name === q.name);
     const way: Way = finish || inBack >= 0 ? 'back' : 'forward';
@@ -182,10 +227,20 @@ class Series {
     // Without a fault it is the cutover itself that is measured.
     const fits = (r: Row): boolean => r.way === way && (r.fault === noFault ? places.some((y) => y.step === opens) : places.some((y) => y.step === r.step));
     // What is not clear comes first.
-    const left = [...this.#left.values()].sort((a, b) => Number(this.#x.single.has(rowName(b))) - Number(this.#x.single.has(rowName(a))));
-    const rows = rowsTogether(left, this.#x.single, fits);
+    const wishes = [...this.#left.values()].filter(fits).sort((a, b) => Number(this.#x.single.has(rowName(b))) - Number(this.#x.single.has(rowName(a))));
+    return { way, places, wishes };
+  }
+
+  #begin(p: Progress, q: Question, { way, places, wishes }: Next, round: Round): void {
+    const rows = rowsIn(round, this.#member, wishes, this.#x.single);
     if (rows[0]?.fault === noFault) this.#x.say(`  ${rowName(rows[0])} …`);
-    this.#stretch = new Stretch(this.#cast, { opensAt: q.name, way, places, rows, most: this.#x.strikes, seed: this.#x.seed, fromMs: this.#fromMs, outages: p.outages, say: (text) => { this.#x.say(plain(this.#cast, text)); } });
+    this.#stretch = new Stretch(this.#cast, {
+      scheme: this.#scheme, opensAt: q.name, way, places, rows, seed: this.#x.seed, fromMs: this.#fromMs, outages: p.outages,
+      most: round.kind === 'many' ? this.#x.strikes : 1, follows: round.kind === 'one' && round.leader !== this.#member,
+      // What an application does by its own death concerns no other migration.
+      strikes: round.kind === 'own' ? new Strikes() : this.#common.strikes,
+      missed: (row) => this.#missed.get(rowName(row)) ?? 0, say: (text) => { this.#x.say(plain(this.#cast, text)); },
+    });
   }
 
   /** The books of the stretch behind us, once everything is well again. */
@@ -194,19 +249,21 @@ class Series {
     await s?.end();
     if (s?.error) throw new Stuck(`What was struck did not come back: ${s.error.message}`);
     this.#stretch = null;
-    if (s && s.x.rows.length === 0) return;
+    if (s && s.x.rows.length === 0 && s.struck === 0) return;
     this.#fromMs = await recovered(this.#cast).catch((e: Error) => { throw new Stuck(e.message); });
     if (!s) return;
     const told = s.told(p, this.#fromMs, this.#misplaced(q), (text) => plain(this.#cast, text), (t) => plainTally(this.#cast, t));
     if ('unclear' in told) {
       for (const row of s.rows) this.#x.single.add(rowName(row));
-      return this.#x.say([`    it may have been any of ${s.rows.length}, so each is struck by itself:`, ...told.unclear, ...s.retried.map((r) => `tried again · ${r.said.slice(0, 300)}`)].join('\n      '));
+      return this.#x.say([`    ${this.#scheme}: it may have been any of ${s.struck}, so each is struck by itself:`, ...told.unclear, ...s.retried.map((r) => `tried again · ${r.said.slice(0, 300)}`)].join('\n      '));
     }
-    if (told.rows.length === 0) return this.#x.say('    not reached, or nobody to strike: another time');
+    for (const row of s.missed) this.#missed.set(rowName(row), (this.#missed.get(rowName(row)) ?? 0) + 1);
+    if (told.rows.length === 0 && s.x.rows.length > 0) return this.#x.say(`    ${this.#scheme}: not reached, or nobody to strike: another time`);
+    const beside = this.#common.company.size - 1;
     for (const { row, played } of told.rows) {
       this.#left.delete(rowName(row));
-      this.#told++;
-      await this.#tellOf({ row, why: '', played });
+      this.#common.told++;
+      await this.#tellOf({ row, why: '', played: { ...played, ...(beside === 0 ? {} : { beside }) } });
     }
   }
 

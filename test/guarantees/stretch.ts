@@ -1,7 +1,9 @@
 /**
- * From one hold to the next: faults that strike at steps in between, each mended before the next one strikes, and what the books
- * say of it afterwards. What all of them together did not do none of them did; where they did something, nobody can say which.
+ * From one hold to the next, for one migration: faults that strike at steps in between, each mended before the next one strikes,
+ * and what the books say of it afterwards. What all of them together did not do none of them did; where they did something, nobody
+ * can say which.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { OutageRecord, Progress } from '../../src/domain/progress.ts';
 import type { Cast } from './cast.ts';
 import { strikeOf, type FaultName, type Strike } from './faults.ts';
@@ -9,12 +11,19 @@ import { faultsOf, promisedBy } from './judge.ts';
 import type { Place, Way } from './places.ts';
 import { chanceOf, noFault, noStep, rowName, type Row } from './rows.ts';
 import type { Played } from './series.ts';
+import type { Chosen, Joint, Strikes } from './strikes.ts';
 import type { Tally } from './tally.ts';
 
 type Faulty = Row & { readonly fault: FaultName };
+interface Open { readonly row: Faulty; readonly place: Place }
 interface Hit { readonly row: Faulty; readonly place: Place; readonly strike: Strike; readonly leadMs: number | null; readonly metMs: number }
+/** Then it is told that nobody runs there. */
+const enoughMisses = 3;
+/** Somebody else's strike begins no sooner. */
+const passEveryMs = 10;
 export interface Told { readonly row: Row; readonly played: Played }
 export interface StretchChoices {
+  readonly scheme: Row['scheme'];
   readonly opensAt: string;
   readonly way: Way;
   readonly places: readonly Place[];
@@ -22,20 +31,16 @@ export interface StretchChoices {
   readonly rows: readonly Row[];
   /** So many strikes at most. */
   readonly most: number;
+  /** What is struck is struck for all that share it. */
+  readonly strikes: Strikes;
+  /** Only where somebody else's strike is gathered, with its fault. */
+  readonly follows: boolean;
+  /** How often the strike of that row found nobody so far. */
+  readonly missed: (row: Row) => number;
   readonly seed: number;
   readonly fromMs: number;
   readonly outages: readonly OutageRecord[];
   readonly say: (line: string) => void;
-}
-
-/** What an application loses or repeats by its own death cannot be told from what others did: it is struck by itself. */
-const isByItself = (row: Row): boolean => row.fault.endsWith('application');
-/** The first row wanted here, with those that may strike beside it. */
-export function rowsTogether(left: readonly Row[], single: ReadonlySet<string>, fits: (row: Row) => boolean): readonly Row[] {
-  const [first, ...others] = left.filter(fits);
-  if (first === undefined) return [];
-  const apart = (row: Row): boolean => row.fault === noFault || isByItself(row) || single.has(rowName(row));
-  return apart(first) ? [first] : [first, ...others.filter((r) => !apart(r))];
 }
 
 export class Stretch {
@@ -47,28 +52,34 @@ export class Stretch {
   mendedMs = 0;
   readonly #cast: Cast;
   readonly #hits: Hit[] = [];
+  readonly #before: number;
   #over = false;
   constructor(cast: Cast, x: StretchChoices) {
     this.#cast = cast;
     this.x = x;
+    this.#before = x.strikes.count;
     this.striking = this.#strikeAll().catch((e: Error) => { this.error = e; });
   }
   /** Struck so far, somebody or nobody. */
   get rows(): readonly Row[] { return this.#hits.map((h) => h.row); }
   get isPlain(): boolean { return this.x.rows[0]?.fault === noFault; }
+  /** Struck at when there was nobody. */
+  get missed(): readonly Row[] { return this.#hits.filter((h) => h.strike.who() === 'nobody').map((h) => h.row); }
+  /** Strikes at anything that this migration lives by, at one of its steps or not. */
+  get struck(): number { return this.x.strikes.count - this.#before; }
 
-  /** The next hold is there, or never will be. */
+  /** The next hold is there, or never will be: whoever still waits for a step waits no longer. */
+  over(): void { this.#over = true; }
   async end(): Promise<void> {
-    this.#over = true;
+    this.over();
     await this.striking;
     // A killed worker may have been at the gate: its step comes again, or is behind us by now.
     this.#cast.gate.open();
   }
-  /** Whoever still waits for a step waits no longer, or the process would never end. */
-  abandon(): void { this.#over = true; }
 
-  #open(): readonly { readonly row: Faulty; readonly place: Place }[] {
-    const rows = this.x.rows.filter((r): r is Faulty => r.fault !== noFault && !this.#hits.some((h) => h.row === r));
+  /** `fault`: the one that is being gathered, or none yet. */
+  #open(fault: FaultName | null): readonly Open[] {
+    const rows = this.x.rows.filter((r): r is Faulty => r.fault !== noFault && (fault ?? r.fault) === r.fault && !this.#hits.some((h) => h.row === r));
     const [only] = rows;
     // Alone, one of its places is drawn; beside others, whichever is reached first.
     if (this.x.rows.length === 1 && only) {
@@ -80,32 +91,54 @@ export class Stretch {
   }
 
   async #strikeAll(): Promise<void> {
-    const { gate } = this.#cast;
-    while (this.#hits.length < this.x.most) {
-      const open = this.#open();
-      if (open.length === 0) return;
-      gate.await(open.map((o) => o.place.awaited));
-      const met = open[await gate.met(() => this.#over) ?? -1];
-      if (met === undefined) return;
-      await this.#strike(met.row, met.place);
+    const { strikes, most, follows } = this.x;
+    try {
+      while (this.#hits.length < most && !this.#over) {
+        if (this.#open(null).length === 0) return;
+        const fault = strikes.fault;
+        const open = fault === null && follows ? [] : this.#open(fault);
+        if (open.length > 0) await this.#awaitOne(open, fault);
+        else await this.#pass(fault);
+      }
+    } finally {
+      strikes.forget(this);
     }
   }
 
-  async #strike(row: Faulty, place: Place): Promise<void> {
-    const chance = chanceOf(row, this.x.seed);
+  /** Nothing to strike at here and now: until what is under way is mended, or something begins. */
+  async #pass(fault: FaultName | null): Promise<void> {
+    const { strikes } = this.x;
+    strikes.forget(this);
+    if (fault !== null) return strikes.calm();
+    while (strikes.fault === null && !this.#over) await sleep(passEveryMs);
+  }
+
+  async #awaitOne(open: readonly Open[], fault: FaultName | null): Promise<void> {
+    const { gate } = this.#cast;
+    const { strikes } = this.x;
+    gate.await(open.map((o) => o.place.awaited));
+    strikes.expect(this);
+    const met = open[await gate.met(() => this.#over || strikes.fault !== fault) ?? -1];
+    strikes.forget(this);
+    const metMs = Date.now();
+    const joint = met === undefined ? null : strikes.join(this.#choose(met), () => { gate.go(); });
+    // Not here, or not now: whoever was held goes on.
+    if (joint === null) gate.open();
+    else if (met !== undefined) await this.#struck(met, metMs, joint);
+  }
+
+  #choose({ row }: Open): Chosen {
+    const chance = chanceOf(row, this.x.seed + this.x.missed(row));
     // The place was drawn with the first number.
     chance.draw();
-    const strike = strikeOf(row.fault, this.#cast, chance.draw);
+    return { fault: row.fault, leadMs: chance.leadMs, strike: strikeOf(row.fault, this.#cast, chance.draw) };
+  }
+
+  async #struck({ row, place }: Open, metMs: number, { strike, leadMs, struck, mended }: Joint): Promise<void> {
     this.x.say(`  ${rowName(row)} at ${place.unit} …`);
-    const metMs = Date.now();
-    if (chance.leadMs === null) await strike.hit();
-    this.#cast.gate.go();
-    if (chance.leadMs !== null) {
-      await new Promise((r) => setTimeout(r, chance.leadMs ?? 0));
-      await strike.hit();
-    }
-    this.#hits.push({ row, place, strike, leadMs: chance.leadMs, metMs });
-    await strike.mend();
+    await struck;
+    this.#hits.push({ row, place, strike, leadMs, metMs });
+    await mended;
     this.mendedMs = Date.now();
   }
 
@@ -124,14 +157,13 @@ export class Stretch {
     });
     const [plainRow] = this.x.rows;
     if (plainRow && this.isPlain) return { rows: [{ row: plainRow, played: { struck: noFault, unit: noStep, leadMs: null, together: 1, tally: whole, ...within(fromMs, Date.now()) } }] };
-    const hits = this.#hits.filter((h) => h.strike.who() !== 'nobody');
-    const [first, ...others] = hits;
-    const seen = first && others.length > 0 ? faultsOf({ tally: whole, misplaced }, null, promisedBy(first.row.scheme)) : [];
+    const hits = this.#hits.filter((h) => h.strike.who() !== 'nobody' || this.x.missed(h.row) + 1 >= enoughMisses);
+    const seen = hits.length === 1 && this.struck === 1 ? [] : faultsOf({ tally: whole, misplaced }, null, promisedBy(this.x.scheme));
     if (seen.length > 0) return { unclear: [...seen, ...whole.examples] };
     return { rows: hits.map(({ row, place, strike, leadMs, metMs }, i) => {
       const [from, to] = [i === 0 ? fromMs : metMs, hits[i + 1]?.metMs ?? Date.now()];
-      const { writeOutageMs, readOutageMs } = hits.length === 1 ? whole : accounts.between(from, Math.min(to, toMs));
-      return { row, played: { struck: strike.who(), unit: plain(place.unit), leadMs, together: hits.length, tally: { ...whole, writeOutageMs, readOutageMs }, ...within(from, to) } };
+      const { writeOutageMs, readOutageMs } = this.struck === 1 ? whole : accounts.between(from, Math.min(to, toMs));
+      return { row, played: { struck: strike.who(), unit: plain(place.unit), leadMs, together: this.struck, tally: { ...whole, writeOutageMs, readOutageMs }, ...within(from, to) } };
     }) };
   }
 }
