@@ -175,7 +175,9 @@ class Series {
     s?.over();
     const rows = e instanceof Broken ? [] : s?.isPlain ? s.x.rows : s?.rows ?? [];
     const [only] = rows.length === 1 && (s?.struck ?? 0) <= 1 ? rows : [];
-    if (only) await this.#x.ended({ row: only, played: null, why: [e.message, ...await this.#audit()].join('\n') });
+    const audit = e instanceof Broken ? [] : await this.#audit();
+    if (audit.length > 0) this.#x.say([`  ${this.#scheme} got no further: ${e.message}`, ...audit].map((said) => plain(this.#cast, said)).join('\n    '));
+    if (only) await this.#x.ended({ row: only, played: null, why: [e.message, ...audit].join('\n') });
     // Which of several it was nobody can say.
     else for (const row of rows) this.#x.single.add(rowName(row));
     this.#stretch = null;
