@@ -17,15 +17,19 @@ import type { SchemeName } from '../../src/workflows/schemes/schemes.ts';
 import { withAdmin, users } from '../../stack/access.ts';
 import { startStack, type Stack } from '../../stack/stack.ts';
 import { Gate } from './gate.ts';
-import { demoMigration } from './places.ts';
+import { demoMigration, switches } from './places.ts';
 import { Accounts } from './tally.ts';
 
-/** Orders a second of the whole shop, and the longest that a fetch waits for more, ms: few requests, so that the machine is there for what strikes. */
+/** Orders a second of all shops together, and the longest that a fetch waits for more, ms: few requests, so that the machine is there for what strikes. */
 export const ratePerSecond = 300;
 export const restMs = 300;
+/** Of each of so many migrations on one stack. */
+export const rateOf = (migrations: number): number => Math.round(ratePerSecond / migrations);
+/** So many, and its applications are at work. */
+const firstOrders = 100;
 /** One queue for all: the locks of the clusters live there. */
 const taskQueue = 'guarantees';
-const words = ['orders', 'enriched', 'shop', 'enricher', 'billing', 'audit'] as const;
+const words = ['orders', 'enriched', 'shop', 'enricher', 'billing', 'audit', ...switches] as const;
 export type Application = 'shop' | 'enricher' | 'billing' | 'audit';
 /** Readers first, as anybody would. */
 export const applications: readonly Application[] = ['billing', 'audit', 'enricher', 'shop'];
@@ -82,10 +86,10 @@ interface Ensemble extends Pick<Cast, 'named' | 'supervisor' | 'accounts' | 'inp
   readonly hooks: SecondSet['hooks'];
 }
 
-/** `second`: with a second (green) set of every application and a switch for traffic; at most one of them, a catalog names its switch once. */
+/** `second`: with a second (green) set of every application and a switch for traffic. */
 export async function openCasts(house: House, resources: AsyncDisposableStack, wanted: readonly { readonly second: boolean }[]): Promise<readonly Cast[]> {
   const { stack, client } = house;
-  const all = await Promise.all(wanted.map(({ second }) => gather(house, resources, second)));
+  const all = await Promise.all(wanted.map(({ second }) => gather(house, resources, { second, rate: rateOf(wanted.length) })));
   const gates = join(stack.folder, `gates-${house.opened.casts}`);
   const casts = all.map((e) => ({ ...e, gate: new Gate(join(gates, e.row)) }));
   stack.writeCatalog({ fleets: Object.assign({}, ...all.map((e) => e.fleets)), hooks: Object.assign({}, ...all.map((e) => e.hooks)), taskQueue });
@@ -101,14 +105,14 @@ export async function openCast(house: House, resources: AsyncDisposableStack): P
   return cast;
 }
 
-async function gather({ stack, opened }: House, resources: AsyncDisposableStack, second: boolean): Promise<Ensemble> {
+async function gather({ stack, opened }: House, resources: AsyncDisposableStack, { second, rate }: { readonly second: boolean; readonly rate: number }): Promise<Ensemble> {
   const row = `r${++opened.casts}`;
   const named = renaming(row);
   const folder = join(stack.folder, row);
   const journals = join(folder, 'journal');
   await createTopics(stack, named);
   const choices: SupervisorChoices = {
-    apps: apps({ ratePerSecond, restMs }, credentials(stack)).map((a) => ({ ...a, application: named(a.application), args: a.args.map(named) })),
+    apps: apps({ ratePerSecond: rate, restMs }, credentials(stack)).map((a) => ({ ...a, application: named(a.application), args: a.args.map(named) })),
     bootstrap: { source: stack.source.bootstrap, target: stack.target.bootstrap },
     journalFolder: journals, logFolder: join(folder, 'applications'), env: stack.env,
   };
@@ -116,7 +120,7 @@ async function gather({ stack, opened }: House, resources: AsyncDisposableStack,
   const green = second ? await secondSet(choices, { resources, keepToken }) : null;
   const first = green?.first ?? resources.use(new Supervisor(choices));
   return {
-    row, folder, named, supervisor: green?.both ?? first, books: new Books(journals), hooks: green?.hooks ?? {},
+    row, folder, named, supervisor: green?.both ?? first, books: new Books(journals), hooks: renamed(green?.hooks ?? {}, named),
     fleets: { ...renamed(fleets(await first.listen(), keepToken('fleet-token', first.token)), named), ...green?.fleets },
     // What the enricher made of the orders is measured by the orders: a transaction whose end a kill hid from it counts as well.
     accounts: new Accounts(journals, duties.filter((d) => d.group !== 'enricher').map((d) => ({ group: named(d.group), topic: named(d.topic), measuredBy: named('orders') }))),
@@ -127,7 +131,7 @@ async function gather({ stack, opened }: House, resources: AsyncDisposableStack,
 async function flowing({ supervisor, named, books }: Ensemble): Promise<void> {
   for (const name of applications) await supervisor.start(named(name), 'source');
   await Promise.all(applications.map((name) => supervisor.ready(named(name))));
-  await until('the first orders flow', 30_000, async () => { await books.refresh(); return books.acknowledged(named('orders')) >= ratePerSecond; });
+  await until('the first orders flow', 30_000, async () => { await books.refresh(); return books.acknowledged(named('orders')) >= firstOrders; });
 }
 
 const credentials = (stack: Stack) => (application: string, side: Side): Readonly<Record<string, string>> => {
@@ -142,5 +146,5 @@ const createTopics = ({ source }: Stack, named: (word: string) => string): Promi
       await admin.createTopics({ topics: [named(name)], partitions, replicas: 1, configs: Object.entries(configs).map(([key, value]) => ({ name: key, value })) });
   });
 
-const renamed = (all: Readonly<Record<string, FleetConfig>>, named: (word: string) => string): Readonly<Record<string, FleetConfig>> =>
-  Object.fromEntries(Object.entries(all).map(([name, fleet]) => [named(name), fleet]));
+const renamed = <T>(all: Readonly<Record<string, T>>, named: (word: string) => string): Readonly<Record<string, T>> =>
+  Object.fromEntries(Object.entries(all).map(([name, one]) => [named(name), one]));

@@ -1,9 +1,9 @@
 /** Series after series until every row has run or the time is over, on a stack that is replaced when a row broke it; then the faults alone that are missing. */
 import { alone, type Alone } from './alone.ts';
-import { openHouse, type House } from './cast.ts';
+import { openHouse, rateOf, type House } from './cast.ts';
 import { circumstances, codeHash, controlFrom, withAlone, withRow, type Data } from './data.ts';
 import { controlOf, enoughControls, verdictOf } from './judge.ts';
-import { rowName, type Row } from './rows.ts';
+import { rowName, stepsOf, type Row } from './rows.ts';
 import { series, type Ended, type Part } from './series.ts';
 
 export interface Choices {
@@ -60,10 +60,10 @@ async function runRows(x: Choices, rows: readonly Row[]): Promise<void> {
   await using houses = new Houses();
   while (left.size > 0 && Date.now() < x.untilMs && broken < mostBroken) {
     const { parts, share } = castOf([...left.values()], turns, x.migrations);
-    for (const scheme of new Set(parts.map((p) => p.scheme))) turns.set(scheme, (turns.get(scheme) ?? 0) + 1);
+    for (const { scheme } of parts.slice(0, 1)) turns.set(scheme, (turns.get(scheme) ?? 0) + 1);
     const ended = async (e: Ended): Promise<void> => {
       left.delete(rowName(e.row));
-      await x.keep(withRow(x.data(), e, about()));
+      await x.keep(withRow(x.data(), e, { ...about(), ordersPerSecond: rateOf(x.migrations) }));
       const done = rows.length - left.size;
       x.say(`${x.line(e)}\n  ${done} of ${rows.length} rows, ${eta(startedMs, done, left.size)}`);
     };
@@ -82,25 +82,18 @@ async function runRows(x: Choices, rows: readonly Row[]): Promise<void> {
 }
 
 /**
- * Who plays next: the schemes with rows left that had the fewest turns, those with most rows first; where there are fewer schemes
- * than places, one is played several times, each with its share of the rows. `share`: of the time that is left, for them.
+ * What is played next: of the schemes with rows left that had the fewest turns the one with most of them, `places` times side by
+ * side. They go the same way at the same time, so while one is at a step the next is at the next: rows are shared out by step.
+ * `share`: of the time that is left, for them.
  */
 export function castOf(left: readonly Row[], turns: ReadonlyMap<Row['scheme'], number>, places: number): { readonly parts: readonly Part[]; readonly share: number } {
   const of = Map.groupBy(left, (r) => r.scheme);
   const had = (scheme: Row['scheme']): number => turns.get(scheme) ?? 0;
-  const size = (scheme: Row['scheme']): number => of.get(scheme)?.length ?? 0;
-  const waiting = [...of.keys()].sort((a, b) => had(a) - had(b) || size(b) - size(a));
-  const seats = waiting.slice(0, places);
-  const count = (scheme: Row['scheme']): number => seats.filter((s) => s === scheme).length;
-  while (seats.length < places) {
-    // A catalog names the switch of blueGreen once.
-    const [next] = waiting.filter((s) => s !== 'blueGreen' && size(s) > count(s)).sort((a, b) => size(b) / (count(b) + 1) - size(a) / (count(a) + 1));
-    if (next === undefined) break;
-    seats.push(next);
-  }
-  const fewest = had(seats[0] ?? 'blueGreen');
-  const parts = seats.map((scheme, i) => ({ scheme, rows: (of.get(scheme) ?? []).filter((_r, n) => n % count(scheme) === seats.slice(0, i).filter((s) => s === scheme).length) }));
-  return { parts, share: Math.min(1, places / waiting.filter((s) => had(s) === fewest).length) };
+  const waiting = [...of].sort(([a, x], [b, y]) => had(a) - had(b) || y.length - x.length);
+  const [[scheme, rows] = ['stopRestartRepeat', []] as const] = waiting;
+  const seatOf = (r: Row): number => Math.max(0, stepsOf(r.scheme, r.way).indexOf(r.step)) % places;
+  const parts = Array.from({ length: places }, (_, i) => ({ scheme, rows: rows.filter((r) => seatOf(r) === i) }));
+  return { parts, share: 1 / waiting.filter(([s]) => had(s) === had(scheme)).length };
 }
 
 const eta = (startedMs: number, done: number, left: number): string => {

@@ -46,8 +46,10 @@ const isOutage = (u: Unit | undefined): boolean => u?.step.kind === 'outage';
 const moving = (all: readonly Unit[]): ReadonlySet<string> => new Set(all.filter((u) => u.step.kind === 'change' && u.step.name.startsWith('stop ')).map((u) => u.phase));
 
 const words = new Set(['shop', 'enricher', 'billing', 'audit', 'orders', 'enriched']);
+/** What switches traffic and the second set: steps are named after them. */
+export const switches = ['traffic', 'live', 'check'] as const;
 /** `set positions of enricher-r1 on the target` → `set positions`. */
-export const plainStep = (name: string): string => name.replace(/ on the (source|target)\b/g, '').split(/[ ,]+/).filter((w) => !words.has(w.replace(/-r\d+$/, ''))).join(' ').replace(/( of| for|:)$/, '');
+export const plainStep = (name: string): string => name.replace(/ on the (source|target)\b/g, '').split(/[ ,]+/).map((w) => w.replace(/-r\d+$/, '')).filter((w) => !words.has(w)).join(' ').replace(/( of| for|:)$/, '');
 
 function placesAt(all: readonly Unit[], i: number, way: Way): readonly Place[] {
   const u = all[i];

@@ -90,16 +90,14 @@ test('of several migrations on one stack all are struck by the same, or by nothi
   assert.deepEqual(roundOf([[other], [one]], new Set([rowName(one)])), { kind: 'one', leader: 1, fault: 'kill worker' });
 });
 
-test('who plays next: the fewest turns first, then the most rows; every row is somebody\'s, and the switch of blueGreen is there once', () => {
-  const rows = chosen({ way: 'forward', fault: 'kill worker' });
-  const first = castOf(rows, new Map([['producerFirst', 1]]), 3);
-  assert.equal(new Set(first.parts.map((p) => p.scheme)).size, 3);
-  assert.ok(!first.parts.some((p) => p.scheme === 'producerFirst'));
-  assert.equal(first.share, 3 / 6);
-  const alike = castOf(chosen({ scheme: 'dualConsume', fault: 'kill worker' }), new Map(), 3).parts;
-  assert.equal(alike.length, 3);
-  assert.deepEqual(new Set(alike.flatMap((p) => p.rows)), new Set(chosen({ scheme: 'dualConsume', fault: 'kill worker' })));
-  assert.equal(castOf(chosen({ scheme: 'blueGreen' }), new Map(), 3).parts.length, 1);
+test('what is played next: the fewest turns first, then the most rows; side by side each plays every row of its own steps', () => {
+  const rows = allRows.filter((r) => r.fault === 'kill worker');
+  const most = schemeNames.toSorted((a, b) => rows.filter((r) => r.scheme === b).length - rows.filter((r) => r.scheme === a).length);
+  assert.deepEqual([castOf(rows, new Map(), 1).parts[0]?.scheme, castOf(rows, new Map(), 1).share], [most[0], 1 / schemeNames.length]);
+  const { parts, share } = castOf(rows, new Map(most.slice(0, 2).map((s) => [s, 1])), 3);
+  assert.deepEqual([parts.map((p) => p.scheme), share], [[most[2], most[2], most[2]], 1 / (schemeNames.length - 2)]);
+  assert.deepEqual(new Set(parts.flatMap((p) => p.rows)), new Set(rows.filter((r) => r.scheme === most[2])));
+  for (const way of ways) assert.ok(new Set(parts.map((p) => p.rows.filter((r) => r.way === way)[0]?.step)).size === 3, way);
 });
 
 test('repeats count against a row only above what the fault does alone; losses, order and places always do', () => {
