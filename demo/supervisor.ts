@@ -41,6 +41,7 @@ interface Running { readonly child: ChildProcess; readonly side: Side; readonly 
 /** Longer than a broker may be silent and come back: who is killed while it waits for an answer has not committed what it processed. */
 const stopWithinMs = 13_000;
 const restartAfterMs = 300;
+const lookEveryMs = 50;
 /** A refusal that an operator sees; `status` as docs/fleets.md says. */
 class Refused extends Error {
   readonly status: number;
@@ -147,11 +148,21 @@ export class Supervisor implements AsyncDisposable {
   /** What the books of outages should know and no fleet call says. */
   note(application: string, what: FleetEvent['what'], side: Side): void { this.#note(application, what, side); }
 
-  /** Until every process of the application is connected and at work. */
+  /** Until every process of the application that is meant to run is connected and at work, those among them that were killed and are started again. */
   async ready(application: string, withinMs = 30_000): Promise<void> {
+    const spec = this.#spec(application);
     const late = AbortSignal.timeout(withinMs);
     const overdue = new Promise<never>((_, reject) => late.addEventListener('abort', () => reject(new Error(`${application} was not at work within ${withinMs} ms; its log is in ${this.#choices.logFolder}.`)), { once: true }));
-    await Promise.race([Promise.all((this.#running.get(application) ?? []).map((r) => r.ready)), overdue]);
+    const atWork = async (): Promise<void> => {
+      while (!late.aborted && this.#isShort(spec)) await new Promise((r) => setTimeout(r, lookEveryMs));
+      await Promise.all((this.#running.get(application) ?? []).map((r) => r.ready));
+    };
+    await Promise.race([atWork(), overdue]);
+  }
+
+  #isShort({ application, instances }: AppSpec): boolean {
+    const now = this.count(application);
+    return [...(this.#wanted.get(application) ?? [])].some((side) => now[side] < instances);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,9 +1,10 @@
 /** What strikes, and how it is mended. A kill is SIGKILL and a start; a pause is SIGSTOP, ten seconds, SIGCONT. */
 import type { Part } from '../../stack/part.ts';
-import { identify, pause, signalProcess, type ProcessId } from '../../stack/processes.ts';
+import { awaitGone, identify, pause, signalProcess, type ProcessId } from '../../stack/processes.ts';
 import { applications, type Application, type Cast } from './cast.ts';
 
 export const pauseMs = 10_000;
+const goneWithinMs = 5_000;
 const victims = ['worker', 'forward Connect', 'back Connect', 'Temporal', 'source broker', 'target broker', 'application'] as const;
 export type Victim = (typeof victims)[number];
 export type FaultName = `${'kill' | 'pause'} ${Victim}`;
@@ -44,7 +45,12 @@ function ofApplication(how: 'kill' | 'pause', x: { readonly alive: () => ReturnT
       signalProcess(one.id, how === 'kill' ? 'SIGKILL' : 'SIGSTOP');
     },
     mend: async () => {
-      if (how === 'kill' || hit.id === null) return;
+      if (hit.id === null) return;
+      if (how === 'kill') {
+        // Until it is gone it would count as at work.
+        if (!await awaitGone(hit.id, goneWithinMs)) throw new Error(`process ${hit.id.pid} is still there`);
+        return;
+      }
       await pause(pauseMs);
       signalProcess(hit.id, 'SIGCONT');
     },
