@@ -141,7 +141,9 @@ class Series {
     await client.withDeadline(Date.now() + 10_000, () => this.#handleOf.signal('rollback', { by: 'guarantees', reason: 'the series is over' }));
     let closed = false;
     const ended = ending(this.#handleOf).then((e) => { closed = true; return e; });
-    await this.#listen(async (_p, q) => { await this.#tell(q.kind === 'hold' ? 'approve' : q.kind === 'parked' ? 'rollback' : 'retry', q); return false; }, () => closed);
+    // A hold of the way forward may be asked once more before the signal is read: its approval would open or finish.
+    const isBack = (q: Question): boolean => this.#journey.back.some((u) => u.name === q.name);
+    await this.#listen(async (_p, q) => { await this.#tell(q.kind !== 'hold' && q.kind !== 'parked' ? 'retry' : isBack(q) ? 'approve' : 'rollback', q); return false; }, () => closed);
     const end = await ended;
     if (end.outcome !== 'rolled-back') throw new Error(`The series ended as ${end.outcome}: ${end.why}`);
     const t = this.#cast.accounts.between(0, await recovered(this.#cast));
