@@ -48,7 +48,7 @@ export function dying(a: Activities): Pick<Work, Dying> {
   const { source } = w.clusters;
   const visible = (key: string, from: number): number => { let n = 0; for (let o = source.log(key).next(from); o !== null; o = source.log(key).next(o + 1)) n++; return n; };
   return {
-    stopWithoutTarget: ({ c, applications }) => a.write('stopWithoutTarget', c, () => step('stopped', ...applications.map((n) => () => { w.client(n).stop(); }))),
+    stopWithoutTarget: ({ m, c, applications }) => a.write('stopWithoutTarget', c, () => step('stopped', ...applications.map((n) => () => { w.client(n).stop(); }), ...(m.blueGreen ? [() => { w.hooks.live = 'muted'; }] : []))),
     silenceWithoutTarget: ({ c, sets }) => a.write('silenceWithoutTarget', c, () => step('silent', ...w.mirrors.filter((x) => x.toward === 'source' && x.state === 'running' && sets.some((s) => s.name === x.set)).map((x) => () => { x.state = 'silent'; }))),
     markWithoutTarget: ({ c, set }) => a.write('markWithoutTarget', c, () => {
       if (w.cuts.findLast((x) => x.set === set.name)?.to !== 'target') return step('nothing to cut');
@@ -82,7 +82,7 @@ export const mortal = (work: Work, w: World): Work => new Proxy(work, {
     throw new Failure('Unreachable', `${String(name)}: the target does not answer.`);
   },
 });
-const always = /WithoutTarget$|^(leaveTarget|lookSwept|whereabouts|recall|acquireLock|releaseLock|startFleet|stopFleet|captureFleet)$/;
+const always = /WithoutTarget$|^(leaveTarget|lookSwept|whereabouts|recall|acquireLock|releaseLock|startFleet|stopFleet|captureFleet|setHook)$/;
 function needsNothing(name: string, x: { readonly on?: Side; readonly toward?: Side; readonly need?: string; readonly about?: { readonly kind: string } }): boolean {
   if (always.test(name)) return true;
   if (name === 'remember') return x.need !== 'both';

@@ -18,7 +18,6 @@ import type { Reconciliation } from '../../src/domain/reconciliation.ts';
 import { ended, onward, operate, setScene, startMigration } from './scene.ts';
 import { progressOf } from './seen.ts';
 
-const outage = { budgetMs: 10_000, undoReserveMs: 3_300 };
 const last = 'finish/approve the finish';
 const hold = 'without the target/approve the rollback without the target';
 
@@ -53,10 +52,15 @@ async function toTheLastHold(stage: Stage, handle: WorkflowHandle): Promise<void
   await operate(stage, handle, (q) => (q.name === last ? null : onward(q)), 200_000, () => progressOf(stage, handle).then((p) => p.question?.name === last && p.swept?.state === 'swept' && Date.now() - p.question.sinceMs > 5_000, () => false));
 }
 
-test('the target dies after the opening: back without it, nothing lost but what never came back, and that is named when it returns', async () => {
+/** The second set of `blueGreen` is a fleet of its own, and a switch sends traffic to it. */
+const died = [
+  { scheme: 'stopRestartRepeat', outage: { budgetMs: 10_000, undoReserveMs: 3_300 } },
+  { scheme: 'blueGreen', outage: { budgetMs: 30_000, undoReserveMs: 10_000 } },
+] as const;
+for (const { scheme, outage } of died) test(`${scheme}, the target dies after the opening: back without it, nothing lost but what never came back, and that is named when it returns`, async () => {
   await using resources = new AsyncDisposableStack();
-  const stage = await setScene(resources, { pace: { ratePerSecond: 100 } });
-  const handle = await startMigration(stage, outage);
+  const stage = await setScene(resources, { pace: { ratePerSecond: 100 }, second: scheme === 'blueGreen' });
+  const handle = await startMigration(stage, outage, scheme);
   const { workflowId } = handle;
   await toTheLastHold(stage, handle);
   const status = await cli(stage, 'status', workflowId, '--json');

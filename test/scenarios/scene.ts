@@ -27,7 +27,7 @@ export async function setScene(resources: AsyncDisposableStack, x: Partial<Pick<
 }
 
 export async function startMigration(stage: Stage, outage: Outage, scheme: SchemeName = 'stopRestartRepeat'): Promise<WorkflowHandle> {
-  const input = { ...migration({ copies: true, principals: stage.stack.variant === 'sasl', budgetMs: outage.budgetMs }), outage };
+  const input = { ...migration({ copies: true, principals: stage.stack.variant === 'sasl', budgetMs: outage.budgetMs, second: scheme === 'blueGreen' }), outage };
   return stage.client.workflow.start(scheme, { workflowId: workflowIdOf(input), taskQueue: stage.taskQueue, args: [input] });
 }
 

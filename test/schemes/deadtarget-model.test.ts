@@ -2,14 +2,14 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { checkPlan, explainBreaches } from '../../src/domain/authority-check.ts';
-import { cutsOf, type Migration } from '../../src/domain/migration.ts';
+import type { Migration } from '../../src/domain/migration.ts';
 import type { Plan } from '../../src/domain/scheme.ts';
 import { bind, unbound } from '../../src/workflows/resources/use.ts';
 import { schemes, type SchemeName } from '../../src/workflows/schemes/schemes.ts';
-import { demo, pipeline, twoWriters, unfenced, writerOnly } from '../fakes/migrations.ts';
+import { demo, pipeline, shapedFor, twoWriters, unfenced, writerOnly } from '../fakes/migrations.ts';
 
 const planOf = (scheme: SchemeName, given: Migration): Plan => {
-  const m = { ...given, ...cutsOf(scheme), connectBack: 'connect-old' };
+  const m = { ...shapedFor(scheme, given), connectBack: 'connect-old' };
   return schemes[scheme](m, () => true, bind({ work: unbound, m, inventory: null, owner: 'test' }));
 };
 /** The same plan without the steps whose names match. */

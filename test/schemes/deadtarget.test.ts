@@ -46,6 +46,7 @@ function judged(t: Trial, death: Death, situation: string): Counted {
   assert.equal(t.outcome, 'rolled-back', told);
   for (const [name, sides] of Object.entries(t.end.runs)) assert.deepEqual(sides, ['source'], `${name}: ${told}`);
   assert.deepEqual({ mirrors: t.end.mirrors, locks: t.end.locks, denied: t.end.denied.source, cuts: t.end.cuts }, { mirrors: [], locks: [], denied: [], cuts: [] }, told);
+  if (w.m.blueGreen) assert.deepEqual([w.hooks.traffic, w.hooks.live], ['source', 'muted'], told);
   // Whoever reads again writes again: what is written by readers may repeat, and is no measure.
   const derived = new Set(w.m.applications.flatMap((a) => (a.reads.length > 0 ? a.writes : [])));
   const doubled = v.doubled.filter((text) => !derived.has(text.slice(0, text.lastIndexOf('/'))));
@@ -83,7 +84,7 @@ for (const scheme of ['consumerFirst', 'stopWaitRestart', 'restartAllAtOnce'] as
   assert.ok((await bury('first opening', { scheme, m: withWayBack(demo), n: 1 })).dead);
 });
 
-for (const scheme of ['stopRestartRepeat', 'producerFirst'] as const) describe(`${scheme}, the target dies`, () => {
+for (const scheme of ['stopRestartRepeat', 'producerFirst', 'blueGreen'] as const) describe(`${scheme}, the target dies`, () => {
   const m = withWayBack(demo);
   const calls = async (turnBack: boolean): Promise<number> => (await trial({ scheme, m, world: lagging, operator: burying({ dead: false }, turnBack) })).activities.calls.length;
 

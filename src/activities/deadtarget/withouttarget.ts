@@ -10,7 +10,7 @@ import { tpKey, type Ports } from '../../domain/ports.ts';
 import type { At } from '../boundary.ts';
 import { connectOf, findMirrors } from '../connect.ts';
 import { marks, silencedKey, standingMarks, writeMark, type Ends, type Mark } from '../cut.ts';
-import { askAll } from '../fleets.ts';
+import { askAll, fleetOf } from '../fleets.ts';
 import { fence } from '../fence.ts';
 import { groupFence } from '../groupfence.ts';
 import { entry } from '../ledger.ts';
@@ -50,7 +50,7 @@ export const withoutTarget = (ports: Ports) => {
   return {
     /** Told, as far as they can be told. Who still says that a process runs there is asked about; who cannot say is named. */
     async stopWithoutTarget(x: OfApplications, at: At): Promise<Said> {
-      const told = await Promise.all(applicationsOf(x.m, x.applications).map(async (a) => ({ name: a.name, deaf: await answered(() => ports.fleet(a.fleet).stop(a.name, at.until), fleetMs) })));
+      const told = await Promise.all(applicationsOf(x.m, x.applications).map(async (a) => ({ name: a.name, deaf: await answered(() => fleetOf(ports, x.m, a).stop(a.name, at.until), fleetMs) })));
       at.until.check();
       const states = await Promise.all(told.map(async ({ name, deaf }) => {
         let state: { readonly source: number | 'unknown'; readonly target: number | 'unknown' } | null = null;
@@ -59,11 +59,13 @@ export const withoutTarget = (ports: Ports) => {
       }));
       const running = states.filter((s) => s.state !== null && [s.state.source, s.state.target].some((n) => n !== 'unknown' && n > 0));
       if (running.length > 0) throw new Failure('ClientNotMoved', `${list(running.map((s) => s.name))} ${running.length === 1 ? 'was' : 'were'} told to stop, and still ${running.length === 1 ? 'runs' : 'run'}, says the fleet${running.some((s) => s.deaf !== null) ? ` (${running.flatMap((s) => s.deaf ?? []).join('; ')})` : ''}.`, 'Stop the processes, then retry; or skip with a reason: what they write on the target when it returns is found by reconcile only.');
+      const muted = await mutedSecond(ports, x, at);
       const unknown = states.filter((s) => s.state === null || s.state.source === 'unknown' || s.state.target === 'unknown');
       const gone = states.filter((s) => !unknown.includes(s));
       return { say: [
         ...(gone.length > 0 ? [`${list(gone.map((s) => s.name))} stopped`] : []),
         ...unknown.map((s) => `nobody can say whether ${s.name} still runs${s.deaf === null ? '' : ` (${s.deaf})`}: what it writes on ${x.m.target} when that returns is found by reconcile only`),
+        ...muted,
       ].join('; ') + '.' };
     },
 
@@ -146,6 +148,19 @@ export const withoutTarget = (ports: Ports) => {
     },
   };
 };
+
+/** A second set that comes back with the target works without effect, as far as its hook can be reached. */
+async function mutedSecond(ports: Ports, { m }: Ask, at: At): Promise<readonly string[]> {
+  const live = m.blueGreen?.live ?? null;
+  if (live === null) return [];
+  const hook = ports.hook(live);
+  const deaf = await answered(async () => {
+    await hook.set('muted', at.until);
+    const { state } = await hook.ask(at.until);
+    if (state !== 'muted') throw new Error(`it answered well, and says ${state}`);
+  }, fleetMs);
+  return [deaf === null ? `the second set is muted (${live})` : `${live} could not be told to mute the second set (${deaf}): do it before ${m.target} returns`];
+}
 
 /** Nothing of it is open any more. */
 async function closed(ports: Ports, x: Ask & { readonly set: CutSet }, at: At): Promise<void> {

@@ -17,7 +17,10 @@ export const deadTarget = (b: Bound) => {
     /** From here whoever ran there counts as gone, by the word of who approved it. */
     stop: (applications: readonly Application[]): Change => step(`tell ${named(applications).join(', ')} to stop`, {
       proves: false,
-      effects: [{ do: 'give-up', on: 'target', applications: named(applications) }],
+      effects: [
+        { do: 'give-up', on: 'target', applications: named(applications) },
+        ...(b.m.blueGreen ? applications.map((a) => ({ do: 'second-set', application: a.name, state: 'gone' }) as const) : []),
+      ],
       apply: (c) => b.work.stopWithoutTarget({ m: b.m, c, applications: named(applications) }),
     }),
     silence: (sets: readonly CutSet[]): Change => step('silence the mirrors back', {

@@ -79,6 +79,13 @@ export const second = (b: Bound) => {
       detail: { applications: writers, hooks }, effects: run(writers, 'source'), back: [],
       run: (c) => both(b.work.startFleet({ m: b.m, c, applications: writers, on: 'source' }), () => b.work.setHook({ m: b.m, c, hook: 'traffic', state: 'source' })),
     }),
+    /** Behind a start of the first set that was no opening. */
+    trafficBack: (): Change => change('switch traffic to the source', {
+      detail: { hook: hooks.traffic },
+      capture: async () => null,
+      apply: (_before, c) => b.work.setHook({ m: b.m, c, hook: 'traffic', state: 'source' }),
+      undo: 'leave: the target is dead, there is no way back to it',
+    }),
     shares: (set: CutSet): Observe => observe('tell who processed what', { tells: true, detail: { topics: set.topics }, look: (c) => b.work.lookShares({ m: b.m, c, set }) }),
     /** At the end of a way back: as it was before the switch. */
     again: (applications: readonly Application[]): Change => {

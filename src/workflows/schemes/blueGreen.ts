@@ -8,9 +8,13 @@ import { promised } from '../../domain/promises.ts';
 import type { Use } from '../resources/use.ts';
 import { stopInOrder } from './stopping.ts';
 import { wayBack, wayBackPromise, withoutFence } from './wayback.ts';
+import { ifTargetDies } from './withouttarget.ts';
 import { lateAndFinish } from './finish.ts';
 
-export const blueGreen: Scheme<Use> = (m, _has, use) => {
+/** A run that was begun without it refused it, and goes on refusing it. */
+const deadTarget = '2026-11-22-blue-green-without-target';
+
+export const blueGreen: Scheme<Use> = (m, has, use) => {
   const sets = cutSets(m);
   const names = m.applications.map((a) => a.name);
   const [readers, reading] = [pureReaders(m), m.applications.filter((a) => a.reads.length > 0)];
@@ -68,5 +72,6 @@ export const blueGreen: Scheme<Use> = (m, _has, use) => {
       ...sets.map(cut),
       ...lateAndFinish(m, use, { sets, copies: true, fences }),
     ],
+    ...(has(deadTarget) ? ifTargetDies(m, use) : {}),
   };
 };

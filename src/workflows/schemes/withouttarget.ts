@@ -18,6 +18,7 @@ function withoutTarget(m: Migration, use: Use, names: readonly string[]): readon
     use.deadTarget.lift(applications, sets),
     use.deadTarget.start(applications),
     use.fleets.running(names, 'source'),
+    ...(m.blueGreen ? [use.second.trafficBack()] : []),
     use.deadTarget.leave(sets),
     use.clusters.unlock())];
 }
