@@ -10,6 +10,9 @@ import type { Heard } from './inbox.ts';
 /** Asked of `has`: runs planned before go straight into an outage that is tried again. */
 export const looksAgain = '2026-11-22-look-again';
 
+/** Asked where a decision came too late for its question: until then it was taken for an answer to whatever was asked next. */
+const answersItsOwn = '2026-11-22-answers-its-own-question';
+
 export function ask(run: Run, q: Omit<Question, 'sinceMs'>): void {
   const { j } = run;
   j.question = { ...q, sinceMs: run.runtime.now() };
@@ -50,11 +53,12 @@ export function asksWhatToDo(run: Run, unit: Unit, why: string): void {
 export async function answer(run: Run, q: Question): Promise<void> {
   const { j } = run;
   await run.runtime.condition(() => run.inbox.waiting || j.wantBack !== null || run.mayRenew());
+  refuseLate(run);
   const heard = run.inbox.next();
   // Who refuses the way back without the target is asked again what was asked before.
   if (!heard) { if (j.wantBack && !(j.wantBack.withoutTarget && j.has[looksAgain] === true && q.kind !== 'hold')) j.question = null; return; }
   const { decision } = heard;
-  if (decision.kind === 'approve') return approve(run, q, heard);
+  if (decision.kind === 'approve') { await approve(run, q, heard); refuseLate(run); return; }
   j.question = null;
   run.log(`${decision.kind} of ${q.name} by ${decision.by}${decision.reason === null ? '' : ` (${decision.reason})`}`);
   if (decision.kind === 'reject' && j.reverse) j.reverse.refused = decision.by;
@@ -62,6 +66,21 @@ export async function answer(run: Run, q: Question): Promise<void> {
   if (decision.kind === 'retry') again(run, q, decision);
   if (decision.kind === 'skip') skip(run, q, decision);
   run.inbox.settle(heard, `accepted: ${decision.kind} of ${q.name}`);
+  refuseLate(run);
+}
+
+/** Said twice, or by two people: what has been answered is answered, and nothing that was not shown is approved by it. */
+function refuseLate(run: Run): void {
+  const late = run.inbox.late(run.j.question);
+  if (late.length === 0 || !run.runtime.patched(answersItsOwn)) return;
+  for (const heard of late) {
+    const { kind, by } = heard.decision;
+    const verdict = `refused: ${kind} by ${by} was for "${heard.to ?? 'nothing'}", which had been answered; it answers nothing else`;
+    run.log(verdict);
+    run.j.refused = verdict;
+    run.inbox.settle(heard, verdict);
+  }
+  run.tell();
 }
 
 /** An approval counts only if the claims still stand when they are read again. */

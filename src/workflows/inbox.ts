@@ -17,7 +17,11 @@ export interface Door {
   turnBack(d: Decision): void;
   tell(): void;
 }
-export interface Heard { readonly decision: Decision; verdict: string | null }
+/** `to`: the question that was open when it came, by name. It answers that one and no other. */
+export interface Heard { readonly decision: Decision; readonly to: string | null; readonly exactly: string; verdict: string | null }
+
+/** An approval is for what was shown; to try again or to skip is for one failure; to reject is for the question, however often it is asked. */
+const asked = (q: Question | null, kind: Kind): string => JSON.stringify(q && [q.name, q.kind, kind === 'approve' ? q.hash : kind === 'reject' ? '' : q.sinceMs]);
 
 /** As the activities name it. */
 const ledgerTopic = '__cutover.ledger';
@@ -48,8 +52,9 @@ export class Inbox {
 
   /** Pause, resume, tune and rollback act at once; the rest waits for the question it answers. */
   take(d: Decision): Heard {
-    const heard: Heard = { decision: d, verdict: null };
     const { journal } = this.#door;
+    const question = journal?.question ?? null;
+    const heard: Heard = { decision: d, to: question?.name ?? null, exactly: asked(question, d.kind), verdict: null };
     if (!journal) { heard.verdict = 'refused: the migration is still being assessed'; return heard; }
     const why = d.reason === null ? '' : ` (${d.reason})`;
     journal.refused = null;
@@ -71,7 +76,9 @@ export class Inbox {
     return heard;
   }
 
-  /** The oldest decision that answers the open question. */
+  /** Decisions that came for a question which is not the one that is open: somebody was quicker, or said it twice. */
+  late(q: Question | null): readonly Heard[] { return this.#heard.filter((h) => h.verdict === null && h.exactly !== asked(q, h.decision.kind)); }
+  /** The oldest decision that has no verdict. */
   next(): Heard | undefined { return this.#heard.find((h) => h.verdict === null); }
   get waiting(): boolean { return this.next() !== undefined; }
   settle(heard: Heard, verdict: string): void {

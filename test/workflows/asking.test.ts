@@ -3,8 +3,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Work } from '../../src/activities/work.ts';
 import { Failure } from '../../src/domain/failures.ts';
+import type { Question } from '../../src/domain/progress.ts';
+import type { Run } from '../../src/workflows/engine.ts';
 import { demo } from '../fakes/migrations.ts';
-import { trial } from '../fakes/runtime.ts';
+import { say, trial } from '../fakes/runtime.ts';
 
 test('a wait whose patience ended and that is tried again says at once what it sees', async () => {
   const begunWith: (string | null)[] = [];
@@ -131,4 +133,37 @@ test('a consent is for the way back whose hold asked for it: the next one asks a
   });
   assert.equal(t.outcome, 'rolled-back');
   assert.deepEqual([...refused], ['back orders/approve the cut back', 'back enriched/approve the cut back'], t.journal.audit.slice(-60).join('\n'));
+});
+
+test('a decision answers the question that was open when it came, however often it is said: nothing is approved, tried again or skipped unseen', async () => {
+  for (const connectBack of ['connect-old', null]) {
+    const of: { run: () => Run | null } = { run: () => null };
+    const seen: string[] = [];
+    let failed = 0;
+    let last: Question | null = null;
+    const t = await trial({
+      scheme: 'stopRestartRepeat', m: { ...demo, connectBack },
+      faults: ({ run }) => { of.run = run; return {}; },
+      spoil: (work) => new Proxy(work, { get: (target, name) => (name !== 'holdRetention' ? Reflect.get(target, name) as unknown : async (x: Parameters<Work['holdRetention']>[0]) => {
+        if (failed++ < 3) throw new Failure('Unauthorized', 'Not yet.');
+        return target.holdRetention(x);
+      }) }),
+      operator: (q) => {
+        const kind = q.kind === 'hold' ? 'approve' : 'retry';
+        const run = of.run();
+        // Two people, or one whose first word seemed lost; and once more because of what is said of those.
+        if (last !== q) seen.push(q.name);
+        last = q;
+        if (run) for (let n = 0; n < 2; n++) say(run, kind, { ...(q.hash === null ? {} : { hash: q.hash }), reason: 'again' });
+        return { kind };
+      },
+    });
+    const told = t.journal.audit.join('\n');
+    assert.equal(t.outcome, 'completed', told);
+    const done = t.journal.audit.flatMap((line) => / (\S.*): approve by test with hash \S+: accepted/.exec(line)?.[1] ?? / retry of (.*) by test/.exec(line)?.[1] ?? []);
+    assert.deepEqual(done, seen, told);
+    assert.ok(seen.filter((name) => name.includes('hold retention')).length === 3, told);
+    const late = t.journal.audit.filter((line) => line.includes('it answers nothing else'));
+    assert.ok(late.length >= 2 * seen.length && late.every((line) => seen.some((name) => line.includes(`was for "${name}", which had been answered`))), told);
+  }
 });
