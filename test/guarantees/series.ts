@@ -140,7 +140,11 @@ class Series {
     const { client } = this.#cast.stage;
     await client.withDeadline(Date.now() + 10_000, () => this.#handleOf.signal('rollback', { by: 'guarantees', reason: 'the series is over' }));
     let closed = false;
-    const ended = ending(this.#handleOf).then((e) => { closed = true; return e; });
+    // A call that is still under way when its connection is closed is tried again by its timer, and throws where nobody hears it.
+    const over = new AbortController();
+    using _aborts = { [Symbol.dispose]: () => { over.abort(); } };
+    const ended = client.withAbortSignal(over.signal, () => ending(this.#handleOf)).then((e) => { closed = true; return e; });
+    ended.catch(() => undefined); // told below, unless something else ended it first
     // A hold of the way forward may be asked once more before the signal is read: its approval would open or finish.
     const isBack = (q: Question): boolean => this.#journey.back.some((u) => u.name === q.name);
     await this.#listen(async (_p, q) => { await this.#tell(q.kind !== 'hold' && q.kind !== 'parked' ? 'retry' : isBack(q) ? 'approve' : 'rollback', q); return false; }, () => closed);
