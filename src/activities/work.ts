@@ -181,13 +181,13 @@ export interface Work {
   lookSwept(x: LookAsk & { readonly groups: readonly string[]; readonly topics: readonly string[] }): Promise<Look>;
   // The target is dead. None of these asks anything of it, or waits for it.
   /** Fleets are told to stop; those that cannot answer are named. `ClientNotMoved` where one says that a process still runs. */
-  stopWithoutTarget(x: Ask & { readonly applications: readonly string[] }): Promise<Done>;
+  stopWithoutTarget(x: Ask & { readonly applications: readonly string[]; readonly twice?: readonly string[] }): Promise<Done>;
   /** The mirrors back are silent for good, and what they brought is written down. */
   silenceWithoutTarget(x: Ask & { readonly sets: readonly CutSet[] }): Promise<Done>;
   /** A cut to the source in the source's ledger: its ends now, and of the target what was last known. */
   markWithoutTarget(x: Ask & { readonly set: CutSet }): Promise<Done>;
   /** Positions on the source from what was swept, or from where the groups left it; read back. */
-  setWithoutTarget(x: Ask & { readonly applications: readonly string[] }): Promise<Done>;
+  setWithoutTarget(x: Ask & { readonly applications: readonly string[]; readonly twice?: readonly string[] }): Promise<Done>;
   /** Every fence of ours on the source is taken away. */
   liftWithoutTarget(x: Ask & { readonly applications: readonly string[]; readonly sets: readonly CutSet[] }): Promise<Done>;
   /** Mirrors are removed where their Connect worker answers; what is left behind is named, and written down. */
@@ -230,7 +230,7 @@ export type EvidenceAbout =
   | { readonly kind: 'cut'; readonly set: CutSet; readonly applications: readonly string[]; readonly copies: boolean; readonly beside?: readonly string[]; readonly budgetMs: number; readonly undoReserveMs: number; readonly waits?: readonly Waiting[]; readonly begins?: readonly Beginning[]; /** Second sets run on the target and take over. */ readonly second?: true }
   | { readonly kind: 'reverse'; readonly set: CutSet; readonly applications: readonly string[]; readonly beside?: readonly string[]; readonly budgetMs: number; readonly undoReserveMs: number }
   /** The target is dead: what is given up, and how old what is known is. */
-  | { readonly kind: 'without-target'; readonly applications: readonly string[]; readonly sets: readonly CutSet[] }
+  | { readonly kind: 'without-target'; readonly applications: readonly string[]; readonly sets: readonly CutSet[]; readonly twice?: readonly string[] }
   /** Moot where nothing reached the closed side after the cut. */
   | { readonly kind: 'stragglers'; readonly set: CutSet }
   | { readonly kind: 'finish'; readonly sets: readonly CutSet[]; readonly copies: boolean };

@@ -12,6 +12,7 @@ export function position(s: State, e: Of<'position'>, topic: string, way: Way): 
   if (e.from === 'none') return takeAway(s, { group: e.group, topic, on: e.on, application });
   const missing = s.exists(e.on, topic) ? [] : [breach('topics-first', application, `Group ${e.group} gets a position for ${topic} on ${e.on} before the topic exists there.`)];
   const active = members.filter((a) => isOn(s.place(a.name), e.on));
+  if (active.length > 0 && e.unless === 'at work') return missing;
   if (active.length > 0) {
     // An undo that has nothing to do here (its change was recorded, not applied) meets the group where it always was.
     return way === 'undo' ? missing : [...missing, ...active.map((a) => breach('positions-first', a.name, `The position of group ${e.group} for ${topic} on ${e.on} is set while ${a.name} runs there.`))];

@@ -188,8 +188,10 @@ function fence(s: State, e: Of<'fence'>): readonly Found[] {
 /** What a proof would say cannot be proven any more; a person has said it. Their positions there are known as of the last sweep. */
 function giveUp(s: State, e: Of<'give-up'>): readonly Found[] {
   for (const name of e.applications) {
-    s.setPlace(name, 'stopped');
-    s.setQuiet(name, true);
+    const goesOn = isOn(s.place(name), otherSide(e.on));
+    s.setPlace(name, goesOn ? otherSide(e.on) : 'stopped');
+    s.setResting(name, false);
+    s.setQuiet(name, !goesOn);
   }
   const topics = s.ground.topics.filter((t) => s.authority(t) === e.on);
   for (const x of topics.flatMap((t) => s.mirrorsOf(t))) s.setDrained(x.name, true);

@@ -24,12 +24,13 @@ export type Effect =
    * that side's log was cut last (or is about to be), for a group that has read everything on the other side. `start`: where
    * that side's log begins, for a group that may read again what was copied there. `behind`: behind all that is in that log,
    * because the group has read it, or reads on the other side what it is a copy of. `end`: where the log ends now, for a second set.
+   * `unless`: a member is at work there; then the group stays where it is.
    */
-  | { readonly do: 'position'; readonly group: string; readonly topics: readonly string[]; readonly on: Side; readonly from: 'translated' | 'cut' | 'start' | 'behind' | 'end' | 'none' }
+  | { readonly do: 'position'; readonly group: string; readonly topics: readonly string[]; readonly on: Side; readonly from: 'translated' | 'cut' | 'start' | 'behind' | 'end' | 'none'; readonly unless?: 'at work' }
   | { readonly do: 'fence'; readonly topics: readonly string[]; readonly on: Side; readonly state: 'up' | 'down' }
   /** A proof that held when the step was done. `quiet`: fleet and brokers agree that these applications are gone. */
   | { readonly do: 'prove-quiet'; readonly applications: readonly string[] }
-  /** That cluster is dead, and a person said so: who ran there counts as gone, and what has not come back from there as given up. */
+  /** That cluster is dead, and a person said so: who ran there counts as gone (of two sets the one there), and what has not come back from there as given up. */
   | { readonly do: 'give-up'; readonly on: Side; readonly applications: readonly string[] }
   | { readonly do: 'prove-mirror-drained'; readonly mirror: string }
   | { readonly do: 'prove-group-drained'; readonly group: string; readonly topics: readonly string[]; readonly on: Side }

@@ -123,6 +123,34 @@ test('somebody is in a group on the source: its position is not set', async () =
   await assert.rejects(w.work().setWithoutTarget({ ...x('set'), applications }), /Group billing is Stable with 1 member \(forgotten/);
 });
 
+const twice = ['billing'];
+test('of two sets the first is at work on the source: only the second is told to stop, and the group stays where it is', async () => {
+  const { w } = await opened(2, { reads: 9n });
+  w.source.join('billing', 'first-1');
+  w.fleets.set('billing', { source: 1, target: 1 });
+  const shown = await w.work().evidence({ ...x('hold'), inventory, about: { kind: 'without-target', applications, sets, twice } });
+  assert.deepEqual(shown.claims.filter((c) => !c.holds), []);
+  assert.match(shown.claims.map((c) => c.text).join('\n'), /billing: its first set is at work on old and goes on there\. What only the second set read on new was processed, and is not on old\./);
+  assert.match((await w.work().stopWithoutTarget({ ...x('stop'), applications, twice })).say, /billing and shop stopped|shop and billing stopped|billing, shop stopped/);
+  assert.deepEqual(w.fleets.get('billing'), { source: 1, target: 0 });
+  assert.match((await w.work().setWithoutTarget({ ...x('set'), applications, twice })).say, /^0 positions of no group set on the source, read back\. billing: the first set is at work on the source and goes on there\.$/);
+  assert.deepEqual(w.source.placed('billing'), { 'orders/0': 7, 'orders/1': 0 });
+});
+
+test('of two sets the first left before it had read everything: what it left unread is read, however far the second has come', async () => {
+  for (const [left, at] of [[7n, 7n], [8n, null]] as const) {
+    const { w } = await opened(2, { reads: 9n });
+    w.source.place('billing', 'orders', 0, left);
+    await w.work().markWithoutTarget({ ...x('mark'), set: set! });
+    await w.work().setWithoutTarget({ ...x('set'), applications, twice });
+    const end = w.source.log({ topic: 'orders', partition: 0 }).records.at(-1)?.offset ?? -1n;
+    const now = BigInt(w.source.placed('billing')['orders/0'] ?? -1);
+    // Drained, what was swept of the second set counts: it had read all that came back.
+    if (at === null) assert.ok(now > end, `${now} is not behind ${end}`);
+    else assert.equal(now, at);
+  }
+});
+
 test('a mirror that never wrote is taken away instead of silenced', async () => {
   const { w, mirror } = await opened(0);
   mirror.producerId = null as unknown as bigint;

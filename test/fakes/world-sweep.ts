@@ -48,18 +48,23 @@ export function dying(a: Activities): Pick<Work, Dying> {
   const { source } = w.clusters;
   const visible = (key: string, from: number): number => { let n = 0; for (let o = source.log(key).next(from); o !== null; o = source.log(key).next(o + 1)) n++; return n; };
   return {
-    stopWithoutTarget: ({ m, c, applications }) => a.write('stopWithoutTarget', c, () => step('stopped', ...applications.map((n) => () => { w.client(n).stop(); }), ...(m.blueGreen ? [() => { w.hooks.live = 'muted'; }] : []))),
+    stopWithoutTarget: ({ m, c, applications, twice = [] }) => a.write('stopWithoutTarget', c, () => step('stopped', ...applications.map((n) => () => { w.client(n).stop(twice.includes(n) ? 'target' : undefined); }), ...(m.blueGreen ? [() => { w.hooks.live = 'muted'; }] : []))),
     silenceWithoutTarget: ({ c, sets }) => a.write('silenceWithoutTarget', c, () => step('silent', ...w.mirrors.filter((x) => x.toward === 'source' && x.state === 'running' && sets.some((s) => s.name === x.set)).map((x) => () => { x.state = 'silent'; }))),
     markWithoutTarget: ({ c, set }) => a.write('markWithoutTarget', c, () => {
       if (w.cuts.findLast((x) => x.set === set.name)?.to !== 'target') return step('nothing to cut');
       const ends = (of: (key: string) => number): Record<string, number> => Object.fromEntries(source.partitionsOf(set.topics).map((key) => [key, of(key)]));
       return step('marked', () => { w.cuts.push({ set: set.name, epoch: ++w.epoch, to: 'source', ends: { source: ends((key) => source.log(key).end), target: ends((key) => w.swept.ends.get(key) ?? 0) } }); });
     }),
-    setWithoutTarget: ({ m, c, applications }) => a.write('setWithoutTarget', c, () => {
-      const moved = m.applications.filter((x) => applications.includes(x.name));
+    setWithoutTarget: ({ m, c, applications, twice = [] }) => a.write('setWithoutTarget', c, () => {
+      const moved = m.applications.filter((x) => applications.includes(x.name) && !(twice.includes(x.name) && w.client(x.name).sides.includes('source')));
+      // Up to the cut it was the first set that read the source.
+      const own = (name: string, key: string, position: number): boolean => twice.includes(name) && position < (w.cutsOf(topicOf(key)).findLast((cut) => cut.to === 'target')?.ends.source[key] ?? Infinity);
       return step('set', ...moved.flatMap((x) => x.reads.map(({ group, topics }) => () => {
         const keys = source.partitionsOf(topics);
-        for (const key of keys) source.commit(group, key, Math.max(w.swept.places.get(`${group} ${key}`) ?? 0, source.position(group, key) ?? source.log(key).start));
+        for (const key of keys) {
+          const left = source.position(group, key) ?? source.log(key).start;
+          source.commit(group, key, own(x.name, key, left) ? left : Math.max(w.swept.places.get(`${group} ${key}`) ?? 0, left));
+        }
         w.again.set(group, keys.reduce((n, key) => n + visible(key, source.position(group, key) ?? 0), 0));
       })));
     }),

@@ -52,12 +52,12 @@ async function toTheLastHold(stage: Stage, handle: WorkflowHandle): Promise<void
   await operate(stage, handle, (q) => (q.name === last ? null : onward(q)), 200_000, () => progressOf(stage, handle).then((p) => p.question?.name === last && p.swept?.state === 'swept' && Date.now() - p.question.sinceMs > 5_000, () => false));
 }
 
-/** The second set of `blueGreen` is a fleet of its own, and a switch sends traffic to it. */
-const died = [
-  { scheme: 'stopRestartRepeat', outage: { budgetMs: 10_000, undoReserveMs: 3_300 } },
-  { scheme: 'blueGreen', outage: { budgetMs: 30_000, undoReserveMs: 10_000 } },
-] as const;
-for (const { scheme, outage } of died) test(`${scheme}, the target dies after the opening: back without it, nothing lost but what never came back, and that is named when it returns`, async () => {
+const outage = { budgetMs: 30_000, undoReserveMs: 10_000 };
+/** Its steps are the same in every scheme but those with two sets, of which one is drawn: `CUTOVER_SEED` repeats that. */
+const seed = Number(process.env['CUTOVER_SEED'] ?? Date.now() % 1_000_000);
+const drawn = seed % 2 === 0 ? 'blueGreen' as const : 'dualConsume' as const;
+for (const scheme of ['stopRestartRepeat', drawn] as const) test(`${scheme}, the target dies after the opening: back without it, nothing lost but what never came back, and that is named when it returns`, async () => {
+  console.log(`  seed ${seed}`);
   await using resources = new AsyncDisposableStack();
   const stage = await setScene(resources, { pace: { ratePerSecond: 100 }, second: scheme === 'blueGreen' });
   const handle = await startMigration(stage, outage, scheme);
@@ -119,7 +119,7 @@ for (const { scheme, outage } of died) test(`${scheme}, the target dies after th
   for (const d of stage.books.count(duties, []).duties.filter((x) => x.topic === 'orders')) {
     console.log(`  ${d.group}: ${d.expected} orders, ${d.lost} lost to it, ${d.duplicated} read again (at most ${again.get(d.group)} said), ${d.reordered} out of order`);
     assert.ok(d.duplicated <= (again.get(d.group) ?? -1), `${d.group} read ${d.duplicated} orders again, ${again.get(d.group)} were said`);
-    assert.equal(d.reordered, 0, d.group);
+    if (scheme !== 'dualConsume') assert.equal(d.reordered, 0, d.group);
   }
   console.log(`  ${missing.length} acknowledged orders never came back; ${orders} are named`);
 });

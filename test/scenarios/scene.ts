@@ -10,7 +10,7 @@ import type { Side } from '../../src/domain/authority.ts';
 import { workflowIdOf } from '../../src/domain/migration.ts';
 import type { Answer, Progress, Question } from '../../src/domain/progress.ts';
 import type { Repeats } from '../../src/domain/scheme.ts';
-import type { SchemeName } from '../../src/workflows/schemes/schemes.ts';
+import { copies, copiesEither, type SchemeName } from '../../src/workflows/schemes/schemes.ts';
 import { lend } from './lent.ts';
 import { progressOf, soon, surroundings } from './seen.ts';
 
@@ -27,7 +27,7 @@ export async function setScene(resources: AsyncDisposableStack, x: Partial<Pick<
 }
 
 export async function startMigration(stage: Stage, outage: Outage, scheme: SchemeName = 'stopRestartRepeat'): Promise<WorkflowHandle> {
-  const input = { ...migration({ copies: true, principals: stage.stack.variant === 'sasl', budgetMs: outage.budgetMs, second: scheme === 'blueGreen' }), outage };
+  const input = { ...migration({ copies: copies[scheme] || copiesEither.includes(scheme), principals: stage.stack.variant === 'sasl', budgetMs: outage.budgetMs, second: scheme === 'blueGreen' }), outage };
   return stage.client.workflow.start(scheme, { workflowId: workflowIdOf(input), taskQueue: stage.taskQueue, args: [input] });
 }
 

@@ -4,10 +4,12 @@
  */
 import { writersOf, type CutSet } from '../../domain/cutsets.ts';
 import type { Migration } from '../../domain/migration.ts';
-import { tpKey, type LogEnds, type Ports, type Position } from '../../domain/ports.ts';
+import { groupsWith } from '../../domain/companies.ts';
+import { tpKey, type GroupFacts, type LogEnds, type Ports, type Position } from '../../domain/ports.ts';
 import { findMirrors } from '../connect.ts';
-import { standingMark, type Mark } from '../cut.ts';
+import { standingMark, standingMarks, type Mark } from '../cut.ts';
 import type { LedgerBook } from '../ledger.ts';
+import { isEmpty } from '../moved.ts';
 import { applicationsOf, byKey, clusterOf, setsOf, topicsOf, unique } from '../outside.ts';
 import { knownSinceMs, sweptOf, type Book } from '../sweep.ts';
 import type { Ask } from '../work.ts';
@@ -79,25 +81,61 @@ export async function partitionsOf(ports: Ports, x: Ask, opened: Awaited<ReturnT
   return sets.flatMap(({ mark, brought }) => Object.keys(mark.ends.target).sort().map((key): PartitionAccount => ({ key, brought: brought(key), end: book.ends.get(key)?.[1] ?? 'unknown' })));
 }
 
-/** Both what was swept and what the group left behind say how far it had read at least: the further one counts. Always inside the log. */
-export async function placesOf(ports: Ports, x: Ask, groups: readonly string[]): Promise<readonly PlaceAccount[]> {
+export interface Placing {
+  /** Whose positions are to be set. */
+  readonly groups: readonly string[];
+  /** Those of them that still have members on the source. */
+  readonly full: readonly GroupFacts[];
+  /** Groups of first sets that are at work on the source: they stay where they are. */
+  readonly atWork: readonly string[];
+}
+/** Read from the brokers now: a first set may have left since, or come back. */
+export async function placing(ports: Ports, x: { readonly m: Migration; readonly applications: readonly string[]; readonly twice?: readonly string[] }): Promise<Placing> {
+  const all = groupsWith(x.m, x.applications);
+  const twice = groupsWith(x.m, x.twice ?? []);
+  const full = all.length === 0 ? [] : (await clusterOf(ports, x.m, 'source').groups(all)).filter((g) => !isEmpty(g));
+  const atWork = full.map((g) => g.group).filter((g) => twice.includes(g));
+  return { groups: all.filter((g) => !atWork.includes(g)), full: full.filter((g) => !atWork.includes(g.group)), atWork };
+}
+
+/**
+ * Both what was swept and what the group left behind say how far it had read at least: the further one counts. Always inside the
+ * log. Not so of groups read by two sets, `twice`: up to the cut it was the first that read the source, whatever the second had read.
+ */
+export async function placesOf(ports: Ports, x: Ask, groups: readonly string[], twice: readonly string[] = []): Promise<readonly PlaceAccount[]> {
   if (groups.length === 0) return [];
   const source = clusterOf(ports, x.m, 'source');
-  const [book, committed, ends] = await Promise.all([sweptOf(ports, x), source.committed(groups), source.ends(unique(groups.flatMap((g) => topicsOf(x.m, g))))]);
+  const [book, committed, ends, firstReads] = await Promise.all([sweptOf(ports, x), source.committed(groups), source.ends(unique(groups.flatMap((g) => topicsOf(x.m, g)))), firstSetReads(ports, x, twice)]);
   const logs = byKey(ends);
   return groups.flatMap((group) => {
     const left = new Map((committed.get(group) ?? []).map((p) => [tpKey(p), p]));
-    return [...logs.values()].filter((e) => topicsOf(x.m, group).includes(e.topic)).map((end) => placeOf(group, { end, left: left.get(tpKey(end)), book }));
+    return [...logs.values()].filter((e) => topicsOf(x.m, group).includes(e.topic)).map((end) => placeOf(group, { end, left: left.get(tpKey(end)), book, own: twice.includes(group) ? firstReads(tpKey(end)) : 0n }));
   });
 }
-function placeOf(group: string, o: { readonly end: LogEnds; readonly left: Position | undefined; readonly book: Book }): PlaceAccount {
-  const { end, left, book } = o;
+/** Not cut: all of it is the first set's. */
+const unlimited = 2n ** 63n;
+/** Up to where a partition of the source is read by the first of two sets: behind its last record before it was cut. That cut may be behind us already. */
+async function firstSetReads(ports: Ports, x: Ask, twice: readonly string[]): Promise<(key: string) => bigint> {
+  const book = sourceBook(ports);
+  const sets = twice.length === 0 ? [] : setsOf(x.m, unique(twice.flatMap((g) => topicsOf(x.m, g))));
+  const cuts = (await Promise.all(sets.map((set) => standingMarks(book, { ...x, set })))).flatMap((all) => all.find((mark) => mark.to === 'target') ?? []);
+  return (key) => {
+    const end = cuts.flatMap((mark) => mark.ends.source[key] ?? [])[0];
+    if (!end) return unlimited;
+    // A position may stay before what is no record, such as the end of a transaction.
+    return end.last ? BigInt(end.last.offset) + 1n : 0n;
+  };
+}
+
+/** `own`: up to there only what the group itself committed on the source counts. */
+function placeOf(group: string, o: { readonly end: LogEnds; readonly left: Position | undefined; readonly book: Book; readonly own: bigint }): PlaceAccount {
+  const { end, left, book, own } = o;
   const key = tpKey(end);
   const kept = book.groups.get(group);
   const swept = kept?.at[key];
   const inside = (offset: bigint): bigint => (offset < end.logStart ? end.logStart : offset > end.lso ? end.lso : offset);
   const metadata = left?.metadata ?? '';
-  if (swept && book.head && kept && (!left || BigInt(swept[1]) >= left.offset)) return { group, end, offset: inside(BigInt(swept[1])), by: 'swept', sinceMs: knownSinceMs(book.head, kept, key), metadata };
+  if (swept && book.head && kept && (left?.offset ?? 0n) >= own && (!left || BigInt(swept[1]) >= left.offset)) return { group, end, offset: inside(BigInt(swept[1])), by: 'swept', sinceMs: knownSinceMs(book.head, kept, key), metadata };
   if (left) return { group, end, offset: inside(left.offset), by: 'left', sinceMs: null, metadata };
   return { group, end, offset: end.logStart, by: 'log-start', sinceMs: null, metadata };
 }

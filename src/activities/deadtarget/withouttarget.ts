@@ -14,16 +14,17 @@ import { askAll, fleetOf } from '../fleets.ts';
 import { fence } from '../fence.ts';
 import { groupFence } from '../groupfence.ts';
 import { entry } from '../ledger.ts';
-import { isEmpty, membersOf } from '../moved.ts';
+import { membersOf } from '../moved.ts';
 import { applicationsOf, both, byName, clusterOf, count, grouped, list, unique, type Said } from '../outside.ts';
 import { writeThrough } from '../positions.ts';
 import { sweptOf } from '../sweep.ts';
 import type { Placed } from '../translating.ts';
 import type { Ask } from '../work.ts';
 import { groupsWith } from '../../domain/companies.ts';
-import { againOf, broughtEntry, placesOf, sourceBook } from './account.ts';
+import { againOf, broughtEntry, placesOf, placing, sourceBook } from './account.ts';
 
-type OfApplications = Ask & { readonly applications: readonly string[] };
+/** `twice`: those with a set on either side; the one on the source goes on where it is at work. */
+type OfApplications = Ask & { readonly applications: readonly string[]; readonly twice?: readonly string[] };
 type OfSets = Ask & { readonly sets: readonly CutSet[] };
 
 /** A fleet on the side that died may never answer. */
@@ -50,17 +51,18 @@ export const withoutTarget = (ports: Ports) => {
   return {
     /** Told, as far as they can be told. Who still says that a process runs there is asked about; who cannot say is named. */
     async stopWithoutTarget(x: OfApplications, at: At): Promise<Said> {
-      const told = await Promise.all(applicationsOf(x.m, x.applications).map(async (a) => ({ name: a.name, deaf: await answered(() => fleetOf(ports, x.m, a).stop(a.name, at.until), fleetMs) })));
+      const only = (name: string): 'target' | undefined => (x.twice?.includes(name) === true ? 'target' : undefined);
+      const told = await Promise.all(applicationsOf(x.m, x.applications).map(async (a) => ({ name: a.name, deaf: await answered(() => fleetOf(ports, x.m, a).stop(a.name, at.until, only(a.name)), fleetMs) })));
       at.until.check();
       const states = await Promise.all(told.map(async ({ name, deaf }) => {
         let state: { readonly source: number | 'unknown'; readonly target: number | 'unknown' } | null = null;
         const silent = await answered(async () => { state = (await askAll(ports, x.m, [name], at))[0]?.state ?? null; }, fleetMs);
         return { name, deaf: deaf ?? silent, state: state as { readonly source: number | 'unknown'; readonly target: number | 'unknown' } | null };
       }));
-      const running = states.filter((s) => s.state !== null && [s.state.source, s.state.target].some((n) => n !== 'unknown' && n > 0));
+      const running = states.filter((s) => s.state !== null && [...(only(s.name) ? [] : [s.state.source]), s.state.target].some((n) => n !== 'unknown' && n > 0));
       if (running.length > 0) throw new Failure('ClientNotMoved', `${list(running.map((s) => s.name))} ${running.length === 1 ? 'was' : 'were'} told to stop, and still ${running.length === 1 ? 'runs' : 'run'}, says the fleet${running.some((s) => s.deaf !== null) ? ` (${running.flatMap((s) => s.deaf ?? []).join('; ')})` : ''}.`, 'Stop the processes, then retry; or skip with a reason: what they write on the target when it returns is found by reconcile only.');
       const muted = await mutedSecond(ports, x, at);
-      const unknown = states.filter((s) => s.state === null || s.state.source === 'unknown' || s.state.target === 'unknown');
+      const unknown = states.filter((s) => s.state === null || (!only(s.name) && s.state.source === 'unknown') || s.state.target === 'unknown');
       const gone = states.filter((s) => !unknown.includes(s));
       return { say: [
         ...(gone.length > 0 ? [`${list(gone.map((s) => s.name))} stopped`] : []),
@@ -110,16 +112,16 @@ export const withoutTarget = (ports: Ports) => {
 
     /** One explicit position per partition, from what was swept; read back. */
     async setWithoutTarget(x: OfApplications, at: At): Promise<Said> {
-      const groups = groupsWith(x.m, x.applications);
       const source = clusterOf(ports, x.m, 'source');
-      const full = groups.length === 0 ? [] : (await source.groups(groups)).filter((g) => !isEmpty(g));
+      const { groups, full, atWork } = await placing(ports, x);
       if (full.length > 0) throw new Failure('GroupActive', `${full.map((g) => `Group ${g.group} is ${g.state} with ${count(g.members.length, 'member')} (${membersOf(g)})`).join('; ')} on cluster ${x.m.source}; setting its position needs 0 members.`);
-      const places = await placesOf(ports, x, groups);
+      const places = await placesOf(ports, x, groups, groupsWith(x.m, x.twice ?? []));
       const placed = new Map([...Map.groupBy(places, (p) => p.group)].map(([group, of]) => [group, of.map((p): Placed => ({ topic: p.end.topic, partition: p.end.partition, offset: p.offset, metadata: p.metadata, from: null, by: 'consent', matched: 0, repeats: Number(againOf(p)) }))]));
       await writeThrough(source, placed, { at, range: 'checked' });
       await book.write(x.m, [...placed].map(([group, of]) => entry(`${x.c.key}/set/${group}`, Object.fromEntries(of.map((p) => [tpKey(p), { from: null, to: String(p.offset), by: 'without-target', matched: 0, repeats: p.repeats ?? 0 }])))), 'one', at);
       const again = [...Map.groupBy(places, (p) => p.group)].map(([group, of]) => `${group} reads at most ${grouped(of.reduce((n, p) => n + againOf(p), 0n))} again`);
-      return { say: `${count(places.length, 'position')} of ${list(groups) || 'no group'} set on the source, read back${again.length > 0 ? `; ${list(again)}` : ''}.` };
+      const goOn = atWork.length === 0 ? '' : ` ${list(atWork)}: the first set is at work on the source and goes on there.`;
+      return { say: `${count(places.length, 'position')} of ${list(groups) || 'no group'} set on the source, read back${again.length > 0 ? `; ${list(again)}` : ''}.${goOn}` };
     },
 
     async liftWithoutTarget(x: OfApplications & OfSets, at: At): Promise<Said> {

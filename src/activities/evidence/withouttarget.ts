@@ -1,10 +1,10 @@
 /** What a person approves who goes back without the target: what is given up, what is read again, and what nobody knows. */
 import type { Ports } from '../../domain/ports.ts';
 import { groupsWith } from '../../domain/companies.ts';
-import { againOf, missingOf, openedSets, partitionsOf, placesOf, type PartitionAccount, type PlaceAccount } from '../deadtarget/account.ts';
+import { againOf, missingOf, openedSets, partitionsOf, placesOf, placing, type PartitionAccount, type PlaceAccount } from '../deadtarget/account.ts';
 import { answered } from '../deadtarget/withouttarget.ts';
 import { askAll } from '../fleets.ts';
-import { isEmpty, membersOf } from '../moved.ts';
+import { membersOf } from '../moved.ts';
 import { clusterOf, count, grouped, list, unique } from '../outside.ts';
 import { sweptOf } from '../sweep.ts';
 import { tpKey } from '../../domain/ports.ts';
@@ -15,6 +15,7 @@ const probeMs = 8_000;
 /** Lines per partition; the rest is counted. */
 const mostLines = 60;
 
+const asked = ({ m, about: { applications, twice } }: About<'without-target'>) => ({ m, applications, ...(twice === undefined ? {} : { twice }) });
 const iso = (ms: number): string => new Date(ms).toISOString();
 
 export function withoutTargetShown(reach: Reach, x: About<'without-target'>): readonly Promise<Shown>[] {
@@ -24,8 +25,7 @@ export function withoutTargetShown(reach: Reach, x: About<'without-target'>): re
     shown(`what is only on ${x.m.target} can be told`, () => missingShown(ports, x)),
     shown(`it is known where groups go on`, () => placesShown(ports, x)),
     shown('the groups are empty on the source', async () => {
-      const groups = groupsWith(x.m, x.about.applications);
-      const full = groups.length === 0 ? [] : (await clusterOf(ports, x.m, 'source').groups(groups)).filter((g) => !isEmpty(g));
+      const { groups, full } = await placing(ports, asked(x));
       return claim(`groups ${list(groups) || 'none'} are empty on ${x.m.source}.`, full.length === 0, ...full.map((g) => `${g.group} has ${count(g.members.length, 'member')}: ${membersOf(g)}`));
     }),
     shown(`Connect worker ${x.m.connectBack ?? 'none'} answers`, async () => {
@@ -71,14 +71,15 @@ async function missingShown(ports: Ports, x: About<'without-target'>): Promise<S
 const order = (p: PartitionAccount): number => { const n = missingOf(p); return n === 'unknown' ? Infinity : Number(n); };
 
 async function placesShown(ports: Ports, x: About<'without-target'>): Promise<Shown> {
-  const groups = groupsWith(x.m, x.about.applications);
-  const places = await placesOf(ports, x, groups);
+  const { groups, atWork } = await placing(ports, asked(x));
+  const places = await placesOf(ports, x, groups, groupsWith(x.m, x.about.twice ?? []));
   const claims = groups.map((group) => {
     const of = places.filter((p) => p.group === group);
     return { text: `${group} goes on on ${x.m.source} ${knownSince(of)}: at most ${count(of.reduce((n, p) => n + againOf(p), 0n), 'record')} are read again.`, holds: true };
   });
+  const goOn = atWork.map((group) => ({ text: `${group}: its first set is at work on ${x.m.source} and goes on there. What only the second set read on ${x.m.target} was processed, and is not on ${x.m.source}.`, holds: true }));
   const lines = places.map((p) => `${p.group} ${tpKey(p.end)}: at ${p.offset}, ${howKnown(p)}; ${grouped(againOf(p))} behind it`);
-  return { claims, figures: [...lines.slice(0, mostLines), ...(lines.length > mostLines ? [`and ${lines.length - mostLines} more positions`] : [])] };
+  return { claims: [...claims, ...goOn], figures: [...lines.slice(0, mostLines), ...(lines.length > mostLines ? [`and ${lines.length - mostLines} more positions`] : [])] };
 }
 const howKnown = (p: PlaceAccount): string => (p.by === 'swept' ? `where it was known to be at ${p.sinceMs === null || p.sinceMs === 0 ? 'an unknown time' : iso(p.sinceMs)}` : p.by === 'left' ? 'where it was when it left the source' : 'the log start: nothing is known of it');
 function knownSince(of: readonly PlaceAccount[]): string {

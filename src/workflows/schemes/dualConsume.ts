@@ -13,12 +13,16 @@ import type { Use } from '../resources/use.ts';
 import { fenced } from './cut.ts';
 import { lateAndFinish } from './finish.ts';
 import { outageBack, outagePerSet, wayBackPromise, withoutFence } from './wayback.ts';
+import { ifTargetDies } from './withouttarget.ts';
 
 const names = (applications: readonly Application[]): readonly string[] => applications.map((a) => a.name);
 /** Applications with two sets that read any topic of this set. */
 const twiceOn = (m: Migration, set: CutSet): readonly Application[] => pureReaders(m).filter((a) => readsOf(a).some((t) => set.topics.includes(t)));
 
-export const dualConsume: Scheme<Use> = (m, _has, use) => {
+/** A run that was begun without it refused it, and goes on refusing it. */
+const deadTarget = '2026-11-22-dual-consume-without-target';
+
+export const dualConsume: Scheme<Use> = (m, has, use) => {
   const sets = inOrder(m, cutSets(m), 'upstream-first');
   const readers = pureReaders(m);
   const back = m.connectBack !== null;
@@ -99,6 +103,7 @@ export const dualConsume: Scheme<Use> = (m, _has, use) => {
       ...(back ? sets.map((s) => phase(`carry back ${s.name}`, ...carry(m, use, s))) : []),
       ...lateAndFinish(m, use, { sets, copies: false }),
     ],
+    ...(has(deadTarget) ? ifTargetDies(m, use, readers) : {}),
   };
 };
 
