@@ -9,6 +9,7 @@ import { nameOf } from './outside.ts';
 import type { Ask } from './work.ts';
 
 export interface OfSet extends Ask { readonly set: CutSet; readonly toward: Side }
+export const familyOf = (x: OfSet): Family => ({ set: x.set, toward: x.toward, run: x.c.run });
 
 /** Together with run and number the connector's name, and the names MirrorMaker derives from it, stay below 249 characters. */
 const longestSetName = 80;
@@ -16,11 +17,25 @@ const plainName = (set: CutSet): string => {
   const legal = set.name.replace(/[^A-Za-z0-9._-]/g, '-');
   return legal.length <= longestSetName && legal === set.name ? legal : `${legal.slice(0, longestSetName - 9)}-${hashOf(set.name).slice(0, 8)}`;
 };
-export const prefixOf = (set: CutSet, toward: Side, run: string): string => `cutover-${plainName(set)}-${toward === 'target' ? 'fwd' : 'back'}-${run.slice(0, 8)}-`;
-export const numberOf = (name: string, prefix: string): number => {
-  const rest = name.startsWith(prefix) ? name.slice(prefix.length) : '';
-  return /^\d+$/.test(rest) ? Number(rest) : 0;
-};
+/** All mirrors of one set and direction of one run. */
+export interface Family { readonly set: CutSet; readonly toward: Side; readonly run: string }
+/** Digits of a run's id that no other run has. The first ones are its time: whatever begins within the same minute shares them. */
+export const tagOf = (run: string): string => run.slice(-8);
+/** Runs of earlier versions named their mirrors by it; which of those are a run's own the ledger says. */
+export const earlierTagOf = (run: string): string => run.slice(0, 8);
+/** Where the names of a set and direction begin, of whichever run. */
+export const stemOf = ({ set, toward }: Pick<Family, 'set' | 'toward'>): string => `cutover-${plainName(set)}-${toward === 'target' ? 'fwd' : 'back'}-`;
+export const prefixOf = (f: Family): string => `${stemOf(f)}${tagOf(f.run)}-`;
+/** Which attempt a name is of; 0: none of this family. */
+export function numberOf(name: string, f: Family): number {
+  const [, number] = [prefixOf(f), `${stemOf(f)}${earlierTagOf(f.run)}-`].map((prefix) => (name.startsWith(prefix) ? /^(\d+)$/.exec(name.slice(prefix.length)) : null)).find((found) => found !== null) ?? [];
+  return number === undefined ? 0 : Number(number);
+}
+/** Kept in the ledger under the name of every mirror that was ever made. Stored data: change its shape only by adding. */
+export interface KeptName { readonly run: string; readonly set: string }
+export const nameKey = (name: string): string => `mirrors/${name}`;
+/** What is not in the ledger was made before names were kept there. */
+export const isOwn = (kept: string | undefined, run: string): boolean => kept === undefined || (JSON.parse(kept) as Partial<KeptName>).run === undefined || (JSON.parse(kept) as KeptName).run === run;
 
 export function connectOf(m: Migration, toward: Side): string {
   if (toward === 'source') {
@@ -37,9 +52,10 @@ export const specOf = (m: Migration, of: { readonly set: CutSet; readonly toward
 
 /** Every attempt Connect has of this set and direction, the newest first. */
 export async function findMirrors(ports: Ports, x: OfSet): Promise<readonly MirrorSpec[]> {
-  const prefix = prefixOf(x.set, x.toward, x.c.run);
-  const names = (await ports.mirrors.list(connectOf(x.m, x.toward), prefix)).filter((name) => numberOf(name, prefix) > 0);
-  return [...names].sort((a, b) => numberOf(b, prefix) - numberOf(a, prefix)).map((name) => specOf(x.m, { ...x, name }));
+  const family = familyOf(x);
+  const names = (await ports.mirrors.list(connectOf(x.m, x.toward), stemOf(family))).filter((name) => numberOf(name, family) > 0);
+  const own = await Promise.all(names.map(async (name) => name.startsWith(prefixOf(family)) || isOwn((await ports.ledger.read(x.m.source, nameKey(name))).get(nameKey(name)), x.c.run)));
+  return names.filter((_name, i) => own[i]).sort((a, b) => numberOf(b, family) - numberOf(a, family)).map((name) => specOf(x.m, { ...x, name }));
 }
 /** The mirror of the newest attempt; `null`: Connect has none. */
 export const findMirror = async (ports: Ports, x: OfSet): Promise<MirrorSpec | null> => (await findMirrors(ports, x))[0] ?? null;

@@ -4,7 +4,7 @@ import type { CutSet } from '../domain/cutsets.ts';
 import { Failure } from '../domain/failures.ts';
 import { tpKey, type Ports } from '../domain/ports.ts';
 import type { At } from './boundary.ts';
-import { numberOf, prefixOf as mirrorPrefix } from './connect.ts';
+import { numberOf } from './connect.ts';
 import { entry, type Entry, type LedgerBook } from './ledger.ts';
 import type { Glance } from './looking.ts';
 import { both, clusterOf, count, list, nameOf, type Said } from './outside.ts';
@@ -143,6 +143,6 @@ async function stateOf(ports: Ports, x: OfCut, side: Side): Promise<{ readonly i
 export const silencedKey = (x: OfCut, to: Side): string => `${x.c.run}/silenced/${x.set.name}/${to}/`;
 async function silencedMirror(record: LedgerBook, x: OfCut & { readonly to: Side }): Promise<string | null> {
   const found = [...(await record.read(x.m, silencedKey(x, x.to))).values()].map((text) => JSON.parse(text) as Pick<SilenceBefore, 'name'>);
-  const prefix = mirrorPrefix(x.set, x.to, x.c.run);
-  return found.sort((a, b) => numberOf(b.name, prefix) - numberOf(a.name, prefix))[0]?.name ?? null;
+  const family = { set: x.set, toward: x.to, run: x.c.run };
+  return found.sort((a, b) => numberOf(b.name, family) - numberOf(a.name, family))[0]?.name ?? null;
 }

@@ -8,7 +8,7 @@ import type { Place, Turn } from '../domain/epochs.ts';
 import { Failure } from '../domain/failures.ts';
 import type { Anchor, MirrorSpec, Ports, TopicFacts } from '../domain/ports.ts';
 import type { At } from './boundary.ts';
-import { numberOf, prefixOf, specOf } from './connect.ts';
+import { isOwn, nameKey, numberOf, specOf, stemOf } from './connect.ts';
 import { marks, type Mark } from './cut.ts';
 import { entry, type Entry, type LedgerBook } from './ledger.ts';
 import { both, clusterOf, nameOf, setsOf } from './outside.ts';
@@ -80,23 +80,23 @@ function copiedOf(x: Ask, set: CutSet, o: { readonly marks: readonly Mark[]; rea
   const first: Side = o.marks[0] ? otherSide(o.marks[0].to) : 'source';
   const closed = o.marks.map((mark, i) => {
     const origin = o.marks[i - 1]?.to ?? first;
-    return mark.mirror?.startsWith(prefixOf(set, otherSide(origin), x.c.run)) === true && !o.marks.slice(0, i).some((m) => m.mirror === mark.mirror);
+    return numberOf(mark.mirror ?? '', { set, toward: otherSide(origin), run: x.c.run }) > 0 && !o.marks.slice(0, i).some((m) => m.mirror === mark.mirror);
   });
-  const prefix = prefixOf(set, otherSide(o.marks.at(-1)?.to ?? first), x.c.run);
-  const ended = Math.max(0, ...o.marks.map((mark) => numberOf(mark.mirror ?? '', prefix)));
-  return [...closed, o.names.some((name) => numberOf(name, prefix) > ended)];
+  const family = { set, toward: otherSide(o.marks.at(-1)?.to ?? first), run: x.c.run };
+  const ended = Math.max(0, ...o.marks.map((mark) => numberOf(mark.mirror ?? '', family)));
+  return [...closed, o.names.some((name) => numberOf(name, family) > ended)];
 }
 
 interface Live { readonly toward: Side; readonly spec: MirrorSpec; readonly anchors: ReadonlyMap<string, readonly Anchor[]> }
-interface FromLedger { readonly entries: ReadonlyMap<string, string>; /** Names of all mirrors there ever were. */ readonly used: readonly string[]; readonly live: readonly Live[] }
+interface FromLedger { readonly entries: ReadonlyMap<string, string>; /** Names of all mirrors that this run ever had. */ readonly used: readonly string[]; readonly live: readonly Live[] }
 /** Connect is not asked: inside an outage its worker may be slow or dead, and the syncs are on the cluster. */
 async function fromLedger(ports: Ports, record: LedgerBook, x: Ask, sets: readonly CutSet[]): Promise<FromLedger> {
-  const [entries, names] = await Promise.all([record.read(x.m, `${x.c.run}/`), record.read(x.m, 'mirrors/')]);
-  const used = [...names.keys()].map((key) => key.slice('mirrors/'.length));
+  const [entries, names] = await Promise.all([record.read(x.m, `${x.c.run}/`), record.read(x.m, nameKey(''))]);
+  const used = [...names].filter(([, kept]) => isOwn(kept, x.c.run)).map(([key]) => key.slice(nameKey('').length));
   const kept = new Set([...entries.keys()].filter((key) => key.startsWith(syncsKey(x, '').slice(0, -1))).map((key) => key.slice(syncsKey(x, '').length - 1).split('/')[0]));
   const specs = sets.flatMap((set) => both.flatMap((toward) => {
-    const prefix = prefixOf(set, toward, x.c.run);
-    const own = used.filter((name) => numberOf(name, prefix) > 0 && !kept.has(name)).sort((a, b) => numberOf(a, prefix) - numberOf(b, prefix));
+    const family = { set, toward, run: x.c.run };
+    const own = used.filter((name) => numberOf(name, family) > 0 && !kept.has(name)).sort((a, b) => numberOf(a, family) - numberOf(b, family));
     return own.map((name) => ({ toward, spec: specOf(x.m, { set, toward, name }) }));
   }));
   return { entries, used, live: await Promise.all(specs.map(async (one) => ({ ...one, anchors: await ports.mirrors.anchors(one.spec) }))) };
@@ -108,11 +108,11 @@ const alive = (ids: Ids | undefined, facts: Known['facts']): boolean => ids !== 
 /** Earlier mirrors first, as in one log: what begins again lower is a new run. */
 function anchorsOf(x: Ask, o: OfTopic & { readonly set: CutSet; readonly live: readonly Live[] }): Known['anchors'] {
   const of = (toward: Side): ReadonlyMap<string, readonly Anchor[]> => {
-    const prefix = prefixOf(o.set, toward, x.c.run);
+    const family = { set: o.set, toward, run: x.c.run };
     const live = o.live.filter((m) => m.toward === toward && m.spec.topics.includes(o.topic));
     const kept = [...o.entries].flatMap(([key, text]) => {
-      const [name = '', topic = ''] = key.startsWith(syncsKey(x, prefix).slice(0, -1)) ? key.slice(`${x.c.run}/syncs/`.length).split('/') : [];
-      return topic === o.topic && !live.some((m) => m.spec.name === name) ? [{ number: numberOf(name, prefix), kept: JSON.parse(text) as KeptSyncs }] : [];
+      const [name = '', topic = ''] = key.startsWith(syncsKey(x, stemOf(family)).slice(0, -1)) ? key.slice(`${x.c.run}/syncs/`.length).split('/') : [];
+      return topic === o.topic && !live.some((m) => m.spec.name === name) ? [{ number: numberOf(name, family), kept: JSON.parse(text) as KeptSyncs }] : [];
     }).filter((k) => k.number > 0 && alive(k.kept.ids, o.facts)).sort((a, b) => a.number - b.number);
     const maps = [...kept.map((k) => new Map(Object.entries(k.kept.at).map(([partition, all]) => [`${o.topic}/${partition}`, all.map(([from, to]): Anchor => ({ from: BigInt(from), to: BigInt(to) }))]))), ...live.map((m) => m.anchors)];
     const keys = new Set(maps.flatMap((m) => [...m.keys()]));

@@ -4,7 +4,7 @@ import type { CutSet } from '../domain/cutsets.ts';
 import { Failure } from '../domain/failures.ts';
 import type { MirrorSpec, Ports } from '../domain/ports.ts';
 import type { At } from './boundary.ts';
-import { connectOf, findMirror, findMirrors, numberOf, prefixOf, requireMirror, specOf, type OfSet } from './connect.ts';
+import { connectOf, familyOf, findMirror, findMirrors, nameKey, numberOf, prefixOf, requireMirror, specOf, stemOf, type KeptName, type OfSet } from './connect.ts';
 import { silencedKey, standingMarks } from './cut.ts';
 import { bornOf, rememberBorn } from './damage.ts';
 import { proveDrained } from './drained.ts';
@@ -16,7 +16,6 @@ import { madeAnew, rememberWhere, requireFaithful, showFirstCopies, startOf, typ
 import type { Ask, MirrorBefore, SilenceBefore } from './work.ts';
 
 const shownKey = (x: OfSet, name: string): string => `${x.c.run}/first-copies/${name}`;
-const nameKey = (name: string): string => `mirrors/${name}`;
 
 export const mirrors = (ports: Ports, record: LedgerBook) => ({
   /**
@@ -26,11 +25,11 @@ export const mirrors = (ports: Ports, record: LedgerBook) => ({
   captureMirror: (x: OfSet, at: At): Promise<MirrorBefore> => record.capture(x, at, async () => {
     const there = await sameEpoch(ports, record, x);
     if (there) return { name: there.name };
-    const prefix = prefixOf(x.set, x.toward, x.c.run);
-    const [running, used] = await Promise.all([ports.mirrors.list(connectOf(x.m, x.toward), prefix), record.read(x.m, nameKey(prefix))]);
-    const numbers = [...running, ...[...used.keys()].map((key) => key.slice(nameKey('').length))].map((name) => numberOf(name, prefix));
-    const name = `${prefix}${Math.max(0, ...numbers) + 1}`;
-    await record.write(x.m, [entry(nameKey(name), { run: x.c.run, set: x.set.name })], 'one', at);
+    const family = familyOf(x);
+    const [running, used] = await Promise.all([ports.mirrors.list(connectOf(x.m, x.toward), stemOf(family)), record.read(x.m, nameKey(stemOf(family)))]);
+    const numbers = [...running, ...[...used.keys()].map((key) => key.slice(nameKey('').length))].map((name) => numberOf(name, family));
+    const name = `${prefixOf(family)}${Math.max(0, ...numbers) + 1}`;
+    await record.write(x.m, [entry(nameKey(name), { run: x.c.run, set: x.set.name } satisfies KeptName)], 'one', at);
     return { name };
   }),
 

@@ -5,6 +5,7 @@ import { topicFault } from '../domain/parse-migration.ts';
 import { elsewhereOf, groupsOf, type Migration } from '../domain/migration.ts';
 import { tpKey, type ClusterFacts, type MirrorSpec, type Ports, type TopicFacts } from '../domain/ports.ts';
 import type { At } from './boundary.ts';
+import { tagOf } from './connect.ts';
 import { gaps, rulesOf } from './fence.ts';
 import { askAll, lacksBeside } from './fleets.ts';
 import { unguarded } from './groupfence.ts';
@@ -124,7 +125,7 @@ async function ledgers(ports: Ports, m: Migration, at: At): Promise<Checked> {
 async function connect(ports: Ports, x: LookAsk, target: ClusterFacts): Promise<Checked> {
   const { m } = x;
   if (m.connect === null) return { faults: [], say: ['nothing is copied: no Connect worker is needed'] };
-  const spec = { connect: m.connect, name: `cutover-check-${x.c.run.slice(0, 8)}`, from: m.source, to: m.target, topics: m.topics, seed: [] };
+  const spec = { connect: m.connect, name: `cutover-check-${tagOf(x.c.run)}`, from: m.source, to: m.target, topics: m.topics, seed: [] };
   const faults = await ports.mirrors.check(spec);
   const [internal, shut] = await Promise.all([connectTopics(ports, m), shutOut(ports, m, { spec, target })]);
   return { faults: [...faults.map((text) => fault('BadCatalog', text)), ...shut], say: [`Connect worker ${m.connect} takes the mirror's settings`, ...internal] };

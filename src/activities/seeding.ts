@@ -3,7 +3,7 @@ import { otherSide, type Side } from '../domain/authority.ts';
 import { Failure } from '../domain/failures.ts';
 import { tpKey, type Cluster, type LogEnds, type MirrorSpec, type Ports, type Position, type SeenRecord } from '../domain/ports.ts';
 import type { At } from './boundary.ts';
-import { numberOf, prefixOf, type OfSet } from './connect.ts';
+import { familyOf, numberOf, type OfSet } from './connect.ts';
 import { standingMark, type Mark } from './cut.ts';
 import { entry, type LedgerBook } from './ledger.ts';
 import { byKey, clusterOf, count, list, nameOf } from './outside.ts';
@@ -16,9 +16,8 @@ interface Left { readonly name: string; readonly epoch: number; readonly next: R
 const leftKey = (x: OfSet): string => `${x.c.run}/mirror/${x.set.name}/${x.toward}/`;
 
 async function leftOf(record: LedgerBook, x: OfSet, epoch: number): Promise<Left | null> {
-  const prefix = prefixOf(x.set, x.toward, x.c.run);
   const all = [...(await record.read(x.m, leftKey(x))).values()].map((text) => JSON.parse(text) as Left).filter((l) => l.epoch === epoch);
-  return all.sort((a, b) => numberOf(b.name, prefix) - numberOf(a.name, prefix))[0] ?? null;
+  return all.sort((a, b) => numberOf(b.name, familyOf(x)) - numberOf(a.name, familyOf(x)))[0] ?? null;
 }
 
 /** Writes down where this mirror stands, after silencing it; nothing where it never wrote. */

@@ -7,6 +7,7 @@ import type { CutSet } from '../domain/cutsets.ts';
 import { Failure } from '../domain/failures.ts';
 import { tpKey, type OriginalRecord, type Ports, type Position } from '../domain/ports.ts';
 import type { At } from './boundary.ts';
+import { earlierTagOf, tagOf } from './connect.ts';
 import { standingMark, type Mark } from './cut.ts';
 import { scanForeign, spellWriter, type Foreign } from './foreign.ts';
 import { entry, valueOf, type LedgerBook } from './ledger.ts';
@@ -20,8 +21,9 @@ const mostRecords = 500;
 const mostBytes = 500_000;
 
 const carriedKey = (x: OfSet, mark: Mark): string => `${x.c.run}/carried/${x.set.name}/${mark.epoch}`;
+const nameFor = (x: OfSet, mark: Mark, tag: string): string => `cutover-carry-${tag}-${x.set.name}-${mark.epoch}`;
 const namesFor = (x: OfSet, mark: Mark): { readonly group: string; readonly transactionalId: string } => {
-  const name = `cutover-carry-${x.c.run.slice(0, 8)}-${x.set.name}-${mark.epoch}`;
+  const name = nameFor(x, mark, tagOf(x.c.run));
   return { group: name, transactionalId: name };
 };
 
@@ -44,8 +46,9 @@ async function inLedger(record: LedgerBook, x: OfSet, mark: Mark): Promise<Reado
   return new Map(Object.entries(kept ?? {}).map(([key, c]) => [key, { next: BigInt(c.next), count: c.count }]));
 }
 const positionsOf = async (ports: Ports, x: OfSet, mark: Mark): Promise<readonly Position[]> => {
-  const { group } = namesFor(x, mark);
-  return (await clusterOf(ports, x.m, mark.to).committed([group])).get(group) ?? [];
+  // Under the second name an earlier version carried; topics of others may be there as well.
+  const groups = [namesFor(x, mark).group, nameFor(x, mark, earlierTagOf(x.c.run))];
+  return [...(await clusterOf(ports, x.m, mark.to).committed(groups)).values()].flat().filter((p) => x.set.topics.includes(p.topic));
 };
 const total = (carried: ReadonlyMap<string, Carried>): number => [...carried.values()].reduce((n, c) => n + c.count, 0);
 

@@ -15,7 +15,7 @@ export async function viewWayBack(ports: Ports, x: OfWayBack): Promise<MirrorPro
   const connect = connectOf(x.m, 'source');
   // Throws `Unreachable` where nothing answers: that may pass by itself, unlike the faults below.
   await ports.mirrors.list(connect, 'cutover-');
-  const proofs = await Promise.all(x.sets.map((set) => ports.mirrors.prove(specOf(x.m, { set, toward: 'source', name: `${prefixOf(set, 'source', x.c.run)}check` }))));
+  const proofs = await Promise.all(x.sets.map((set) => ports.mirrors.prove(specOf(x.m, { set, toward: 'source', name: `${prefixOf({ set, toward: 'source', run: x.c.run })}check` }))));
   const of = (part: 'faults' | 'shown' | 'unknown'): readonly string[] => unique(proofs.flatMap((p) => p[part]));
   return { faults: [...of('faults'), ...fencedOut(x, proofs)], shown: of('shown'), unknown: of('unknown') };
 }

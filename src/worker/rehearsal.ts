@@ -9,6 +9,7 @@ import { serveStandIns, type Address } from '../adapters/standins/server.ts';
 import { makeShadows, removeShadows, type Prepared } from '../adapters/standins/shadow.ts';
 import { createLocks } from '../adapters/temporal/locks.ts';
 import { assessed } from '../activities/clusters.ts';
+import { tagOf } from '../activities/connect.ts';
 import type { Catalog, ClusterConfig, FleetConfig } from '../domain/catalog.ts';
 import { cutSets } from '../domain/cutsets.ts';
 import { Failure } from '../domain/failures.ts';
@@ -155,9 +156,9 @@ async function giveUp({ ports, rehearsal: { migration: m }, inventory }: Set_, o
   const left: string[] = [];
   for (const connect of new Set([m.connect, m.connectBack].filter((c) => c !== null))) {
     left.push(...await trying(`mirrors on Connect worker ${connect}`, async () => {
-      const names = (await ports.mirrors.list(connect, 'cutover-')).filter((n) => n.includes(`-${of.run.slice(0, 8)}-`));
+      const names = (await ports.mirrors.list(connect, 'cutover-')).filter((n) => n.includes(`-${tagOf(of.run)}-`));
       for (const name of names) {
-        const [from, to] = name.includes(`-fwd-${of.run.slice(0, 8)}-`) ? [m.source, m.target] : [m.target, m.source];
+        const [from, to] = name.includes(`-fwd-${tagOf(of.run)}-`) ? [m.source, m.target] : [m.target, m.source];
         await ports.mirrors.remove({ connect, name, from, to, topics: m.topics, seed: [] }, until);
       }
     }));

@@ -77,10 +77,8 @@ function refuseLate(run: Run): void {
     const { kind, by } = heard.decision;
     const verdict = `refused: ${kind} by ${by} was for "${heard.to ?? 'nothing'}", which had been answered; it answers nothing else`;
     run.log(verdict);
-    run.j.refused = verdict;
     run.inbox.settle(heard, verdict);
   }
-  run.tell();
 }
 
 /** An approval counts only if the claims still stand when they are read again. */

@@ -27,7 +27,7 @@ async function opened(back: number, o: { readonly swept?: false; readonly reads?
   const cut = { ...x('cut'), set: set!, to: 'target' as const };
   const work = w.work();
   await work.markCut({ ...cut, before: await work.captureCut(cut) });
-  const mirror = new FakeMirror({ connect: 'connect-back', name: `cutover-orders-back-${run.slice(0, 8)}-1`, from: 'new', to: 'old', topics: ['orders'], seed: [{ topic: 'orders', partition: 0, offset: 5n, metadata: '' }, { topic: 'orders', partition: 1, offset: 0n, metadata: '' }] });
+  const mirror = new FakeMirror({ connect: 'connect-back', name: `cutover-orders-back-${run.slice(-8)}-1`, from: 'new', to: 'old', topics: ['orders'], seed: [{ topic: 'orders', partition: 0, offset: 5n, metadata: '' }, { topic: 'orders', partition: 1, offset: 0n, metadata: '' }] });
   w.connectors.set(mirror.spec.name, mirror);
   w.source.entries.set(`mirrors/${mirror.spec.name}`, '{}');
   w.target.place('billing', 'orders', 0, o.reads ?? 7n);

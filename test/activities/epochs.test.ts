@@ -34,7 +34,7 @@ function mirror(w: FakeWorld, toward: Side, number: number): FakeMirror {
   const [from, to] = toward === 'target' ? [w.source, w.target] : [w.target, w.source];
   const seed = written > 0 && number > 0 && from.log({ topic: 'orders', partition: 0 }).records.length > 0 && to.log({ topic: 'orders', partition: 0 }).records.length > 0
     ? [{ topic: 'orders', partition: 0, offset: from.log({ topic: 'orders', partition: 0 }).next, metadata: '' }] : [];
-  const made = new FakeMirror({ connect: toward === 'target' ? 'connect-new' : 'connect-back', name: `cutover-orders-${toward === 'target' ? 'fwd' : 'back'}-${run.slice(0, 8)}-${number}`, from: from.name, to: to.name, topics: ['orders'], seed });
+  const made = new FakeMirror({ connect: toward === 'target' ? 'connect-new' : 'connect-back', name: `cutover-orders-${toward === 'target' ? 'fwd' : 'back'}-${run.slice(-8)}-${number}`, from: from.name, to: to.name, topics: ['orders'], seed });
   w.connectors.set(made.spec.name, made);
   w.source.entries.set(`mirrors/${made.spec.name}`, '{}');
   return made;
@@ -152,7 +152,7 @@ test('calls grow with the places of one partition, not with groups and partition
     const names = Array.from({ length: count }, (_x, i) => `g${i}`);
     const many = migration('m', [application('shop', { writes: ['orders'] }), ...names.map((group) => application(`of-${group}`, { reads: { [group]: ['orders'] } }))]);
     for (const c of [w.source, w.target]) c.topic('orders', partitions);
-    const made = new FakeMirror({ connect: 'connect-new', name: `cutover-orders-fwd-${run.slice(0, 8)}-1`, from: 'old', to: 'new', topics: ['orders'], seed: [] });
+    const made = new FakeMirror({ connect: 'connect-new', name: `cutover-orders-fwd-${run.slice(-8)}-1`, from: 'old', to: 'new', topics: ['orders'], seed: [] });
     w.connectors.set(made.spec.name, made);
     w.source.entries.set(`mirrors/${made.spec.name}`, '{}');
     for (let p = 0; p < partitions; p++) {
@@ -184,7 +184,7 @@ test('nothing is copied: a drained group goes on at the cut, also with the recor
   await s.work.setPositions(x);
   assert.deepEqual(s.w.target.placed('billing'), { 'orders/0': 3, 'orders/1': 3 });
   mirror(s.w, 'source', 1);
-  s.w.connectors.get(`cutover-orders-back-${run.slice(0, 8)}-1`)?.next.set('orders/0', 3n);
+  s.w.connectors.get(`cutover-orders-back-${run.slice(-8)}-1`)?.next.set('orders/0', 3n);
   write(s.w, 'target', 6);
   s.w.copy();
   s.w.target.positions.delete('billing');

@@ -35,11 +35,43 @@ async function silenced(): Promise<{ w: FakeWorld; work: Work; name: string }> {
 
 test('named after set, direction, run and attempt; a name is never used again, not even of a connector that is gone', async () => {
   const { w, work, name } = await mirrored();
-  assert.equal(name, `cutover-orders-fwd-${run.slice(0, 8)}-1`);
+  assert.equal(name, `cutover-orders-fwd-${run.slice(-8)}-1`);
   await work.removeMirror({ ...ask('mirror'), before: { name } });
   assert.equal(w.connectors.size, 0);
   const c = { ...context('mirror'), key: `${run}/mirror/2` };
-  assert.equal((await work.captureMirror({ ...ask('mirror'), c })).name, `cutover-orders-fwd-${run.slice(0, 8)}-2`);
+  assert.equal((await work.captureMirror({ ...ask('mirror'), c })).name, `cutover-orders-fwd-${run.slice(-8)}-2`);
+});
+
+/** As Temporal names runs: the first digits are the time, and change once a minute. */
+const minuteAlike = { run: `${run.slice(0, 14)}7fff-9123-456789abcdef` };
+test('two migrations that begin within the same minute, each with one set of everything: neither sees, silences nor removes the mirror of the other', async () => {
+  const w = new FakeWorld();
+  for (const topic of ['orders', 'clicks']) for (const c of [w.source, w.target]) c.topic(topic, 1);
+  const one = { m: { ...m, cuts: 'together' as const }, c: context('mirror'), set: { name: 'everything', topics: ['orders'], writers: ['shop'] }, toward: 'target' as const };
+  const other = { m: { ...migration('n', [application('web', { writes: ['clicks'] })]), cuts: 'together' as const }, c: { ...context('mirror'), ...minuteAlike, key: `${minuteAlike.run}/mirror/1` }, set: { name: 'everything', topics: ['clicks'], writers: ['web'] }, toward: 'target' as const };
+  const work = w.work();
+  const [a, b] = await Promise.all([one, other].map(async (x) => { const before = await work.captureMirror(x); await work.createMirror({ ...x, before }); return before.name; }));
+  assert.ok(a !== undefined && b !== undefined && a !== b, `${a} and ${b}`);
+  assert.deepEqual([a, b].map((name) => w.connectors.get(name)?.spec.topics), [['orders'], ['clicks']]);
+  await work.removeMirror({ ...other, before: { name: b } });
+  assert.deepEqual([...w.connectors.keys()], [a]);
+});
+
+test('a run of an earlier version goes on with its mirrors, which bear the first digits of its id, and with none of another run', async () => {
+  const { w, work, name } = await mirrored();
+  const earlier = (number: number): string => `cutover-orders-fwd-${run.slice(0, 8)}-${number}`;
+  // As if it had been made by that version; and beside it one of a run of the same minute.
+  const made = w.connectors.get(name);
+  assert.ok(made);
+  w.connectors.clear();
+  for (const [number, of] of [[1, run], [2, minuteAlike.run]] as const) {
+    w.connectors.set(earlier(number), Object.assign(Object.create(made) as typeof made, { spec: { ...made.spec, name: earlier(number) } }));
+    w.source.entries.set(`mirrors/${earlier(number)}`, JSON.stringify({ run: of, set: 'orders' }));
+  }
+  assert.match((await work.removeMirror({ ...ask('mirror'), before: { name: earlier(1) } })).say, /-1 is removed/);
+  assert.deepEqual([...w.connectors.keys()], [earlier(2)]);
+  const c = { ...context('mirror'), key: `${run}/mirror/2` };
+  assert.equal((await work.captureMirror({ ...ask('mirror'), c })).name, `cutover-orders-fwd-${run.slice(-8)}-3`, 'no number is used again');
 });
 
 test('a topic with a very long name still gives a legal, unique connector', async () => {

@@ -73,7 +73,7 @@ test('every situation is exact: the same records follow on the target, and the m
   const w = new FakeWorld();
   const compacted = { 'cleanup.policy': 'compact' };
   for (const c of [w.source, w.target]) c.topic(topic, situations.length, compacted);
-  const mirror = new FakeMirror({ connect: 'connect-new', name: `cutover-orders-fwd-${run.slice(0, 8)}-1`, from: 'old', to: 'new', topics: [topic], seed: [] });
+  const mirror = new FakeMirror({ connect: 'connect-new', name: `cutover-orders-fwd-${run.slice(-8)}-1`, from: 'old', to: 'new', topics: [topic], seed: [] });
   w.connectors.set(mirror.spec.name, mirror);
   w.source.entries.set(`mirrors/${mirror.spec.name}`, '{}');
   situations.forEach((s, i) => fill(w, i, s, mirror));
@@ -105,7 +105,7 @@ test('a transaction still open: waited for up to the position, refused by name w
   const w = new FakeWorld();
   for (const c of [w.source, w.target]) c.topic(topic, 1);
   const one = migration('m', [application('shop', { writes: [topic] }), application('billing', { reads: { billing: [topic] } })]);
-  const mirror = new FakeMirror({ connect: 'connect-new', name: `cutover-orders-fwd-${run.slice(0, 8)}-1`, from: 'old', to: 'new', topics: [topic], seed: [] });
+  const mirror = new FakeMirror({ connect: 'connect-new', name: `cutover-orders-fwd-${run.slice(-8)}-1`, from: 'old', to: 'new', topics: [topic], seed: [] });
   w.connectors.set(mirror.spec.name, mirror);
   w.source.entries.set(`mirrors/${mirror.spec.name}`, '{}');
   fill(w, 0, { name: 'open', log: many(10), at: end }, mirror);

@@ -22,7 +22,7 @@ async function opened(): Promise<{ readonly w: FakeWorld; readonly mirror: FakeM
   const work = w.work();
   const x = { m, c, set: set!, to: 'target' as const };
   await work.markCut({ ...x, before: await work.captureCut(x) });
-  const mirror = new FakeMirror({ connect: 'connect-back', name: `cutover-orders-back-${run.slice(0, 8)}-1`, from: 'new', to: 'old', topics: ['orders'], seed: [{ topic: 'orders', partition: 0, offset: 5n, metadata: '' }] });
+  const mirror = new FakeMirror({ connect: 'connect-back', name: `cutover-orders-back-${run.slice(-8)}-1`, from: 'new', to: 'old', topics: ['orders'], seed: [{ topic: 'orders', partition: 0, offset: 5n, metadata: '' }] });
   w.connectors.set(mirror.spec.name, mirror);
   w.source.entries.set(`mirrors/${mirror.spec.name}`, '{}');
   w.target.place('billing', 'orders', 0, 5n);

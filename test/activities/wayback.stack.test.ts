@@ -228,7 +228,7 @@ test('somebody who writes on the closed side is named; what came too late is car
 });
 
 test('a mirror that is wrongly seeded is seen to copy back what came from there, and silenced', async () => {
-  await work.removeMirror({ ...ask('undo', 'target'), before: { name: 'cutover-orders.v1-fwd-0198aaaa-9' } });
+  await work.removeMirror({ ...ask('undo', 'target'), before: { name: 'cutover-orders.v1-fwd-00000001-9' } });
   const x = ask('mirror', 'target');
   const named = await work.captureMirror(x);
   // Somebody gave the connector of this name other places to start at; what was left by the one before says where it belongs.

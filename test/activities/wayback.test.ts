@@ -103,7 +103,7 @@ describe('mirrors behind a cut', { concurrency: true }, () => {
       wanted = wanted.map((of, p) => [...of, `${to} ${i} ${p}`]);
     }
     const epochs = [...j.w.source.entries].filter(([k]) => /\/cut\/orders\/\d+$/.test(k)).map(([, text]) => JSON.parse(text) as { epoch: number; to: Side; mirror: string });
-    assert.deepEqual(epochs.map((e) => [e.epoch, e.to, e.mirror.replace(/-0198aaaa-/, ' ')]), [
+    assert.deepEqual(epochs.map((e) => [e.epoch, e.to, e.mirror.replace(/-00000001-/, ' ')]), [
       [1, 'target', 'cutover-orders-fwd 1'], [2, 'source', 'cutover-orders-back 1'], [3, 'target', 'cutover-orders-fwd 2'], [4, 'source', 'cutover-orders-back 2']]);
   });
 
@@ -208,9 +208,9 @@ describe('mirrors behind a cut', { concurrency: true }, () => {
     await j.mirror('source', { copying: true });
     await j.cut('source');
     const second = await j.mirror('target');
-    const first = `cutover-orders-fwd-${run.slice(0, 8)}-1`;
+    const first = `cutover-orders-fwd-${run.slice(-8)}-1`;
     assert.equal(second.name, first.replace(/1$/, '2'));
-    assert.match((await j.work.removeMirror({ ...ask('undo', 'source'), before: { name: 'cutover-orders-back-0198aaaa-1' } })).say, /was not there/);
+    assert.match((await j.work.removeMirror({ ...ask('undo', 'source'), before: { name: 'cutover-orders-back-00000001-1' } })).say, /was not there/);
     assert.match((await j.work.removeMirror({ ...ask('undo', 'target'), before: { name: first } })).say, /-2 is removed/);
     assert.equal(j.w.connectors.size, 0);
   });
@@ -249,7 +249,7 @@ describe('mirrors behind a cut', { concurrency: true }, () => {
     await j.work.silenceMirror({ ...x, before });
     await j.work.resumeMirror({ ...x, before });
     assert.equal(back.connector.state, 'RUNNING');
-    for (const name of ['cutover-orders-fwd-0198aaaa-1', 'cutover-orders-fwd-0198aaaa-7'])
+    for (const name of ['cutover-orders-fwd-00000001-1', 'cutover-orders-fwd-00000001-7'])
       await assert.rejects(j.work.resumeMirror({ ...ask('silence', 'target'), before: { name, writers: [] } }), (e: Failure) => e.type === 'Unsupported' && /cut 1/.test(e.message));
   });
 
@@ -270,7 +270,7 @@ describe('mirrors behind a cut', { concurrency: true }, () => {
     const j = await opened();
     await j.mirror('source', { copying: true });
     assert.match((await j.work.dropMirrors({ m, c: context('drop'), sets: [set], toward: 'target' })).say, /no mirror was left/);
-    assert.match((await j.work.dropMirrors({ m, c: context('drop'), sets: [set], toward: 'source' })).say, /back-0198aaaa-1 stopped and removed/);
+    assert.match((await j.work.dropMirrors({ m, c: context('drop'), sets: [set], toward: 'source' })).say, /back-00000001-1 stopped and removed/);
   });
 
   test('the way back is proven by what was seen; what nobody could look at is called unknown', async () => {
@@ -279,7 +279,7 @@ describe('mirrors behind a cut', { concurrency: true }, () => {
     const l = await j.work.lookWayBack({ m, c: looking('prove'), sets: [set] });
     assert.equal(l.done, true);
     assert.equal(l.say, 'the way back stands: mm2 may write; the worker takes it; unknown: whether mm2 may write the syncs topic.');
-    assert.deepEqual(j.w.proved.map((s) => [s.connect, s.from, s.to, s.name]), [['connect-back', 'new', 'old', 'cutover-orders-back-0198aaaa-check']]);
+    assert.deepEqual(j.w.proved.map((s) => [s.connect, s.from, s.to, s.name]), [['connect-back', 'new', 'old', 'cutover-orders-back-00000001-check']]);
   });
 
   test('no way back: a missing right, a principal that the fence would shut out, no Connect worker named', async () => {

@@ -19,7 +19,7 @@ const lacking = (plan: Plan, steps: RegExp): Plan => {
   return { ...plan, withoutTarget: (applications) => withoutTarget(applications).map((p) => ({ ...p, steps: p.steps.filter((s) => !steps.test(s.name)) })) };
 };
 
-/** A scheme without one says so when it is asked for (dualConsume: two sets of consumers have no one position to go on from). */
+/** Every scheme has one. */
 const able = (Object.keys(schemes) as SchemeName[]).filter((scheme) => planOf(scheme, demo).withoutTarget !== undefined);
 
 for (const scheme of able) describe(scheme, () => {
