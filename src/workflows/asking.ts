@@ -75,7 +75,7 @@ function refuseLate(run: Run): void {
   if (late.length === 0 || !run.runtime.patched(answersItsOwn)) return;
   for (const heard of late) {
     const { kind, by } = heard.decision;
-    const verdict = `refused: ${kind} by ${by} was for "${heard.to ?? 'nothing'}", which had been answered; it answers nothing else`;
+    const verdict = `refused: ${kind} by ${by} was for "${heard.to ?? 'nothing'}" as it stood then, which is answered or asked anew by now; it answers nothing else`;
     run.log(verdict);
     run.inbox.settle(heard, verdict);
   }
