@@ -1,7 +1,6 @@
 /** What is printed of a row, and docs/guarantees.md: every row that ran, and how many did not. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ratePerSecond } from './cast.ts';
 import { controlFrom, docs, write as writeData, type Data, type KeptRow } from './data.ts';
 import { faultNames } from './faults.ts';
 import { controlOf, faultsOf, promisedBy, verdictOf, type Control, type Verdict } from './judge.ts';
@@ -18,6 +17,7 @@ export function went({ played, why }: Pick<Ended, 'played' | 'why'>): string {
   const undone = played.outages.filter((o) => o.outcome === 'undone').length;
   const others = Math.max(0, played.retried.length - undone);
   return [
+    ...((played.beside ?? 0) > 0 ? [`beside ${played.beside} other ${played.beside === 1 ? 'migration' : 'migrations'}`] : []),
     ...((played.together ?? 1) > 1 ? [`one of ${played.together} that struck one after the other`] : []),
     ...(undone > 0 ? [`the outage undid itself ${times(undone)} and was tried again`] : []),
     ...(others > 0 ? [`a step was tried again ${times(others)}`] : []),
@@ -64,9 +64,9 @@ export function page(data: Data): string {
     `Written by \`npm run guarantees\`, last on ${days.at(-1) ?? 'no day'}. Of ${allRows.length} rows **${all.length} ran: ${count('passed')} as promised, ${count('failed')} not, ${count('open')} with repeats whose fault alone was not tried often enough to compare, ${count('unknown')} could not be played to their end**; ${allRows.length - all.length} have not been run, and nothing is claimed of them.`, '',
     `| scheme | rows | ran | as promised |`, '|---|---|---|---|',
     ...schemeNames.map((s) => `| ${s} | ${allRows.filter((r) => r.scheme === s).length} | ${all.filter((r) => r.scheme === s).length} | ${all.filter((r) => r.scheme === s && r.verdict === 'passed').length} |`), '',
-    `Commits ${distinct(all.map((k) => k.commit))}; seeds ${distinct(all.map((k) => k.seed))}; ${distinct(all.map((k) => k.machine))}, its load between ${loads[0] ?? 0} and ${loads.at(-1) ?? 0} while the rows ran (other work ran beside them); ${ratePerSecond} orders a second; brokers as the stack pins them, one each, with logins and rights.`, '',
-    'A migration of the demo goes there and back again on one stack, under live traffic, operated by somebody who approves holds and answers `retry`. A row is the stretch from one hold to the next in which the fault struck, once, at the beginning of its step or up to 150 ms into it; before the next hold is answered everything is up again and the books of the stretch are closed. Up to four faults strike in one stretch, each when the one before was mended: what all of them together did not do none of them did, so a row of several is written down only when nothing was lost, repeated or reordered (as far as the scheme promises it); otherwise each strikes again by itself, as applications always do. Its outages are those of its own time. `kill` is SIGKILL, and a start at once; `pause` is ten seconds of SIGSTOP. `back` is the cut back of a rollback after all openings.', '',
-    '- A cell says lost/duplicated/reordered, then the longest time in which one writer got nothing acknowledged, be it by the cutover or by the fault. `↺`: the outage undid itself and was tried again.',
+    `Commits ${distinct(all.map((k) => k.commit))}; seeds ${distinct(all.map((k) => k.seed))}; ${distinct(all.map((k) => k.machine))}, its load between ${loads[0] ?? 0} and ${loads.at(-1) ?? 0} while the rows ran (other work ran beside them); ${distinct(all.map((k) => k.ordersPerSecond))} orders a second of each migration; brokers as the stack pins them, one each, with logins and rights.`, '',
+    'A migration of the demo goes there and back again on one stack, under live traffic, operated by somebody who approves holds and answers `retry`. A row is the stretch from one hold to the next in which the fault struck, once, at the beginning of its step or up to 150 ms into it; before the next hold is answered everything is up again and the books of the stretch are closed. Several faults may strike in one stretch, each when the one before was mended: what all of them together did not do none of them did, so a row of several is written down only when nothing was lost, repeated or reordered (as far as the scheme promises it); otherwise each strikes again by itself, as applications always do. Its outages are those of its own time. Several migrations of one scheme may go side by side on a stack, each with topics, applications and books of its own; what they share is struck once, at a step of each of them. `kill` is SIGKILL, and a start at once; `pause` is ten seconds of SIGSTOP. `back` is the cut back of a rollback after all openings.', '',
+    '- A cell says lost/duplicated/reordered, then the longest time in which one writer got nothing acknowledged, be it by the cutover or by the fault. `↺`: the outage undid itself and was tried again. `∅`: an application was to be struck, and at three tries none ran at that step.',
     '- Lost: acknowledged and not read by a group that had to. Duplicated: read again. Measured by the orders acknowledged, at `billing` and `audit`, and at `billing` again for what the transactional `enricher` made of each of them.',
     '- **Bold**: more than the same fault did to the same applications without a migration (the last list has those), or not where it should be. What a scheme does not promise (the order of `dualConsume`, say) is measured and is not bold. Empty: not run. `–`: the scheme has no such step that way.', '',
     ...glance(all),
@@ -111,7 +111,7 @@ function matrix(scheme: Row['scheme'], way: Row['way'], of: ReadonlyMap<string, 
     const k = of.get(rowName({ scheme, way, step, fault }));
     if (k === undefined) return '';
     if (k.played === null) return '**unknown**';
-    const said = `${numbers(k.played.tally)} · ${seconds(k.played.tally.writeOutageMs)}${k.played.outages.some((o) => o.outcome === 'undone') ? ' ↺' : ''}`;
+    const said = `${numbers(k.played.tally)} · ${seconds(k.played.tally.writeOutageMs)}${k.played.outages.some((o) => o.outcome === 'undone') ? ' ↺' : ''}${k.played.struck === 'nobody' ? ' ∅' : ''}`;
     return k.verdict === 'passed' ? said : `**${said}**`;
   };
   const steps = stepsOf(scheme, way);
