@@ -22,7 +22,7 @@ export async function alone(house: House, x: Choices): Promise<void> {
   await using resources = new AsyncDisposableStack();
   const cast = await openCast(house, resources);
   const next = random(x.seed);
-  let fromMs = await recovered(cast);
+  let from = await recovered(cast);
   for (const name of x.names) {
     if (Date.now() > x.untilMs) return;
     const { fault, application } = of(name);
@@ -31,8 +31,8 @@ export async function alone(house: House, x: Choices): Promise<void> {
     await new Promise((r) => setTimeout(r, next() * 2 * restMs));
     await strike.hit();
     await strike.mend();
-    const toMs = await recovered(cast);
-    await x.ended({ name, tally: plainTally(cast, cast.accounts.between(fromMs, toMs)) });
-    fromMs = toMs;
+    const to = await recovered(cast);
+    await x.ended({ name, tally: plainTally(cast, cast.accounts.between(from, to)) });
+    from = to;
   }
 }

@@ -15,7 +15,7 @@ import { journeyOf, opens, placesUpToHold, turningPoint, type Journey, type Plac
 import { noFault, rowName, type Row } from './rows.ts';
 import { Stretch } from './stretch.ts';
 import { Strikes } from './strikes.ts';
-import type { Tally } from './tally.ts';
+import { momentOf, type Tally } from './tally.ts';
 
 export interface Played {
   readonly struck: Struck | typeof noFault;
@@ -105,7 +105,7 @@ class Series {
   readonly #missed = new Map<string, number>();
   #handle: WorkflowHandle | null = null;
   #stretch: Stretch | null = null;
-  #fromMs = Date.now();
+  #from = momentOf(Date.now());
   #done = false;
   constructor({ cast, part: { scheme, rows }, member, common }: Seat, x: Choices) {
     this.#cast = cast;
@@ -150,7 +150,7 @@ class Series {
     await this.#listen(async (_p, q) => { await this.#tell(q.kind !== 'hold' && q.kind !== 'parked' ? 'retry' : isBack(q) ? 'approve' : 'rollback', q); return false; }, () => closed);
     const end = await ended;
     if (end.outcome !== 'rolled-back') throw new Error(`The series ended as ${end.outcome}: ${end.why}`);
-    const t = this.#cast.accounts.between(0, await recovered(this.#cast));
+    const t = this.#cast.accounts.between(momentOf(0), await recovered(this.#cast));
     this.#x.say(`  rolled back to the start; in all ${t.acknowledged} orders, ${t.lost} lost, ${t.duplicated} read again, ${t.reordered} out of order`);
     if (t.lost + t.duplicated + t.reordered > 0) this.#x.say([...t.duties.map((d) => `${d.group} on ${d.topic}: ${d.lost}/${d.duplicated}/${d.reordered}`), ...t.examples].map((said) => `    ${plain(this.#cast, said)}`).join('\n'));
   }
@@ -243,7 +243,7 @@ class Series {
     const rows = rowsIn(round, this.#member, wishes, this.#x.single);
     if (rows[0]?.fault === noFault) this.#x.say(`  ${rowName(rows[0])} …`);
     this.#stretch = new Stretch(this.#cast, {
-      scheme: this.#scheme, opensAt: q.name, way, places, rows, seed: this.#x.seed, fromMs: this.#fromMs, outages: p.outages,
+      scheme: this.#scheme, opensAt: q.name, way, places, rows, seed: this.#x.seed, from: this.#from, outages: p.outages,
       most: round.kind === 'many' ? this.#x.strikes : 1, follows: round.kind === 'one' && round.leader !== this.#member,
       // What an application does by its own death concerns no other migration.
       strikes: round.kind === 'own' ? new Strikes() : this.#common.strikes,
@@ -258,9 +258,9 @@ class Series {
     if (s?.error) throw new Stuck(`What was struck did not come back: ${s.error.message}`);
     this.#stretch = null;
     if (s && s.x.rows.length === 0 && s.struck === 0) return;
-    this.#fromMs = await recovered(this.#cast).catch((e: Error) => { throw new Stuck(e.message); });
+    this.#from = await recovered(this.#cast).catch((e: Error) => { throw new Stuck(e.message); });
     if (!s) return;
-    const told = s.told(p, this.#fromMs, this.#misplaced(q), (text) => plain(this.#cast, text), (t) => plainTally(this.#cast, t));
+    const told = s.told(p, this.#from, this.#misplaced(q), (text) => plain(this.#cast, text), (t) => plainTally(this.#cast, t));
     if ('unclear' in told) {
       for (const row of s.rows) this.#x.single.add(rowName(row));
       return this.#x.say([`    ${this.#scheme}: it may have been any of ${s.struck}, so each is struck by itself:`, ...told.unclear, ...s.retried.map((r) => `tried again · ${r.said.slice(0, 300)}`)].join('\n      '));

@@ -12,7 +12,7 @@ import type { Place, Way } from './places.ts';
 import { chanceOf, noFault, noStep, rowName, type Row } from './rows.ts';
 import type { Played } from './series.ts';
 import type { Chosen, Joint, Strikes } from './strikes.ts';
-import type { Tally } from './tally.ts';
+import { momentOf, type Moment, type Tally } from './tally.ts';
 
 type Faulty = Row & { readonly fault: FaultName };
 interface Open { readonly row: Faulty; readonly place: Place }
@@ -38,7 +38,7 @@ export interface StretchChoices {
   /** How often the strike of that row found nobody so far. */
   readonly missed: (row: Row) => number;
   readonly seed: number;
-  readonly fromMs: number;
+  readonly from: Moment;
   readonly outages: readonly OutageRecord[];
   readonly say: (line: string) => void;
 }
@@ -144,12 +144,12 @@ export class Stretch {
 
   /**
    * What is known of each row that was struck; or what was lost, repeated or reordered, where it may have been any of them.
-   * `toMs`: all that was written before is read by then.
+   * `to`: all that was written before it is read by then.
    */
-  told(p: Pick<Progress, 'outages'>, toMs: number, misplaced: readonly string[], plain: (text: string) => string, plainTally: (t: Tally) => Tally): { readonly rows: readonly Told[] } | { readonly unclear: readonly string[] } {
+  told(p: Pick<Progress, 'outages'>, to: Moment, misplaced: readonly string[], plain: (text: string) => string, plainTally: (t: Tally) => Tally): { readonly rows: readonly Told[] } | { readonly unclear: readonly string[] } {
     const { accounts, supervisor } = this.#cast;
-    const { fromMs } = this.x;
-    const whole = plainTally(accounts.between(fromMs, toMs));
+    const fromMs = this.x.from.writtenMs;
+    const whole = plainTally(accounts.between(this.x.from, to));
     const within = (from: number, to: number) => ({
       outages: p.outages.slice(this.x.outages.length).filter((o) => o.endedMs >= from && o.endedMs < to).map(({ name, outcome, addedMs, why }) => ({ name: plain(name), outcome, addedMs, why })),
       retried: this.retried.filter((r) => r.atMs >= from && r.atMs < to).map((r) => r.said),
@@ -161,9 +161,9 @@ export class Stretch {
     const seen = hits.length === 1 && this.struck === 1 ? [] : faultsOf({ tally: whole, misplaced }, null, promisedBy(this.x.scheme));
     if (seen.length > 0) return { unclear: [...seen, ...whole.examples] };
     return { rows: hits.map(({ row, place, strike, leadMs, metMs }, i) => {
-      const [from, to] = [i === 0 ? fromMs : metMs, hits[i + 1]?.metMs ?? Date.now()];
-      const { writeOutageMs, readOutageMs } = this.struck === 1 ? whole : accounts.between(from, Math.min(to, toMs));
-      return { row, played: { struck: strike.who(), unit: plain(place.unit), leadMs, together: this.struck, tally: { ...whole, writeOutageMs, readOutageMs }, ...within(from, to) } };
+      const [beganMs, endedMs] = [i === 0 ? fromMs : metMs, hits[i + 1]?.metMs ?? Date.now()];
+      const { writeOutageMs, readOutageMs } = this.struck === 1 ? whole : accounts.between(momentOf(beganMs), momentOf(Math.min(endedMs, to.writtenMs)));
+      return { row, played: { struck: strike.who(), unit: plain(place.unit), leadMs, together: this.struck, tally: { ...whole, writeOutageMs, readOutageMs }, ...within(beganMs, endedMs) } };
     }) };
   }
 }

@@ -7,6 +7,12 @@ type Acked = Line & { readonly is: 'acked' };
 type Consumed = Line & { readonly is: 'consumed' };
 /** A topic's readers, and the topic by whose acknowledgements they are measured. */
 export interface Owed extends Duty { readonly measuredBy: string }
+/**
+ * Where one stretch ends and the next begins, epoch ms: what was written before `writtenMs` is its, and what was read before `readMs`,
+ * which is later: whoever lags or was killed reads again what it had read long before.
+ */
+export interface Moment { readonly writtenMs: number; readonly readMs: number }
+export const momentOf = (ms: number): Moment => ({ writtenMs: ms, readMs: ms });
 /** Of a stretch of time: acknowledged in it and not read at its end; read again in it; first read in it after a later one of that key. */
 export interface Counts { readonly lost: number; readonly duplicated: number; readonly reordered: number }
 export interface Tally extends Counts {
@@ -55,14 +61,16 @@ export class Accounts {
     return this.#unread.reduce((n, of) => n + [...of.values()].filter((atMs) => atMs <= untilMs).length, 0);
   }
 
-  /** Of `[fromMs, toMs)`; what began in it and is read later counts as lost. */
-  between(fromMs: number, toMs: number): Tally {
-    const within = ({ atMs }: { readonly atMs: number }): boolean => atMs >= fromMs && atMs < toMs;
-    const counted = this.#owed.map((d, i) => this.#duty(d, this.#unread[i] ?? new Map(), within));
+  /** From one moment to the next; what was written in it and not read by its end counts as lost. */
+  between(from: Moment, to: Moment): Tally {
+    const written = ({ atMs }: { readonly atMs: number }): boolean => atMs >= from.writtenMs && atMs < to.writtenMs;
+    const read = ({ atMs }: { readonly atMs: number }): boolean => atMs >= from.readMs && atMs < to.readMs;
+    const [fromMs, toMs] = [from.writtenMs, to.writtenMs];
+    const counted = this.#owed.map((d, i) => this.#duty(d, this.#unread[i] ?? new Map(), { written, read }));
     const sum = (of: (c: Counts) => number): number => counted.reduce((n, c) => n + of(c), 0);
     const orders = this.#owed[0]?.measuredBy;
     return {
-      acknowledged: this.#lines().filter(({ line }) => line.is === 'acked' && line.topic === orders && within(line)).length,
+      acknowledged: this.#lines().filter(({ line }) => line.is === 'acked' && line.topic === orders && written(line)).length,
       lost: sum((c) => c.lost), duplicated: sum((c) => c.duplicated), reordered: sum((c) => c.reordered),
       duties: counted.filter((c) => c.lost + c.duplicated + c.reordered > 0).map(({ group, topic, lost, duplicated, reordered }) => ({ group, topic, lost, duplicated, reordered })),
       writeOutageMs: this.#silence({ fromMs, toMs, is: 'acked' }), readOutageMs: this.#silence({ fromMs, toMs, is: 'consumed' }),
@@ -84,7 +92,7 @@ export class Accounts {
     return [...this.#entries.values()].flatMap(({ run, lines }) => lines.map((line) => ({ run, line })));
   }
 
-  #duty(d: Owed, unread: ReadonlyMap<string, number>, within: (l: { readonly atMs: number }) => boolean): Counts & Duty & { readonly examples: readonly string[] } {
+  #duty(d: Owed, unread: ReadonlyMap<string, number>, within: Readonly<Record<'written' | 'read', (l: { readonly atMs: number }) => boolean>>): Counts & Duty & { readonly examples: readonly string[] } {
     // In the order in which the group read: two processes at once are merged by their clock, which is one and the same.
     const read = this.#lines().filter((x): x is { run: Run; line: Consumed } => x.line.is === 'consumed' && x.line.group === d.group && x.line.topic === d.topic)
       .sort((a, b) => a.line.atMs - b.line.atMs || a.run.atMs - b.run.atMs);
@@ -98,12 +106,12 @@ export class Accounts {
       const top = highest.get(line.key) ?? -1;
       if (before === undefined) { first.set(id, at); highest.set(line.key, Math.max(top, line.seq)); }
       const what = before !== undefined ? 'again' : line.seq < top ? `behind ${top}` : null;
-      if (what === null || !within(line)) continue;
+      if (what === null || !within.read(line)) continue;
       if (before === undefined) reordered++;
       else duplicated++;
       if (examples.length < mostExamples) examples.push(`${d.group} read ${id} of ${d.topic} ${what}: ${before === undefined ? '' : `${before}, then `}${at}`);
     }
-    const lost = [...unread].filter(([, atMs]) => within({ atMs }));
+    const lost = [...unread].filter(([, atMs]) => within.written({ atMs }));
     return { group: d.group, topic: d.topic, lost: lost.length, duplicated, reordered, examples: [...lost.slice(0, 3).map(([id]) => `${d.group} did not read ${id} of ${d.topic}`), ...examples] };
   }
 
