@@ -28,14 +28,18 @@ export const stemOf = ({ set, toward }: Pick<Family, 'set' | 'toward'>): string 
 export const prefixOf = (f: Family): string => `${stemOf(f)}${tagOf(f.run)}-`;
 /** Which attempt a name is of; 0: none of this family. */
 export function numberOf(name: string, f: Family): number {
-  const [, number] = [prefixOf(f), `${stemOf(f)}${earlierTagOf(f.run)}-`].map((prefix) => (name.startsWith(prefix) ? /^(\d+)$/.exec(name.slice(prefix.length)) : null)).find((found) => found !== null) ?? [];
-  return number === undefined ? 0 : Number(number);
+  const prefix = [prefixOf(f), `${stemOf(f)}${earlierTagOf(f.run)}-`].find((p) => name.startsWith(p));
+  const rest = prefix === undefined ? '' : name.slice(prefix.length);
+  return /^\d+$/.test(rest) ? Number(rest) : 0;
 }
 /** Kept in the ledger under the name of every mirror that was ever made. Stored data: change its shape only by adding. */
 export interface KeptName { readonly run: string; readonly set: string }
 export const nameKey = (name: string): string => `mirrors/${name}`;
 /** What is not in the ledger was made before names were kept there. */
-export const isOwn = (kept: string | undefined, run: string): boolean => kept === undefined || (JSON.parse(kept) as Partial<KeptName>).run === undefined || (JSON.parse(kept) as KeptName).run === run;
+export function isOwn(kept: string | undefined, run: string): boolean {
+  const of = kept === undefined ? undefined : (JSON.parse(kept) as Partial<KeptName>).run;
+  return of === undefined || of === run;
+}
 
 export function connectOf(m: Migration, toward: Side): string {
   if (toward === 'source') {

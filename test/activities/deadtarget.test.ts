@@ -133,8 +133,13 @@ test('of two sets the first is at work on the source: only the second is told to
   assert.match(shown.claims.map((c) => c.text).join('\n'), /billing: its first set is at work on old and goes on there\. What only the second set read on new was processed, and is not on old\./);
   assert.match((await w.work().stopWithoutTarget({ ...x('stop'), applications, twice })).say, /billing and shop stopped|shop and billing stopped|billing, shop stopped/);
   assert.deepEqual(w.fleets.get('billing'), { source: 1, target: 0 });
-  assert.match((await w.work().setWithoutTarget({ ...x('set'), applications, twice })).say, /^0 positions of no group set on the source, read back\. billing: the first set is at work on the source and goes on there\.$/);
+  assert.match((await w.work().setWithoutTarget({ ...x('set'), applications, twice })).say, /^0 positions of no group set on the source, read back\. billing: its first set is at work on old and goes on there\.$/);
   assert.deepEqual(w.source.placed('billing'), { 'orders/0': 7, 'orders/1': 0 });
+  // The fleet runs nobody there: whoever is in the group is not its first set.
+  w.fleets.set('billing', { source: 0, target: 1 });
+  await assert.rejects(w.work().setWithoutTarget({ ...x('set'), applications, twice }), /Group billing is Stable with 1 member \(first-1/);
+  w.fleetCall = (call) => { if (call.endsWith(' billing')) throw new Error('the agent does not answer'); };
+  assert.match((await w.work().setWithoutTarget({ ...x('set'), applications, twice })).say, /billing: first-1.* on old taken for its first set, of which its fleet cannot say whether it runs/);
 });
 
 test('of two sets the first left before it had read everything: what it left unread is read, however far the second has come', async () => {

@@ -3,16 +3,19 @@
  * each group goes on and how old that knowledge is. What nobody can know is said as unknown.
  */
 import { writersOf, type CutSet } from '../../domain/cutsets.ts';
-import type { Migration } from '../../domain/migration.ts';
+import { groupsOf, type Migration } from '../../domain/migration.ts';
 import { groupsWith } from '../../domain/companies.ts';
 import { tpKey, type GroupFacts, type LogEnds, type Ports, type Position } from '../../domain/ports.ts';
+import type { At } from '../boundary.ts';
 import { findMirrors } from '../connect.ts';
 import { standingMark, standingMarks, type Mark } from '../cut.ts';
+import { askAll } from '../fleets.ts';
 import type { LedgerBook } from '../ledger.ts';
-import { isEmpty } from '../moved.ts';
+import { isEmpty, membersOf } from '../moved.ts';
 import { applicationsOf, byKey, clusterOf, setsOf, topicsOf, unique } from '../outside.ts';
 import { knownSinceMs, sweptOf, type Book } from '../sweep.ts';
 import type { Ask } from '../work.ts';
+import { answered } from './answered.ts';
 
 /** The ledger of the source: a dead target is never asked, and never waited for. */
 export const sourceBook = (ports: Ports): LedgerBook => {
@@ -87,15 +90,28 @@ export interface Placing {
   /** Those of them that still have members on the source. */
   readonly full: readonly GroupFacts[];
   /** Groups of first sets that are at work on the source: they stay where they are. */
-  readonly atWork: readonly string[];
+  readonly atWork: readonly { readonly group: string; readonly say: string }[];
 }
-/** Read from the brokers now: a first set may have left since, or come back. */
-export async function placing(ports: Ports, x: { readonly m: Migration; readonly applications: readonly string[]; readonly twice?: readonly string[] }): Promise<Placing> {
+/** A fleet may be deaf. */
+const fleetMs = 8_000;
+type OfTwice = { readonly m: Migration; readonly applications: readonly string[]; readonly twice?: readonly string[] };
+/** Read from brokers and fleets now: a first set may have left since, or come back. Members in a group whose fleet runs nobody there are not its first set. */
+export async function placing(ports: Ports, x: OfTwice, at: At): Promise<Placing> {
   const all = groupsWith(x.m, x.applications);
   const twice = groupsWith(x.m, x.twice ?? []);
-  const full = all.length === 0 ? [] : (await clusterOf(ports, x.m, 'source').groups(all)).filter((g) => !isEmpty(g));
-  const atWork = full.map((g) => g.group).filter((g) => twice.includes(g));
-  return { groups: all.filter((g) => !atWork.includes(g)), full: full.filter((g) => !atWork.includes(g.group)), atWork };
+  const found = all.length === 0 ? [] : (await clusterOf(ports, x.m, 'source').groups(all)).filter((g) => !isEmpty(g));
+  const looked = await Promise.all(found.filter((g) => twice.includes(g.group)).map(async (g) => ({ group: g.group, say: await firstSetOf(ports, x, { group: g, at }) })));
+  const atWork = looked.flatMap(({ group, say }) => (say === null ? [] : [{ group, say }]));
+  const stays = new Set(atWork.map((w) => w.group));
+  return { groups: all.filter((g) => !stays.has(g)), full: found.filter((g) => !stays.has(g.group)), atWork };
+}
+/** What is said of the first set of a group with members on the source; `null`: its fleets say that nobody of them runs there. */
+async function firstSetOf(ports: Ports, x: OfTwice, { group, at }: { readonly group: GroupFacts; readonly at: At }): Promise<string | null> {
+  const names = applicationsOf(x.m, x.twice ?? []).filter((a) => groupsOf(a).includes(group.group)).map((a) => a.name);
+  let here: readonly (number | 'unknown')[] = ['unknown'];
+  await answered(async () => { here = (await askAll(ports, x.m, names, at)).map((f) => f.state.source); }, fleetMs);
+  if (here.some((n) => n !== 'unknown' && n > 0)) return `${group.group}: its first set is at work on ${x.m.source} and goes on there`;
+  return here.includes('unknown') ? `${group.group}: ${membersOf(group)} on ${x.m.source} taken for its first set, of which its fleet cannot say whether it runs, and left to go on there` : null;
 }
 
 /**

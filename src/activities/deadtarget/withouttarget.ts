@@ -2,7 +2,6 @@
  * The way back when the target is dead: asks nothing of it and waits for nothing of it. What is only there is left there, and
  * written down, so that it can be looked for when the target returns.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { otherSide } from '../../domain/authority.ts';
 import type { CutSet } from '../../domain/cutsets.ts';
 import { Failure } from '../../domain/failures.ts';
@@ -21,6 +20,7 @@ import { sweptOf } from '../sweep.ts';
 import type { Placed } from '../translating.ts';
 import type { Ask } from '../work.ts';
 import { groupsWith } from '../../domain/companies.ts';
+import { answered } from './answered.ts';
 import { againOf, broughtEntry, placesOf, placing, sourceBook } from './account.ts';
 
 /** `twice`: those with a set on either side; the one on the source goes on where it is at work. */
@@ -34,25 +34,17 @@ const removeMs = 60_000;
 /** Aborting what a silenced mirror left open takes its coordinator some moments. */
 const settleMs = 10_000;
 
-/** What did not answer in time, or not well, as a sentence; `null`: it did. */
-export async function answered(call: () => Promise<unknown>, ms: number): Promise<string | null> {
-  const over = new AbortController();
-  const late = sleep(ms, `no answer within ${ms / 1_000} s`, { signal: over.signal });
-  late.catch(() => undefined); // ended early
-  try {
-    return await Promise.race([call().then(() => null, (error: unknown) => (error instanceof Error ? error.message : String(error))), late]);
-  } finally {
-    over.abort();
-  }
-}
-
 export const withoutTarget = (ports: Ports) => {
   const book = sourceBook(ports);
   return {
     /** Told, as far as they can be told. Who still says that a process runs there is asked about; who cannot say is named. */
     async stopWithoutTarget(x: OfApplications, at: At): Promise<Said> {
       const only = (name: string): 'target' | undefined => (x.twice?.includes(name) === true ? 'target' : undefined);
-      const told = await Promise.all(applicationsOf(x.m, x.applications).map(async (a) => ({ name: a.name, deaf: await answered(() => fleetOf(ports, x.m, a).stop(a.name, at.until, only(a.name)), fleetMs) })));
+      // Muted first of all: a second set that does not stop should at least be without effect.
+      const [muted, told] = await Promise.all([
+        mutedSecond(ports, x, at),
+        Promise.all(applicationsOf(x.m, x.applications).map(async (a) => ({ name: a.name, deaf: await answered(() => fleetOf(ports, x.m, a).stop(a.name, at.until, only(a.name)), fleetMs) }))),
+      ]);
       at.until.check();
       const states = await Promise.all(told.map(async ({ name, deaf }) => {
         let state: { readonly source: number | 'unknown'; readonly target: number | 'unknown' } | null = null;
@@ -61,7 +53,6 @@ export const withoutTarget = (ports: Ports) => {
       }));
       const running = states.filter((s) => s.state !== null && [...(only(s.name) ? [] : [s.state.source]), s.state.target].some((n) => n !== 'unknown' && n > 0));
       if (running.length > 0) throw new Failure('ClientNotMoved', `${list(running.map((s) => s.name))} ${running.length === 1 ? 'was' : 'were'} told to stop, and still ${running.length === 1 ? 'runs' : 'run'}, says the fleet${running.some((s) => s.deaf !== null) ? ` (${running.flatMap((s) => s.deaf ?? []).join('; ')})` : ''}.`, 'Stop the processes, then retry; or skip with a reason: what they write on the target when it returns is found by reconcile only.');
-      const muted = await mutedSecond(ports, x, at);
       const unknown = states.filter((s) => s.state === null || (!only(s.name) && s.state.source === 'unknown') || s.state.target === 'unknown');
       const gone = states.filter((s) => !unknown.includes(s));
       return { say: [
@@ -113,14 +104,14 @@ export const withoutTarget = (ports: Ports) => {
     /** One explicit position per partition, from what was swept; read back. */
     async setWithoutTarget(x: OfApplications, at: At): Promise<Said> {
       const source = clusterOf(ports, x.m, 'source');
-      const { groups, full, atWork } = await placing(ports, x);
+      const { groups, full, atWork } = await placing(ports, x, at);
       if (full.length > 0) throw new Failure('GroupActive', `${full.map((g) => `Group ${g.group} is ${g.state} with ${count(g.members.length, 'member')} (${membersOf(g)})`).join('; ')} on cluster ${x.m.source}; setting its position needs 0 members.`);
       const places = await placesOf(ports, x, groups, groupsWith(x.m, x.twice ?? []));
       const placed = new Map([...Map.groupBy(places, (p) => p.group)].map(([group, of]) => [group, of.map((p): Placed => ({ topic: p.end.topic, partition: p.end.partition, offset: p.offset, metadata: p.metadata, from: null, by: 'consent', matched: 0, repeats: Number(againOf(p)) }))]));
       await writeThrough(source, placed, { at, range: 'checked' });
       await book.write(x.m, [...placed].map(([group, of]) => entry(`${x.c.key}/set/${group}`, Object.fromEntries(of.map((p) => [tpKey(p), { from: null, to: String(p.offset), by: 'without-target', matched: 0, repeats: p.repeats ?? 0 }])))), 'one', at);
       const again = [...Map.groupBy(places, (p) => p.group)].map(([group, of]) => `${group} reads at most ${grouped(of.reduce((n, p) => n + againOf(p), 0n))} again`);
-      const goOn = atWork.length === 0 ? '' : ` ${list(atWork)}: the first set is at work on the source and goes on there.`;
+      const goOn = atWork.length === 0 ? '' : ` ${list(atWork.map((w) => w.say))}.`;
       return { say: `${count(places.length, 'position')} of ${list(groups) || 'no group'} set on the source, read back${again.length > 0 ? `; ${list(again)}` : ''}.${goOn}` };
     },
 

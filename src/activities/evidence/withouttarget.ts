@@ -2,7 +2,7 @@
 import type { Ports } from '../../domain/ports.ts';
 import { groupsWith } from '../../domain/companies.ts';
 import { againOf, missingOf, openedSets, partitionsOf, placesOf, placing, type PartitionAccount, type PlaceAccount } from '../deadtarget/account.ts';
-import { answered } from '../deadtarget/withouttarget.ts';
+import { answered } from '../deadtarget/answered.ts';
 import { askAll } from '../fleets.ts';
 import { membersOf } from '../moved.ts';
 import { clusterOf, count, grouped, list, unique } from '../outside.ts';
@@ -23,9 +23,9 @@ export function withoutTargetShown(reach: Reach, x: About<'without-target'>): re
   return [
     deadShown(ports, x),
     shown(`what is only on ${x.m.target} can be told`, () => missingShown(ports, x)),
-    shown(`it is known where groups go on`, () => placesShown(ports, x)),
+    shown(`it is known where groups go on`, () => placesShown(reach, x)),
     shown('the groups are empty on the source', async () => {
-      const { groups, full } = await placing(ports, asked(x));
+      const { groups, full } = await placing(ports, asked(x), reach.at);
       return claim(`groups ${list(groups) || 'none'} are empty on ${x.m.source}.`, full.length === 0, ...full.map((g) => `${g.group} has ${count(g.members.length, 'member')}: ${membersOf(g)}`));
     }),
     shown(`Connect worker ${x.m.connectBack ?? 'none'} answers`, async () => {
@@ -70,14 +70,14 @@ async function missingShown(ports: Ports, x: About<'without-target'>): Promise<S
 }
 const order = (p: PartitionAccount): number => { const n = missingOf(p); return n === 'unknown' ? Infinity : Number(n); };
 
-async function placesShown(ports: Ports, x: About<'without-target'>): Promise<Shown> {
-  const { groups, atWork } = await placing(ports, asked(x));
+async function placesShown({ ports, at }: Reach, x: About<'without-target'>): Promise<Shown> {
+  const { groups, atWork } = await placing(ports, asked(x), at);
   const places = await placesOf(ports, x, groups, groupsWith(x.m, x.about.twice ?? []));
   const claims = groups.map((group) => {
     const of = places.filter((p) => p.group === group);
     return { text: `${group} goes on on ${x.m.source} ${knownSince(of)}: at most ${count(of.reduce((n, p) => n + againOf(p), 0n), 'record')} are read again.`, holds: true };
   });
-  const goOn = atWork.map((group) => ({ text: `${group}: its first set is at work on ${x.m.source} and goes on there. What only the second set read on ${x.m.target} was processed, and is not on ${x.m.source}.`, holds: true }));
+  const goOn = atWork.map(({ say }) => ({ text: `${say}. What only the second set read on ${x.m.target} was processed, and is not on ${x.m.source}.`, holds: true }));
   const lines = places.map((p) => `${p.group} ${tpKey(p.end)}: at ${p.offset}, ${howKnown(p)}; ${grouped(againOf(p))} behind it`);
   return { claims: [...claims, ...goOn], figures: [...lines.slice(0, mostLines), ...(lines.length > mostLines ? [`and ${lines.length - mostLines} more positions`] : [])] };
 }
