@@ -1,6 +1,6 @@
 /** `npm test`: the check, then every test on the real stack. Sets up what it needs by itself. */
 import { ensureTools } from '../stack/tools.ts';
-import { files, runFast, runFiles, type Counts } from './suite.ts';
+import { files, printFailures, runFast, runFiles, type Counts } from './suite.ts';
 import { staticSteps } from './steps.ts';
 import { inOrder } from './together.ts';
 
@@ -46,6 +46,7 @@ for (const unit of alone.filter((u) => isTimed(u.name))) timed.push(await runUni
 const all = [fast, ...lanes.flat(), ...timed];
 const failed = all.reduce((sum, c) => sum + c.failed, steps.filter((s) => !s.ok).length);
 const passed = all.reduce((sum, c) => sum + c.passed, steps.filter((s) => s.ok).length);
+printFailures([...steps.filter((s) => !s.ok).map((s) => `  ${s.name}`), ...all.flatMap((c) => c.failures)]);
 console.log(`\ntook ${Math.round((performance.now() - from) / 1000)} s`);
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed === 0 ? 0 : 1;

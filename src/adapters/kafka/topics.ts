@@ -63,12 +63,17 @@ export async function createTopics(wire: ClusterWire, topics: readonly NewTopic[
   const names = topics.map((topic) => topic.name);
   const existing = await describeTopics(wire, names);
   const has = (name: string): boolean => existing.some((topic) => topic.name === name);
-  refuseDifferent(wire, topics.filter((topic) => has(topic.name)), existing); // before anything is written
+  refuseDifferent(wire, topics, existing); // before anything is written
   const missing = topics.filter((topic) => !has(topic.name));
   const doing = { what: `create topic ${listing(missing.map((topic) => topic.name))}` };
-  if (missing.length > 0) await sendCreate(wire, missing, until);
-  if (missing.length > 0) await settle(until, { cluster: wire.name, ...doing }, usableMs, () => allUsable(wire, names));
-  refuseDifferent(wire, topics, await describeTopics(wire, names));
+  if (missing.length === 0) return;
+  await sendCreate(wire, missing, until);
+  let shown: readonly TopicFacts[] = [];
+  await settle(until, { cluster: wire.name, ...doing }, usableMs, async () => {
+    shown = await describeTopics(wire, names);
+    return allUsable(wire, names, shown);
+  });
+  refuseDifferent(wire, topics, shown);
 }
 
 async function sendCreate(wire: ClusterWire, missing: readonly NewTopic[], until: Until): Promise<void> {
@@ -82,8 +87,13 @@ async function sendCreate(wire: ClusterWire, missing: readonly NewTopic[], until
   }
 }
 
-/** Metadata names leaders before those have opened their logs (1,000 partitions: seconds on a busy broker); usable is what answers for its ends. */
-async function allUsable(wire: ClusterWire, names: readonly string[]): Promise<{ done: boolean; seen: string }> {
+/**
+ * A broker learns of a topic after the controller has answered, and another one later still. Metadata names leaders before those
+ * have opened their logs (1,000 partitions: seconds on a busy broker); usable is what answers for its ends.
+ */
+async function allUsable(wire: ClusterWire, names: readonly string[], shown: readonly TopicFacts[]): Promise<{ done: boolean; seen: string }> {
+  const unseen = names.filter((name) => !shown.some((topic) => topic.name === name));
+  if (unseen.length > 0) return { done: false, seen: `no topic ${listing(unseen)}` };
   try {
     await readEnds(wire, names);
     return { done: true, seen: '' };
@@ -93,11 +103,11 @@ async function allUsable(wire: ClusterWire, names: readonly string[]): Promise<{
   }
 }
 
+/** Those that are there, not those that are missing. */
 function refuseDifferent(wire: ClusterWire, wanted: readonly NewTopic[], seen: readonly TopicFacts[]): void {
   const faults = wanted.flatMap((want) => {
     const have = seen.find((topic) => topic.name === want.name);
-    if (have === undefined) return [`${want.name} is gone again`];
-    return differences(want, have).map((difference) => `${want.name}: ${difference}`);
+    return have === undefined ? [] : differences(want, have).map((difference) => `${want.name}: ${difference}`);
   });
   if (faults.length > 0) throw new Failure('Drift', `Topics on cluster ${wire.name} exist but differ from what is wanted: ${listing(faults, 20)}.`);
 }
