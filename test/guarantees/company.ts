@@ -1,6 +1,7 @@
 /** Migrations that are played side by side on one stack: they go from hold to hold together. */
+import { faultNames, type FaultName } from './faults.ts';
 import { isByItself, noFault, rowName, type Row } from './rows.ts';
-import type { FaultName } from './faults.ts';
+import type { Faulty } from './volley.ts';
 
 /** What happened to others: it tells nothing of whoever hears it. */
 export class Broken extends Error {}
@@ -8,6 +9,8 @@ export class Broken extends Error {}
 export class Company {
   readonly size: number;
   readonly #here = new Map<number, { readonly brought: unknown; readonly resolve: (all: readonly unknown[]) => void; readonly reject: (e: Error) => void }>();
+  /** Held up on their way to the next hold. */
+  readonly #rallied = new Map<number, { readonly set: () => void; readonly resolve: () => void; readonly reject: (e: Error) => void }>();
   #broken: Broken | null = null;
   constructor(size: number) { this.size = size; }
 
@@ -16,6 +19,7 @@ export class Company {
     this.check();
     return new Promise((resolve, reject) => {
       this.#here.set(member, { brought, resolve: (all) => { resolve(all as readonly T[]); }, reject });
+      this.#goOn();
       if (this.#here.size < this.size) return;
       const all = [...this.#here].sort(([a], [b]) => a - b).map(([, one]) => one);
       this.#here.clear();
@@ -23,36 +27,77 @@ export class Company {
     });
   }
 
+  /** Waits until all others are held up too, or at the hold, or for that long: `set` is done for all of them before any of them goes on. */
+  rally(member: number, withinMs: number, set: () => void): Promise<void> {
+    this.check();
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => { this.#release(); }, withinMs);
+      const over = (then: () => void) => (): void => { clearTimeout(timer); then(); };
+      this.#rallied.set(member, { set, resolve: over(resolve), reject: (e) => { over(() => { reject(e); })(); } });
+      this.#goOn();
+    });
+  }
+  #goOn(): void { if (this.#rallied.size > 0 && this.#here.size + this.#rallied.size === this.size) this.#release(); }
+  #release(): void {
+    const all = [...this.#rallied.values()];
+    this.#rallied.clear();
+    for (const one of all) one.set();
+    for (const one of all) one.resolve();
+  }
+
   /** Nobody waits for one that will not come. */
   break(why: Error): void {
     this.#broken ??= new Broken(why.message);
-    for (const { reject } of this.#here.values()) reject(this.#broken);
+    for (const { reject } of [...this.#here.values(), ...this.#rallied.values()]) reject(this.#broken);
     this.#here.clear();
+    this.#rallied.clear();
   }
   check(): void { if (this.#broken) throw this.#broken; }
 }
 
-/** What may strike until the next hold. `one`: by itself, wherever the leader is at that step; others are struck by the same wherever they are then. */
-export type Round = { readonly kind: 'plain' | 'own' | 'many' } | { readonly kind: 'one'; readonly leader: number; readonly fault: FaultName };
-
-/** `wishes`: of each, in the order of wish, what could be played there. */
-export function roundOf(wishes: readonly (readonly Row[])[], single: ReadonlySet<string>): Round {
-  const firsts = wishes.map((w) => w[0]);
-  if (firsts.some((r) => r?.fault === noFault)) return { kind: 'plain' };
-  const leader = firsts.findIndex((r) => r !== undefined && !isByItself(r) && single.has(rowName(r)));
-  const fault = firsts[leader]?.fault;
-  if (fault !== undefined && fault !== noFault) return { kind: 'one', leader, fault };
-  return { kind: firsts.some((r) => r !== undefined && isByItself(r)) ? 'own' : 'many' };
+/**
+ * What may strike until the next hold. `own`: each is struck by itself; `joint`: all at once, `leader` (if any) in its first row.
+ * `most`: strikes, one after the other.
+ */
+export type Round =
+  | { readonly kind: 'plain'; readonly leader: number }
+  | { readonly kind: 'own'; readonly fault: FaultName; readonly most: number }
+  | { readonly kind: 'joint'; readonly faults: ReadonlySet<FaultName>; readonly most: number; readonly leader: number | null };
+export interface RoundChoices {
+  /** Names of rows that are struck by themselves. */
+  readonly single: ReadonlySet<string>;
+  /** Faults that let somebody read again without any migration: what they did would hide what others did. */
+  readonly repeating: ReadonlySet<FaultName>;
+  readonly most: number;
 }
 
-/** Of its wishes, what one of them plays in that round: the first alone, or all that may strike beside each other. */
-export function rowsIn(round: Round, member: number, wishes: readonly Row[], single: ReadonlySet<string>): readonly Row[] {
-  const first = (of: (r: Row) => boolean): readonly Row[] => wishes.filter(of).slice(0, 1);
-  const shared = wishes.filter((r) => r.fault !== noFault && !isByItself(r));
-  switch (round.kind) {
-    case 'plain': return first((r) => r.fault === noFault);
-    case 'own': return first(isByItself);
-    case 'one': return round.leader === member ? shared.slice(0, 1) : shared.filter((r) => r.fault === round.fault);
-    case 'many': return shared.filter((r) => !single.has(rowName(r)));
+const isFaulty = (r: Row): r is Faulty => r.fault !== noFault;
+/** What one killed application repeats is all that a kill repeats: two of them are above it. */
+const isOnce = (r: Row): boolean => r.fault === 'kill application';
+
+/** `wishes`: of each, in the order of wish, what could be played there. */
+export function roundOf(wishes: readonly (readonly Row[])[], x: RoundChoices): Round {
+  const leader = wishes.findIndex((w) => w.length > 0);
+  const first = wishes[leader]?.[0];
+  if (first === undefined) return { kind: 'joint', faults: new Set(), most: 0, leader: null };
+  if (!isFaulty(first)) return { kind: 'plain', leader };
+  const { fault } = first;
+  const isSingle = x.single.has(rowName(first));
+  if (isByItself(first)) return { kind: 'own', fault, most: isSingle || isOnce(first) ? 1 : x.most };
+  if (isSingle) return { kind: 'joint', faults: new Set([fault]), most: 1, leader };
+  const shared = faultNames.filter((f) => !f.endsWith('application'));
+  return { kind: 'joint', faults: new Set(x.repeating.has(fault) ? [fault] : shared.filter((f) => !x.repeating.has(f))), most: x.most, leader: null };
+}
+
+/** Of its wishes, what one of a company of `size` may play in that round. */
+export function rowsIn(round: Round, member: number, wishes: readonly Row[], { single, size }: { readonly single: ReadonlySet<string>; readonly size: number }): readonly Row[] {
+  const first = wishes.slice(0, 1);
+  if (round.kind === 'plain') return round.leader === member ? first : [];
+  const faulty = wishes.filter(isFaulty).filter((r) => round.most === 1 || !single.has(rowName(r)));
+  if (round.kind === 'own') {
+    const mine = faulty.filter((r) => r.fault === round.fault).filter((_r, n) => n % size === member);
+    return round.most === 1 ? mine.slice(0, 1) : mine;
   }
+  if (round.leader === member) return first;
+  return faulty.filter((r) => round.faults.has(r.fault));
 }

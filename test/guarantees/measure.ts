@@ -1,10 +1,11 @@
 /** Series after series until every row has run or the time is over, on a stack that is replaced when a row broke it; then the faults alone that are missing. */
-import { alone, type Alone } from './alone.ts';
+import { alone, aloneName, type Alone } from './alone.ts';
 import { openHouse, rateOf, type House } from './cast.ts';
 import { circumstances, codeHash, controlFrom, withAlone, withRow, type Data } from './data.ts';
+import { faultNames, type Struck } from './faults.ts';
 import { controlOf, enoughControls, verdictOf } from './judge.ts';
-import { rowName, stepsOf, type Row } from './rows.ts';
-import { series, type Ended, type Part } from './series.ts';
+import { rowName, type Row } from './rows.ts';
+import { series, type Choices as SeriesChoices, type Ended } from './series.ts';
 
 export interface Choices {
   readonly rows: readonly Row[];
@@ -59,8 +60,8 @@ async function runRows(x: Choices, rows: readonly Row[]): Promise<void> {
   const turns = new Map<Row['scheme'], number>();
   await using houses = new Houses();
   while (left.size > 0 && Date.now() < x.untilMs && broken < mostBroken) {
-    const { parts, share } = castOf([...left.values()], turns, x.migrations);
-    for (const { scheme } of parts.slice(0, 1)) turns.set(scheme, (turns.get(scheme) ?? 0) + 1);
+    const { scheme, rows: next, share } = nextOf([...left.values()], turns);
+    turns.set(scheme, (turns.get(scheme) ?? 0) + 1);
     const ended = async (e: Ended): Promise<void> => {
       left.delete(rowName(e.row));
       await x.keep(withRow(x.data(), e, { ...about(), ordersPerSecond: rateOf(x.migrations) }));
@@ -68,8 +69,8 @@ async function runRows(x: Choices, rows: readonly Row[]): Promise<void> {
       x.say(`${x.line(e)}\n  ${done} of ${rows.length} rows, ${eta(startedMs, done, left.size)}`);
     };
     try {
-      await series(await houses.open(), parts, {
-        seed: x.seed, untilMs: Date.now() + (x.untilMs - Date.now()) * share, most: rowsASeries, strikes: x.strikes, single, ended, say: x.say,
+      await series(await houses.open(), {
+        scheme, rows: next, migrations: x.migrations, seed: x.seed, ...knownOf(x.data()), untilMs: Date.now() + (x.untilMs - Date.now()) * share, most: rowsASeries, strikes: x.strikes, single, ended, say: x.say,
         closing: () => (Date.now() < x.untilMs ? 'roll back' : 'leave'),
       });
       broken = 0;
@@ -81,19 +82,22 @@ async function runRows(x: Choices, rows: readonly Row[]): Promise<void> {
   }
 }
 
-/**
- * What is played next: of the schemes with rows left that had the fewest turns the one with most of them, `places` times side by
- * side. They go the same way at the same time, so while one is at a step the next is at the next: rows are shared out by step.
- * `share`: of the time that is left, for them.
- */
-export function castOf(left: readonly Row[], turns: ReadonlyMap<Row['scheme'], number>, places: number): { readonly parts: readonly Part[]; readonly share: number } {
+/** Of the schemes with rows left that had the fewest turns the one with most of them. `share`: of the time that is left, for it. */
+export function nextOf(left: readonly Row[], turns: ReadonlyMap<Row['scheme'], number>): { readonly scheme: Row['scheme']; readonly rows: readonly Row[]; readonly share: number } {
   const of = Map.groupBy(left, (r) => r.scheme);
   const had = (scheme: Row['scheme']): number => turns.get(scheme) ?? 0;
   const waiting = [...of].sort(([a, x], [b, y]) => had(a) - had(b) || y.length - x.length);
   const [[scheme, rows] = ['stopRestartRepeat', []] as const] = waiting;
-  const seatOf = (r: Row): number => Math.max(0, stepsOf(r.scheme, r.way).indexOf(r.step)) % places;
-  const parts = Array.from({ length: places }, (_, i) => ({ scheme, rows: rows.filter((r) => seatOf(r) === i) }));
-  return { parts, share: 1 / waiting.filter(([s]) => had(s) === had(scheme)).length };
+  return { scheme, rows, share: 1 / waiting.filter(([s]) => had(s) === had(scheme)).length };
+}
+
+/** What the faults alone did so far. */
+function knownOf(data: Data): Pick<SeriesChoices, 'repeating' | 'alone'> {
+  const repeats = new Set(data.alone.filter((a) => a.tally.duplicated > 0).map((a) => a.name));
+  return {
+    repeating: new Set(faultNames.filter((f) => !f.endsWith('application') && repeats.has(aloneName(f, f.slice(f.indexOf(' ') + 1) as Struck)))),
+    alone: (row, struck) => controlFrom(data, controlOf(row, { struck })),
+  };
 }
 
 const eta = (startedMs: number, done: number, left: number): string => {

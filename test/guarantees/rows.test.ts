@@ -1,14 +1,15 @@
 /** Which rows there are, what a seed repeats, and what counts against a row. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { faultNames } from './faults.ts';
+import { faultNames, type FaultName } from './faults.ts';
 import { withRow } from './data.ts';
 import { enoughControls, faultsOf, promisedBy, verdictOf } from './judge.ts';
 import { allPlaces, demoMigration, journeyOf, placesUpToHold, plainStep, turningPoint } from './places.ts';
 import { allRows, chanceOf, chosen, noFault, noStep, rowName, sample, schemeNames, spread, stepsOf, ways, type Row } from './rows.ts';
-import { roundOf, rowsIn } from './company.ts';
-import { castOf } from './measure.ts';
+import { roundOf, rowsIn, type RoundChoices } from './company.ts';
+import { nextOf } from './measure.ts';
 import type { Played } from './series.ts';
+import { volleyOf, type Reach } from './volley.ts';
 
 const row = { scheme: 'stopRestartRepeat', way: 'back', step: 'mark the cut', fault: 'kill worker' } as const;
 const tally = { acknowledged: 10, lost: 0, duplicated: 0, reordered: 0, duties: [], writeOutageMs: 1_000, readOutageMs: 1_000, examples: [] };
@@ -66,38 +67,63 @@ test('whenever the time is over, no fault was left out while another came twice'
   assert.notDeepEqual(spread(allRows, 7), spread(allRows, 8));
 });
 
+const others = { single: new Set<string>(), repeating: new Set<FaultName>(), most: 4 };
+const of = (fault: Row['fault'], step = 'stop'): Row => ({ scheme: 'stopRestartRepeat', way: 'forward', step, fault });
+/** What each of a company plays. */
+const play = (wishes: readonly (readonly Row[])[], x: Partial<RoundChoices> = {}) => {
+  const round = roundOf(wishes, { ...others, ...x });
+  return wishes.map((w, i) => rowsIn(round, i, w, { single: x.single ?? others.single, size: wishes.length }));
+};
+
 test('faults strike beside others, but applications, and those of which nobody could say what they did, by themselves', () => {
-  const of = (fault: Row['fault'], step = 'stop'): Row => ({ scheme: 'stopRestartRepeat', way: 'forward', step, fault });
   const [a, b, c, d] = [of('kill worker'), of('pause Temporal', 'fence'), of('kill application'), of('kill target broker')];
   const plain: Row = { ...a, step: noStep, fault: noFault };
-  const alone = (wishes: readonly Row[], single: readonly Row[] = []) => { const names = new Set(single.map(rowName)); return rowsIn(roundOf([wishes], names), 0, wishes, names); };
-  assert.deepEqual(alone([a, b, c, d]), [a, b, d]);
-  assert.deepEqual(alone([c, a, b]), [c]);
-  assert.deepEqual(alone([a, b, d], [a]), [a]);
-  assert.deepEqual(alone([b, a, d], [a]), [b, d]);
-  assert.deepEqual([alone([plain, a]), alone([a, plain]), alone([])], [[plain], [a], []]);
+  assert.deepEqual(play([[a, b, c, d]]), [[a, b, d]]);
+  assert.deepEqual(play([[c, a, b]]), [[c]]);
+  assert.deepEqual(play([[a, b, d]], { single: new Set([rowName(a)]) }), [[a]]);
+  assert.deepEqual(play([[b, a, d]], { single: new Set([rowName(a)]) }), [[b, d]]);
+  assert.deepEqual([play([[plain, a]]), play([[a, plain]]), play([[]])], [[[plain]], [[a]], [[]]]);
+  assert.deepEqual(roundOf([[a, b]], { ...others, single: new Set([rowName(a)]) }), { kind: 'joint', faults: new Set(['kill worker']), most: 1, leader: 0 });
 });
 
-test('of several migrations on one stack all are struck by the same, or by nothing that concerns another', () => {
-  const of = (scheme: Row['scheme'], fault: Row['fault'], step = 'stop'): Row => ({ scheme, way: 'forward', step, fault });
-  const [one, app] = [of('blueGreen', 'kill worker'), of('blueGreen', 'kill application')];
-  const [other, twin, plain] = [of('dualConsume', 'pause worker', 'fence'), of('dualConsume', 'kill worker', 'open'), of('dualConsume', noFault, noStep)];
-  const play = (wishes: readonly (readonly Row[])[], single: readonly Row[] = []) => { const names = new Set(single.map(rowName)); const round = roundOf(wishes, names); return wishes.map((w, i) => rowsIn(round, i, w, names)); };
-  assert.deepEqual(play([[one, app], [other, twin]]), [[one], [other, twin]]);
-  assert.deepEqual(play([[app, one], [other, twin]]), [[app], []], 'an application is struck by itself');
-  assert.deepEqual(play([[one, app], [plain, other]]), [[], [plain]], 'without a fault there is none anywhere');
-  assert.deepEqual(play([[one, app], [other, twin]], [one]), [[one], [twin]], 'by itself, and others only by the same');
-  assert.deepEqual(roundOf([[other], [one]], new Set([rowName(one)])), { kind: 'one', leader: 1, fault: 'kill worker' });
+test('a fault that lets somebody read again by itself strikes beside its like only', () => {
+  const [a, b, d, e] = [of('kill worker'), of('pause Temporal', 'fence'), of('kill target broker'), of('kill target broker', 'open')];
+  const repeating = new Set<FaultName>(['kill target broker', 'pause target broker']);
+  assert.deepEqual(play([[d, a, b, e]], { repeating }), [[d, e]]);
+  assert.deepEqual(play([[a, d, b, e]], { repeating }), [[a, b]]);
 });
 
-test('what is played next: the fewest turns first, then the most rows; side by side each plays every row of its own steps', () => {
+test('of several migrations on one stack all are struck by the same, an application by what concerns no other, and without a fault none', () => {
+  const [a, b, plain] = [of('kill worker'), of('kill worker', 'open'), of(noFault, noStep)];
+  const apps = ['stop', 'fence', 'open', 'see at work'].flatMap((step) => [of('pause application', step), of('kill application', step)]);
+  const [pauses, kills] = [apps.filter((r) => r.fault === 'pause application'), apps.filter((r) => r.fault === 'kill application')];
+  assert.deepEqual(play([[a, b], [a, b]]), [[a, b], [a, b]]);
+  assert.deepEqual(play([[plain, a], [plain, a]]), [[plain], []]);
+  assert.deepEqual(play([apps, apps]), [[pauses[0], pauses[2]], [pauses[1], pauses[3]]], 'each its own');
+  assert.deepEqual(play([kills, kills]), [[kills[0]], [kills[1]]], 'once');
+  assert.deepEqual(play([[b, a], [b, a]], { single: new Set([rowName(b)]) }), [[b], [b, a]], 'one leads, the others are hit where they are');
+  assert.deepEqual(play([[], [a]]), [[], [a]]);
+});
+
+test('a volley hits as many as it can, by one fault, each in another row, at steps that lie side by side', () => {
+  const places = placesUpToHold(journey('stopRestartRepeat'), 'forward', journey('stopRestartRepeat').forward.findIndex((u) => u.name === 'cut enriched/outage'));
+  const reaches = (rows: readonly Row[]): Reach[] => rows.flatMap((row) => places.flatMap((place, at) => (place.step === row.step && row.fault !== noFault ? [{ row: { ...row, fault: row.fault }, place, at }] : [])));
+  const steps = places.map((p) => p.step);
+  const far = steps.at(-1) ?? '';
+  const wide = reaches([of('kill worker'), of('pause worker', far), of('kill worker', far), of('kill worker', steps[1]), of('pause worker', steps[2])]);
+  const hit = (all: ReadonlyMap<number, readonly Reach[]>, leader?: number) => [...volleyOf(all, leader)].sort(([x], [y]) => x - y).map(([member, { row }]) => `${member}: ${row.step}, ${row.fault}`);
+  assert.deepEqual(hit(new Map([[0, wide], [1, wide]])), [`0: stop, kill worker`, `1: ${steps[1]}, kill worker`]);
+  assert.deepEqual(hit(new Map([[0, wide.slice(1, 3)], [1, wide.slice(1, 3)]])), [`0: ${far}, pause worker`], 'what is wished for most');
+  assert.deepEqual(hit(new Map([[0, wide], [1, wide.slice(1, 2)]]), 1), [`1: ${far}, pause worker`], 'not without its leader');
+  assert.deepEqual(hit(new Map([[0, []]])), []);
+});
+
+test('what is played next: the fewest turns first, then the most rows', () => {
   const rows = allRows.filter((r) => r.fault === 'kill worker');
   const most = schemeNames.toSorted((a, b) => rows.filter((r) => r.scheme === b).length - rows.filter((r) => r.scheme === a).length);
-  assert.deepEqual([castOf(rows, new Map(), 1).parts[0]?.scheme, castOf(rows, new Map(), 1).share], [most[0], 1 / schemeNames.length]);
-  const { parts, share } = castOf(rows, new Map(most.slice(0, 2).map((s) => [s, 1])), 3);
-  assert.deepEqual([parts.map((p) => p.scheme), share], [[most[2], most[2], most[2]], 1 / (schemeNames.length - 2)]);
-  assert.deepEqual(new Set(parts.flatMap((p) => p.rows)), new Set(rows.filter((r) => r.scheme === most[2])));
-  for (const way of ways) assert.ok(new Set(parts.map((p) => p.rows.filter((r) => r.way === way)[0]?.step)).size === 3, way);
+  assert.deepEqual([nextOf(rows, new Map()).scheme, nextOf(rows, new Map()).share], [most[0], 1 / schemeNames.length]);
+  const { scheme, share, rows: next } = nextOf(rows, new Map(most.slice(0, 2).map((s) => [s, 1])));
+  assert.deepEqual([scheme, share, next], [most[2], 1 / (schemeNames.length - 2), rows.filter((r) => r.scheme === most[2])]);
 });
 
 test('repeats count against a row only above what the fault does alone; losses, order and places always do', () => {

@@ -9,8 +9,9 @@ import type { OutageRecord, Progress, Question } from '../../src/domain/progress
 import { progressOf, surroundings } from '../scenarios/seen.ts';
 import { applications, openCasts, type Cast, type House } from './cast.ts';
 import { Broken, Company, roundOf, rowsIn, type Round } from './company.ts';
-import type { Struck } from './faults.ts';
+import type { FaultName, Struck } from './faults.ts';
 import { recovered } from './health.ts';
+import type { Control } from './judge.ts';
 import { journeyOf, opens, placesUpToHold, turningPoint, type Journey, type Place, type Way } from './places.ts';
 import { noFault, rowName, type Row } from './rows.ts';
 import { Stretch } from './stretch.ts';
@@ -38,9 +39,14 @@ export interface Played {
 }
 /** `played`: `null` where nothing is known of the row, and why. */
 export interface Ended { readonly row: Row; readonly played: Played | null; readonly why: string }
-/** Who plays: one migration, and the rows that are wanted of it. */
-export interface Part { readonly scheme: Row['scheme']; readonly rows: readonly Row[] }
 export interface Choices {
+  /** So many migrations of it side by side, and the rows that are wanted of them. */
+  readonly scheme: Row['scheme'];
+  readonly migrations: number;
+  readonly rows: readonly Row[];
+  /** Faults that let somebody read again without any migration, and the most that a fault did alone. */
+  readonly repeating: ReadonlySet<FaultName>;
+  readonly alone: (row: Row, struck: Struck) => Control | null;
   readonly seed: number;
   /** No further strike from then on, once so many rows (default 0) were played. */
   readonly untilMs: number;
@@ -56,19 +62,21 @@ export interface Choices {
   readonly ended: (e: Ended) => Promise<void>;
   readonly say: (line: string) => void;
 }
-/** What those of a company have in common. */
-interface Common { readonly company: Company; readonly strikes: Strikes; told: number }
+/** What those of a company have in common. `hit`: rows that were, until the books of it are closed. */
+interface Common { readonly company: Company; readonly strikes: Strikes; readonly left: Map<string, Row>; readonly hit: Set<Row>; told: number }
 /** A stretch from hold to hold, a pause of ten seconds and a retried outage in it. */
 const stretchWithinMs = 150_000;
 /** For applications to come up before a step is tried again. */
 const upWithinMs = 20_000;
+/** Whose outage was undone begins it anew together with the others: the next strike hits all of them again. */
+const rallyWithinMs = 20_000;
 
 /** Rows that were not reached are not told of. Throws what ended the series early, after telling of the row it was at. */
-export async function series(house: House, parts: readonly Part[], x: Choices): Promise<void> {
+export async function series(house: House, x: Choices): Promise<void> {
   await using resources = new AsyncDisposableStack();
-  const casts = await openCasts(house, resources, parts.map((p) => ({ second: p.scheme === 'blueGreen' })));
-  const common: Common = { company: new Company(parts.length), strikes: new Strikes(), told: 0 };
-  const all = parts.flatMap((part, i) => { const cast = casts[i]; return cast ? [new Series({ cast, part, member: i, common }, x)] : []; });
+  const casts = await openCasts(house, resources, Array.from({ length: x.migrations }, () => ({ second: x.scheme === 'blueGreen' })));
+  const common: Common = { company: new Company(casts.length), strikes: new Strikes(casts.length), left: new Map(x.rows.map((r) => [rowName(r), r])), hit: new Set(), told: 0 };
+  const all = casts.map((cast, member) => new Series({ cast, member, common }, x));
   await together(all, common.company, (one) => one.play());
   if (x.closing() === 'roll back') await together(all, common.company, (one) => one.close());
 }
@@ -92,7 +100,7 @@ async function together(all: readonly Series[], company: Company, what: (one: Se
 
 /** Up to the next hold; `wishes`: what could be played there, in the order of wish. */
 interface Next { readonly way: Way; readonly places: readonly Place[]; readonly wishes: readonly Row[] }
-interface Seat { readonly cast: Cast; readonly part: Part; readonly member: number; readonly common: Common }
+interface Seat { readonly cast: Cast; readonly member: number; readonly common: Common }
 class Series {
   readonly #cast: Cast;
   readonly #scheme: Row['scheme'];
@@ -100,21 +108,19 @@ class Series {
   readonly #common: Common;
   readonly #x: Choices;
   readonly #journey: Journey;
-  readonly #left: Map<string, Row>;
   /** How often somebody was to be struck at a step of a row, and nobody ran. */
   readonly #missed = new Map<string, number>();
   #handle: WorkflowHandle | null = null;
   #stretch: Stretch | null = null;
   #from = momentOf(Date.now());
   #done = false;
-  constructor({ cast, part: { scheme, rows }, member, common }: Seat, x: Choices) {
+  constructor({ cast, member, common }: Seat, x: Choices) {
     this.#cast = cast;
-    this.#scheme = scheme;
+    this.#scheme = x.scheme;
     this.#member = member;
     this.#common = common;
     this.#x = x;
-    this.#journey = journeyOf(scheme, cast.input(scheme));
-    this.#left = new Map(rows.map((r) => [rowName(r), r]));
+    this.#journey = journeyOf(x.scheme, cast.input(x.scheme));
   }
 
   get #handleOf(): WorkflowHandle {
@@ -122,8 +128,8 @@ class Series {
     return this.#handle;
   }
   get #over(): boolean {
-    const { told, company } = this.#common;
-    return (Date.now() > this.#x.untilMs && told >= (this.#x.least ?? 0)) || told >= this.#x.most * company.size;
+    const { told, company, left } = this.#common;
+    return left.size === 0 || (Date.now() > this.#x.untilMs && told >= (this.#x.least ?? 0)) || told >= this.#x.most * company.size;
   }
 
   async play(): Promise<void> {
@@ -198,6 +204,7 @@ class Series {
       if (this.#stretch?.retried.at(-1)?.said !== said) this.#stretch?.retried.push({ atMs: Date.now(), said });
       // Nobody stops applications again that have not come up yet.
       for (const name of applications) await this.#cast.supervisor.ready(this.#cast.named(name), upWithinMs).catch(() => undefined);
+      await this.#rally(q);
       await this.#tell('retry', q);
       return false;
     }
@@ -211,6 +218,19 @@ class Series {
     return false;
   }
 
+  /** With all others that are held up, once nothing is struck any more. */
+  async #rally(q: Question): Promise<void> {
+    const { company } = this.#common;
+    const s = this.#stretch;
+    if (!s) return;
+    await s.x.strikes.calm().catch(() => undefined); // whoever struck tells of it
+    await company.rally(this.#member, rallyWithinMs, () => {
+      s.again(q.name);
+      s.x.strikes.forget();
+    });
+    s.x.strikes.plan();
+  }
+
   /** At a hold, with all others at one of theirs: the stretch behind us ends, and the next one begins. */
   async #turn(p: Progress, q: Question): Promise<void> {
     const { company } = this.#common;
@@ -218,12 +238,12 @@ class Series {
     await company.meet(this.#member, null);
     await this.#close(p, q);
     const next = this.#next(q);
-    const all = await company.meet(this.#member, { wishes: next.wishes, over: this.#over, left: this.#left.size });
-    this.#done = all.some((o) => o.over) || all.every((o) => o.left === 0);
-    if (!this.#done) this.#begin(p, q, next, roundOf(all.map((o) => o.wishes), this.#x.single));
+    const all = await company.meet(this.#member, { wishes: next.wishes, over: this.#over });
+    this.#done = all.some((o) => o.over);
+    if (!this.#done) this.#begin(p, q, next, roundOf(all.map((o) => o.wishes), { single: this.#x.single, repeating: this.#x.repeating, most: this.#x.strikes }));
   }
 
-  #wantsReaders(): boolean { return [...this.#left.values()].some((r) => r.step.startsWith('readers: ')); }
+  #wantsReaders(): boolean { return [...this.#common.left.values()].some((r) => r.step.startsWith('readers: ')); }
 
   /** Which units run until the next hold, and the rows that are wanted there. */
   #next(q: Question): Next {
@@ -235,18 +255,19 @@ class Series {
     // Without a fault it is the cutover itself that is measured.
     const fits = (r: Row): boolean => r.way === way && (r.fault === noFault ? places.some((y) => y.step === opens) : places.some((y) => y.step === r.step));
     // What is not clear comes first.
-    const wishes = [...this.#left.values()].filter(fits).sort((a, b) => Number(this.#x.single.has(rowName(b))) - Number(this.#x.single.has(rowName(a))));
+    const wishes = [...this.#common.left.values()].filter(fits).sort((a, b) => Number(this.#x.single.has(rowName(b))) - Number(this.#x.single.has(rowName(a))));
     return { way, places, wishes };
   }
 
   #begin(p: Progress, q: Question, { way, places, wishes }: Next, round: Round): void {
-    const rows = rowsIn(round, this.#member, wishes, this.#x.single);
+    const { strikes, company, hit } = this.#common;
+    const rows = rowsIn(round, this.#member, wishes, { single: this.#x.single, size: company.size });
     if (rows[0]?.fault === noFault) this.#x.say(`  ${rowName(rows[0])} …`);
     this.#stretch = new Stretch(this.#cast, {
       scheme: this.#scheme, opensAt: q.name, way, places, rows, seed: this.#x.seed, from: this.#from, outages: p.outages,
-      most: round.kind === 'many' ? this.#x.strikes : 1, follows: round.kind === 'one' && round.leader !== this.#member,
+      member: this.#member, leads: round.kind === 'joint' && round.leader === this.#member, most: round.kind === 'plain' ? 0 : round.most, hit, alone: this.#x.alone,
       // What an application does by its own death concerns no other migration.
-      strikes: round.kind === 'own' ? new Strikes() : this.#common.strikes,
+      strikes: round.kind === 'own' ? new Strikes(1) : strikes,
       missed: (row) => this.#missed.get(rowName(row)) ?? 0, say: (text) => { this.#x.say(plain(this.#cast, text)); },
     });
   }
@@ -255,6 +276,7 @@ class Series {
   async #close(p: Progress, q: Question): Promise<void> {
     const s = this.#stretch;
     await s?.end();
+    for (const row of s?.rows ?? []) this.#common.hit.delete(row);
     if (s?.error) throw new Stuck(`What was struck did not come back: ${s.error.message}`);
     this.#stretch = null;
     if (s && s.x.rows.length === 0 && s.struck === 0) return;
@@ -269,7 +291,7 @@ class Series {
     if (told.rows.length === 0 && s.x.rows.length > 0) return this.#x.say(`    ${this.#scheme}: not reached, or nobody to strike: another time`);
     const beside = this.#common.company.size - 1;
     for (const { row, played } of told.rows) {
-      this.#left.delete(rowName(row));
+      this.#common.left.delete(rowName(row));
       this.#common.told++;
       await this.#tellOf({ row, why: '', played: { ...played, ...(beside === 0 ? {} : { beside }) } });
     }

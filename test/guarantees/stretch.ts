@@ -6,21 +6,20 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { OutageRecord, Progress } from '../../src/domain/progress.ts';
 import type { Cast } from './cast.ts';
-import { strikeOf, type FaultName, type Strike } from './faults.ts';
-import { faultsOf, promisedBy } from './judge.ts';
+import { strikeOf, type Strike, type Struck } from './faults.ts';
+import { faultsOf, promisedBy, type Control } from './judge.ts';
 import type { Place, Way } from './places.ts';
 import { chanceOf, noFault, noStep, rowName, type Row } from './rows.ts';
 import type { Played } from './series.ts';
 import type { Chosen, Joint, Strikes } from './strikes.ts';
 import { momentOf, type Moment, type Tally } from './tally.ts';
+import type { Faulty, Reach } from './volley.ts';
 
-type Faulty = Row & { readonly fault: FaultName };
-interface Open { readonly row: Faulty; readonly place: Place }
-interface Hit { readonly row: Faulty; readonly place: Place; readonly strike: Strike; readonly leadMs: number | null; readonly metMs: number }
+interface Hit extends Reach { readonly strike: Strike; readonly leadMs: number | null; readonly metMs: number }
 /** Then it is told that nobody runs there. */
 const enoughMisses = 3;
-/** Somebody else's strike begins no sooner. */
-const passEveryMs = 10;
+/** A new aim is seen so soon. */
+const lookEveryMs = 10;
 export interface Told { readonly row: Row; readonly played: Played }
 export interface StretchChoices {
   readonly scheme: Row['scheme'];
@@ -33,8 +32,14 @@ export interface StretchChoices {
   readonly most: number;
   /** What is struck is struck for all that share it. */
   readonly strikes: Strikes;
-  /** Only where somebody else's strike is gathered, with its fault. */
-  readonly follows: boolean;
+  /** Among those that share the strikes. */
+  readonly member: number;
+  /** Nobody is struck but with it. */
+  readonly leads: boolean;
+  /** Rows of this stretch that were hit, by it or by others that share the strikes: they are hit once. */
+  readonly hit: Set<Row>;
+  /** The least that any of these faults repeats by itself: with that much nobody has to be asked. */
+  readonly alone: (row: Row, struck: Struck) => Control | null;
   /** How often the strike of that row found nobody so far. */
   readonly missed: (row: Row) => number;
   readonly seed: number;
@@ -53,6 +58,8 @@ export class Stretch {
   readonly #cast: Cast;
   readonly #hits: Hit[] = [];
   readonly #before: number;
+  /** The last place at which it was hit, and whether an outage was under way there. */
+  #stands: { readonly at: number; readonly inside: boolean } = { at: -1, inside: false };
   #over = false;
   constructor(cast: Cast, x: StretchChoices) {
     this.#cast = cast;
@@ -77,67 +84,59 @@ export class Stretch {
     this.#cast.gate.open();
   }
 
-  /** `fault`: the one that is being gathered, or none yet. */
-  #open(fault: FaultName | null): readonly Open[] {
-    const rows = this.x.rows.filter((r): r is Faulty => r.fault !== noFault && (fault ?? r.fault) === r.fault && !this.#hits.some((h) => h.row === r));
-    const [only] = rows;
-    // Alone, one of its places is drawn; beside others, whichever is reached first.
-    if (this.x.rows.length === 1 && only) {
-      const fitting = this.x.places.filter((p) => p.step === only.step);
-      const place = fitting[Math.floor(chanceOf(only, this.x.seed).draw() * fitting.length)];
-      return place ? [{ row: only, place }] : [];
-    }
-    return this.x.places.flatMap((place) => { const row = rows.find((r) => r.step === place.step); return row ? [{ row, place }] : []; });
+  /** The outage of that name was undone, and begins anew. */
+  again(unit: string): void {
+    const first = this.x.places.findIndex((p) => p.unit === unit);
+    if (first !== -1) this.#stands = { at: first - 1, inside: false };
+  }
+
+  /** Rows that could be played from where it stands, in the order of wish. Inside an outage that was struck nobody can say where that is. */
+  #reach(): readonly Reach[] {
+    const { rows, places, hit, most } = this.x;
+    if (this.#stands.inside || this.#hits.length >= most) return [];
+    return rows.filter((r): r is Faulty => r.fault !== noFault && !hit.has(r)).flatMap((row) =>
+      places.flatMap((place, at) => (place.step === row.step && at > this.#stands.at ? [{ row, place, at }] : [])));
   }
 
   async #strikeAll(): Promise<void> {
-    const { strikes, most, follows } = this.x;
+    const { strikes, member, leads } = this.x;
+    strikes.enter(member, { reach: () => this.#reach(), leads });
     try {
-      while (this.#hits.length < most && !this.#over) {
-        if (this.#open(null).length === 0) return;
-        const fault = strikes.fault;
-        const open = fault === null && follows ? [] : this.#open(fault);
-        if (open.length > 0) await this.#awaitOne(open, fault);
-        else await this.#pass(fault);
+      while (!this.#over) {
+        const aim = strikes.aimOf(member);
+        if (aim === null) await sleep(lookEveryMs);
+        else await this.#awaitAt(aim);
       }
     } finally {
-      strikes.forget(this);
+      strikes.leave(member);
     }
   }
 
-  /** Nothing to strike at here and now: until what is under way is mended, or something begins. */
-  async #pass(fault: FaultName | null): Promise<void> {
-    const { strikes } = this.x;
-    strikes.forget(this);
-    if (fault !== null) return strikes.calm();
-    while (strikes.fault === null && !this.#over) await sleep(passEveryMs);
-  }
-
-  async #awaitOne(open: readonly Open[], fault: FaultName | null): Promise<void> {
+  async #awaitAt(aim: Reach): Promise<void> {
     const { gate } = this.#cast;
-    const { strikes } = this.x;
-    gate.await(open.map((o) => o.place.awaited));
-    strikes.expect(this);
-    const met = open[await gate.met(() => this.#over || strikes.fault !== fault) ?? -1];
-    strikes.forget(this);
+    const { strikes, member } = this.x;
+    gate.await([aim.place.awaited]);
+    const met = await gate.met(() => this.#over || strikes.aimOf(member) !== aim);
     const metMs = Date.now();
-    const joint = met === undefined ? null : strikes.join(this.#choose(met), () => { gate.go(); });
+    const joint = met === null ? null : strikes.arrive(member, aim, () => this.#choose(aim), () => { gate.go(); });
     // Not here, or not now: whoever was held goes on.
     if (joint === null) gate.open();
-    else if (met !== undefined) await this.#struck(met, metMs, joint);
+    else await this.#struck(aim, metMs, joint);
   }
 
-  #choose({ row }: Open): Chosen {
-    const chance = chanceOf(row, this.x.seed + this.x.missed(row));
-    // The place was drawn with the first number.
-    chance.draw();
-    return { fault: row.fault, leadMs: chance.leadMs, strike: strikeOf(row.fault, this.#cast, chance.draw) };
+  #choose({ row }: Reach): Chosen {
+    const { leadMs, draw } = chanceOf(row, this.x.seed + this.x.missed(row));
+    return { leadMs, strike: strikeOf(row.fault, this.#cast, draw) };
   }
 
-  async #struck({ row, place }: Open, metMs: number, { strike, leadMs, struck, mended }: Joint): Promise<void> {
+  async #struck(aim: Reach, metMs: number, { strike, leadMs, struck, mended }: Joint): Promise<void> {
+    const { row, place, at } = aim;
+    this.x.hit.add(row);
     this.x.say(`  ${rowName(row)} at ${place.unit} …`);
+    // Behind the record of the opening nothing is undone: what comes next comes.
+    this.#stands = { at, inside: place.awaited.mode === 'outage' && place.awaited.activity === null };
     await struck;
-    this.#hits.push({ row, place, strike, leadMs, metMs });
+    this.#hits.push({ ...aim, strike, leadMs, metMs });
     await mended;
     this.mendedMs = Date.now();
   }
@@ -158,7 +157,8 @@ export class Stretch {
     const [plainRow] = this.x.rows;
     if (plainRow && this.isPlain) return { rows: [{ row: plainRow, played: { struck: noFault, unit: noStep, leadMs: null, together: 1, tally: whole, ...within(fromMs, Date.now()) } }] };
     const hits = this.#hits.filter((h) => h.strike.who() !== 'nobody' || this.x.missed(h.row) + 1 >= enoughMisses);
-    const seen = hits.length === 1 && this.struck === 1 ? [] : faultsOf({ tally: whole, misplaced }, null, promisedBy(this.x.scheme));
+    const [least = null] = hits.map((h) => this.x.alone(h.row, h.strike.who())).sort((a, b) => (a?.duplicated ?? 0) - (b?.duplicated ?? 0));
+    const seen = hits.length === 1 && this.struck === 1 ? [] : faultsOf({ tally: whole, misplaced }, least, promisedBy(this.x.scheme));
     if (seen.length > 0) return { unclear: [...seen, ...whole.examples] };
     return { rows: hits.map(({ row, place, strike, leadMs, metMs }, i) => {
       const [beganMs, endedMs] = [i === 0 ? fromMs : metMs, hits[i + 1]?.metMs ?? Date.now()];

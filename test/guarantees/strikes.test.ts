@@ -1,42 +1,83 @@
 /** Strikes at what several migrations share. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Broken, Company } from './company.ts';
 import type { FaultName } from './faults.ts';
 import { Strikes, type Chosen } from './strikes.ts';
+import type { Reach } from './volley.ts';
+
+const reach = (step: string, at: number, fault: FaultName = 'kill worker'): Reach =>
+  ({ row: { scheme: 'blueGreen', way: 'forward', step, fault }, place: { way: 'forward', step, unit: 'cut', awaited: { includes: step, mode: 'outage', activity: null } }, at });
 
 function rehearsed() {
   const heard: string[] = [];
   let mend = (): void => undefined;
   const mended = new Promise<void>((resolve) => { mend = resolve; });
-  const chosen = (fault: FaultName, leadMs: number | null): Chosen => ({ fault, leadMs, strike: { hit: async () => { heard.push(`hit: ${fault}`); }, mend: () => mended, who: () => 'worker' } });
-  return { heard, mend, chosen };
+  const chosen = (leadMs: number | null, what = 'hit') => (): Chosen => ({ leadMs, strike: { hit: async () => { heard.push(what); }, mend: () => mended, who: () => 'worker' } });
+  return { heard, mend: () => { mend(); }, chosen };
 }
 
-test('whoever comes to a step while others are awaited is struck too, once; whoever comes later or for another fault is not', async () => {
+test('whoever comes to its step while others are awaited is struck with them, once; nobody is afterwards, until it is mended', async () => {
   const { heard, mend, chosen } = rehearsed();
-  const strikes = new Strikes();
-  const other = {};
-  strikes.expect(other);
-  const first = strikes.join(chosen('kill worker', null), () => { heard.push('first goes'); });
-  assert.equal(strikes.fault, 'kill worker');
-  assert.equal(strikes.join(chosen('pause worker', null), () => { heard.push('wrong'); }), null);
-  strikes.forget(other);
-  const second = strikes.join(chosen('kill worker', 20), () => { heard.push('second goes'); });
+  const strikes = new Strikes(2);
+  const of = [[reach('stop', 0)], [reach('fence', 1), reach('open', 9, 'pause worker')]];
+  strikes.enter(0, { reach: () => of[0] ?? [], leads: false });
+  assert.equal(strikes.aimOf(0), null, 'not before all are here');
+  strikes.enter(1, { reach: () => of[1] ?? [], leads: false });
+  const [a, b] = [strikes.aimOf(0), strikes.aimOf(1)];
+  assert.ok(a && b);
+  assert.deepEqual([a.row.step, b.row.step], ['stop', 'fence']);
+  const first = strikes.arrive(0, a, chosen(null), () => { heard.push('first goes'); });
+  const second = strikes.arrive(1, b, chosen(20, 'drawn in vain'), () => { heard.push('second goes'); });
   assert.equal(first, second);
+  of.splice(0, 2, [], of[1] ?? []);
   await first?.struck;
-  assert.deepEqual(heard, ['hit: kill worker', 'first goes', 'second goes'], 'before the step of either, as the first one drew it');
-  assert.equal(strikes.join(chosen('kill worker', null), () => { heard.push('late'); }), null);
+  assert.deepEqual(heard, ['hit', 'first goes', 'second goes'], 'before the step of either, as the first one drew it');
+  assert.equal(strikes.arrive(1, b, chosen(null), () => { heard.push('late'); }), null);
   mend();
   await strikes.calm();
-  assert.deepEqual([strikes.fault, strikes.count], [null, 1]);
+  assert.deepEqual([strikes.aimOf(0), strikes.aimOf(1)?.row.step, strikes.count], [null, 'fence', 1], 'and then at what is left');
+  strikes.leave(1);
+  assert.equal(strikes.aimOf(1), null);
 });
 
-test('a strike into a step lets it begin first; what could not be mended is heard by all, and the next strike is free', async () => {
-  const heard: string[] = [];
-  const strikes = new Strikes();
-  const broken: Chosen = { fault: 'kill Temporal', leadMs: 5, strike: { hit: async () => { heard.push('hit'); }, mend: () => Promise.reject(new Error('it does not start')), who: () => 'Temporal' } };
-  const joint = strikes.join(broken, () => { heard.push('goes'); });
-  await assert.rejects(joint?.mended ?? Promise.resolve(), /does not start/);
+test('a strike into a step lets it begin first, and waits no longer than it may for one that does not come', async () => {
+  const { heard, mend, chosen } = rehearsed();
+  const strikes = new Strikes(2);
+  strikes.enter(0, { reach: () => [reach('stop', 0)], leads: false });
+  strikes.enter(1, { reach: () => [reach('fence', 1)], leads: false });
+  const [a, b] = [strikes.aimOf(0), strikes.aimOf(1)];
+  assert.ok(a && b);
+  const joint = strikes.arrive(0, a, chosen(5), () => { heard.push('goes'); });
+  await joint?.struck;
   assert.deepEqual(heard, ['goes', 'hit']);
-  assert.equal(strikes.fault, null);
+  assert.equal(strikes.arrive(1, b, chosen(null), () => { heard.push('late'); }), null);
+  mend();
+});
+
+test('what could not be mended is heard by all that were struck, and the next strike is free', async () => {
+  const strikes = new Strikes(1);
+  strikes.enter(0, { reach: () => [reach('stop', 0)], leads: false });
+  const aim = strikes.aimOf(0);
+  assert.ok(aim);
+  const joint = strikes.arrive(0, aim, () => ({ leadMs: null, strike: { hit: async () => undefined, mend: () => Promise.reject(new Error('it does not start')), who: () => 'worker' } }), () => undefined);
+  await assert.rejects(joint?.mended ?? Promise.resolve(), /does not start/);
+  assert.ok(strikes.aimOf(0));
+});
+
+test('those that are held up go on together, once the others are held up or at the hold; or when it takes too long', async () => {
+  const heard: string[] = [];
+  const company = new Company(3);
+  const rally = (member: number, withinMs = 60_000): Promise<unknown> => company.rally(member, withinMs, () => { heard.push(`${member} set`); }).then(() => { heard.push(`${member} goes`); });
+  const [a, b] = [rally(0), rally(1)];
+  await Promise.resolve();
+  assert.deepEqual(heard, []);
+  const hold = company.meet(2, 'at the hold');
+  await Promise.all([a, b]);
+  assert.deepEqual(heard.splice(0), ['0 set', '1 set', '0 goes', '1 goes']);
+  await rally(1, 5);
+  assert.deepEqual(heard, ['1 set', '1 goes']);
+  const held = assert.rejects(Promise.all([rally(0), hold]), Broken);
+  company.break(new Error('the stack is gone'));
+  await held;
 });

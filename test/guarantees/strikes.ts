@@ -1,41 +1,71 @@
-/** One strike at a time at what is shared: whoever comes to one of its steps first chooses the fault, the others have a moment to come to one of theirs. */
+/** Strikes at what several migrations share, one at a time: whoever comes to its step first waits a moment for the others to come to theirs. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { FaultName, Strike } from './faults.ts';
+import type { Strike } from './faults.ts';
 import { longestHoldMs } from './gate.ts';
+import { volleyOf, type Reach } from './volley.ts';
 
 /** Whoever waits at its gate longest is still held then. */
 const gatherMs = longestHoldMs * 0.7;
 const lookEveryMs = 5;
 
-/** `leadMs`: into the step, or `null`: before it begins. `go` lets a step begin. */
-export interface Chosen { readonly fault: FaultName; readonly leadMs: number | null; readonly strike: Strike }
-export interface Joint {
-  readonly leadMs: number | null;
-  readonly strike: Strike;
+/** `leadMs`: into the step, or `null`: before it begins. */
+export interface Chosen { readonly leadMs: number | null; readonly strike: Strike }
+export interface Joint extends Chosen {
   /** It was hit. */
   readonly struck: Promise<void>;
   readonly mended: Promise<void>;
 }
-
-interface Gathered extends Joint { readonly fault: FaultName; readonly gone: (() => void)[]; gathering: boolean }
+/** `reach`: what could be played by it from where it stands. `leads`: nobody is struck without it. */
+export interface Member { readonly reach: () => readonly Reach[]; readonly leads: boolean }
+interface Gathered extends Joint { readonly gone: (() => void)[]; gathering: boolean }
 
 export class Strikes {
+  readonly #size: number;
+  readonly #here = new Map<number, Member>();
+  #aims: ReadonlyMap<number, Reach> = new Map();
+  /** Whoever has an aim and is not there yet. */
+  readonly #awaited = new Set<number>();
   #now: Gathered | null = null;
   #count = 0;
-  readonly #awaiting = new Set<object>();
+  /** `size`: of the company that is struck at once. */
+  constructor(size: number) { this.#size = size; }
 
-  /** Of the strike under way, until it is mended. */
-  get fault(): FaultName | null { return this.#now?.fault ?? null; }
   /** Strikes so far. */
   get count(): number { return this.#count; }
-  /** Waits at its gate: a strike waits for it a moment. */
-  expect(who: object): void { this.#awaiting.add(who); }
-  forget(who: object): void { this.#awaiting.delete(who); }
+  /** The step at which that one is to be hit next; `null`: none, for now. */
+  aimOf(member: number): Reach | null { return this.#aims.get(member) ?? null; }
 
-  /** The strike that begins here, or the one that is being gathered; `null`: it is too late for it, or it is another fault. */
-  join(choose: Chosen, go: () => void): Joint | null {
-    if (this.#now === null) return this.#begin(choose, go);
-    if (!this.#now.gathering || this.#now.fault !== choose.fault) return null;
+  /** The first volley is planned when all are here. */
+  enter(member: number, as: Member): void {
+    this.#here.set(member, as);
+    if (this.#here.size === this.#size) this.plan();
+  }
+  leave(member: number): void {
+    this.#here.delete(member);
+    this.#awaited.delete(member);
+    this.#aims = new Map([...this.#aims].filter(([of]) => of !== member));
+  }
+
+  /** The next volley, unless one is under way, or planned already. */
+  plan(): void {
+    if (this.#now !== null || this.#aims.size > 0) return;
+    const [leader = null] = [...this.#here].flatMap(([member, { leads }]) => (leads ? [member] : []));
+    this.#aims = volleyOf(new Map([...this.#here].map(([member, { reach }]) => [member, reach()])), leader);
+    this.#awaited.clear();
+    for (const member of this.#aims.keys()) this.#awaited.add(member);
+  }
+  /** Nobody stands where it stood when that was planned. */
+  forget(): void {
+    this.#aims = new Map();
+    this.#awaited.clear();
+  }
+
+  /** At its aim; `go` lets the step begin. `null`: it is too late for it. */
+  arrive(member: number, aim: Reach, choose: () => Chosen, go: () => void): Joint | null {
+    if (this.aimOf(member) !== aim) return null;
+    this.#awaited.delete(member);
+    this.#now ??= this.#begin(choose());
+    if (!this.#now.gathering) return null;
     this.#now.gone.push(go);
     return this.#now;
   }
@@ -45,21 +75,24 @@ export class Strikes {
     await this.#now?.mended;
   }
 
-  #begin({ fault, leadMs, strike }: Chosen, go: () => void): Joint {
+  #begin({ leadMs, strike }: Chosen): Gathered {
     this.#count++;
-    const gone = [go];
-    const struck = this.#hit(gone, leadMs, strike);
-    const mended = struck.then(() => strike.mend()).finally(() => { this.#now = null; });
+    const gone: (() => void)[] = [];
+    const struck = this.#hit(gone, { leadMs, strike });
+    const mended = struck.then(() => strike.mend()).finally(() => {
+      this.#now = null;
+      this.plan();
+    });
     // Whoever joined hears of it; nobody else does.
     mended.catch(() => undefined);
-    this.#now = { fault, leadMs, strike, gone, struck, mended, gathering: true };
-    return this.#now;
+    return { leadMs, strike, gone, struck, mended, gathering: true };
   }
 
-  async #hit(gone: readonly (() => void)[], leadMs: number | null, strike: Strike): Promise<void> {
+  async #hit(gone: readonly (() => void)[], { leadMs, strike }: Chosen): Promise<void> {
     const end = Date.now() + gatherMs;
-    do await sleep(lookEveryMs); while (this.#awaiting.size > 0 && Date.now() < end);
+    do await sleep(lookEveryMs); while (this.#awaited.size > 0 && Date.now() < end);
     if (this.#now) this.#now.gathering = false;
+    this.forget();
     if (leadMs === null) await strike.hit();
     for (const go of gone) go();
     if (leadMs !== null) {
