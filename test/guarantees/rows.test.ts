@@ -9,7 +9,7 @@ import { allRows, chanceOf, chosen, noFault, noStep, rowName, sample, schemeName
 import { roundOf, rowsIn, type RoundChoices } from './company.ts';
 import { nextOf } from './measure.ts';
 import type { Played } from './series.ts';
-import { volleyOf, type Reach } from './volley.ts';
+import { volleyOf, type Reach, type Wish } from './volley.ts';
 
 const row = { scheme: 'stopRestartRepeat', way: 'back', step: 'mark the cut', fault: 'kill worker' } as const;
 const tally = { acknowledged: 10, lost: 0, duplicated: 0, reordered: 0, duties: [], writeOutageMs: 1_000, readOutageMs: 1_000, examples: [] };
@@ -111,10 +111,13 @@ test('a volley hits as many as it can, by one fault, each in another row, at ste
   const steps = places.map((p) => p.step);
   const far = steps.at(-1) ?? '';
   const wide = reaches([of('kill worker'), of('pause worker', far), of('kill worker', far), of('kill worker', steps[1]), of('pause worker', steps[2])]);
-  const hit = (all: ReadonlyMap<number, readonly Reach[]>, leader?: number) => [...volleyOf(all, leader)].sort(([x], [y]) => x - y).map(([member, { row }]) => `${member}: ${row.step}, ${row.fault}`);
-  assert.deepEqual(hit(new Map([[0, wide], [1, wide]])), [`0: stop, kill worker`, `1: ${steps[1]}, kill worker`]);
-  assert.deepEqual(hit(new Map([[0, wide.slice(1, 3)], [1, wide.slice(1, 3)]])), [`0: ${far}, pause worker`], 'what is wished for most');
-  assert.deepEqual(hit(new Map([[0, wide], [1, wide.slice(1, 2)]]), 1), [`1: ${far}, pause worker`], 'not without its leader');
+  const hit = (all: ReadonlyMap<number, readonly Reach[]>, wish?: Wish) => [...volleyOf(all, wish)].sort(([x], [y]) => x - y).map(([member, { row }]) => `${member}: ${row.step}, ${row.fault}`);
+  const [both, few] = [new Map([[0, wide], [1, wide]]), new Map([[0, wide.slice(1, 3)], [1, wide.slice(1, 3)]])];
+  assert.deepEqual(hit(both), ['0: stop, kill worker', `1: ${steps[1]}, kill worker`]);
+  assert.deepEqual(hit(few), [`0: ${far}, pause worker`], 'of equals what is wished for most');
+  assert.deepEqual(hit(new Map([[0, wide], [1, wide.slice(1, 2)]]), { leader: 1, isLast: false }), [`1: ${far}, pause worker`], 'not without its leader');
+  const ends = reaches([of('kill worker'), of('kill worker', far)]);
+  assert.deepEqual([hit(new Map([[0, ends]])), hit(new Map([[0, ends]]), { leader: null, isLast: true })], [['0: stop, kill worker'], [`0: ${far}, kill worker`]], 'the end comes last');
   assert.deepEqual(hit(new Map([[0, []]])), []);
 });
 

@@ -66,6 +66,8 @@ export interface Choices {
 interface Common { readonly company: Company; readonly strikes: Strikes; readonly left: Map<string, Row>; readonly hit: Set<Row>; told: number }
 /** A stretch from hold to hold, a pause of ten seconds and a retried outage in it. */
 const stretchWithinMs = 150_000;
+/** Each look is a query that the worker under test answers. */
+const lookEveryMs = 250;
 /** For applications to come up before a step is tried again. */
 const upWithinMs = 20_000;
 /** Whose outage was undone begins it anew together with the others: the next strike hits all of them again. */
@@ -166,7 +168,7 @@ class Series {
     let heardMs = Date.now();
     let last = 'nothing was heard';
     while (!over()) {
-      await new Promise((r) => setTimeout(r, 100));
+      await new Promise((r) => setTimeout(r, lookEveryMs));
       this.#common.company.check();
       if (Date.now() - Math.max(heardMs, this.#stretch?.mendedMs ?? 0) > stretchWithinMs) throw new Error([`No hold within ${stretchWithinMs / 1_000} s; at the end: ${last}`, ...await surroundings(stage, this.#handleOf)].join('; '));
       try {

@@ -100,7 +100,7 @@ export class Stretch {
 
   async #strikeAll(): Promise<void> {
     const { strikes, member, leads } = this.x;
-    strikes.enter(member, { reach: () => this.#reach(), leads });
+    strikes.enter(member, { reach: () => this.#reach(), leads, isLast: () => this.#hits.length + 1 >= this.x.most });
     try {
       while (!this.#over) {
         const aim = strikes.aimOf(member);

@@ -21,9 +21,9 @@ test('whoever comes to its step while others are awaited is struck with them, on
   const { heard, mend, chosen } = rehearsed();
   const strikes = new Strikes(2);
   const of = [[reach('stop', 0)], [reach('fence', 1), reach('open', 9, 'pause worker')]];
-  strikes.enter(0, { reach: () => of[0] ?? [], leads: false });
+  strikes.enter(0, { reach: () => of[0] ?? [], leads: false, isLast: () => false });
   assert.equal(strikes.aimOf(0), null, 'not before all are here');
-  strikes.enter(1, { reach: () => of[1] ?? [], leads: false });
+  strikes.enter(1, { reach: () => of[1] ?? [], leads: false, isLast: () => false });
   const [a, b] = [strikes.aimOf(0), strikes.aimOf(1)];
   assert.ok(a && b);
   assert.deepEqual([a.row.step, b.row.step], ['stop', 'fence']);
@@ -44,8 +44,8 @@ test('whoever comes to its step while others are awaited is struck with them, on
 test('a strike into a step lets it begin first, and waits no longer than it may for one that does not come', async () => {
   const { heard, mend, chosen } = rehearsed();
   const strikes = new Strikes(2);
-  strikes.enter(0, { reach: () => [reach('stop', 0)], leads: false });
-  strikes.enter(1, { reach: () => [reach('fence', 1)], leads: false });
+  strikes.enter(0, { reach: () => [reach('stop', 0)], leads: false, isLast: () => false });
+  strikes.enter(1, { reach: () => [reach('fence', 1)], leads: false, isLast: () => false });
   const [a, b] = [strikes.aimOf(0), strikes.aimOf(1)];
   assert.ok(a && b);
   const joint = strikes.arrive(0, a, chosen(5), () => { heard.push('goes'); });
@@ -57,7 +57,7 @@ test('a strike into a step lets it begin first, and waits no longer than it may 
 
 test('what could not be mended is heard by all that were struck, and the next strike is free', async () => {
   const strikes = new Strikes(1);
-  strikes.enter(0, { reach: () => [reach('stop', 0)], leads: false });
+  strikes.enter(0, { reach: () => [reach('stop', 0)], leads: false, isLast: () => false });
   const aim = strikes.aimOf(0);
   assert.ok(aim);
   const joint = strikes.arrive(0, aim, () => ({ leadMs: null, strike: { hit: async () => undefined, mend: () => Promise.reject(new Error('it does not start')), who: () => 'worker' } }), () => undefined);

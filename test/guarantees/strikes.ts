@@ -15,8 +15,8 @@ export interface Joint extends Chosen {
   readonly struck: Promise<void>;
   readonly mended: Promise<void>;
 }
-/** `reach`: what could be played by it from where it stands. `leads`: nobody is struck without it. */
-export interface Member { readonly reach: () => readonly Reach[]; readonly leads: boolean }
+/** `reach`: what could be played by it from where it stands. `leads`: nobody is struck without it. `isLast`: it is struck once more at most. */
+export interface Member { readonly reach: () => readonly Reach[]; readonly leads: boolean; readonly isLast: () => boolean }
 interface Gathered extends Joint { readonly gone: (() => void)[]; gathering: boolean }
 
 export class Strikes {
@@ -50,7 +50,7 @@ export class Strikes {
   plan(): void {
     if (this.#now !== null || this.#aims.size > 0) return;
     const [leader = null] = [...this.#here].flatMap(([member, { leads }]) => (leads ? [member] : []));
-    this.#aims = volleyOf(new Map([...this.#here].map(([member, { reach }]) => [member, reach()])), leader);
+    this.#aims = volleyOf(new Map([...this.#here].map(([member, { reach }]) => [member, reach()])), { leader, isLast: [...this.#here.values()].some((m) => m.isLast()) });
     this.#awaited.clear();
     for (const member of this.#aims.keys()) this.#awaited.add(member);
   }

@@ -9,22 +9,37 @@ export interface Reach { readonly row: Faulty; readonly place: Place; readonly a
 /** Whoever waits at its gate is held for a moment only: steps must lie so close that all are at theirs by then. */
 const besides = 1;
 
+export interface Wish {
+  /** Without it there is no strike. */
+  readonly leader: number | null;
+  /** Nothing strikes afterwards. */
+  readonly isLast: boolean;
+}
+
 /**
- * `reaches`: of each, in the order of wish. As many as possible are hit, each in another row, all by the same fault; of equals what
- * is wished for most. Those that are hit by nothing are absent. `leader`: without it there is no strike.
+ * `reaches`: of each, in the order of wish. As many as possible are hit, each in another row, all by the same fault; of equals the
+ * first that is reached, and at last the last: early in an outage it is undone and begins anew, late it is the end of it. Those
+ * that are hit by nothing are absent.
  */
-export function volleyOf(reaches: ReadonlyMap<number, readonly Reach[]>, leader: number | null = null): ReadonlyMap<number, Reach> {
+export function volleyOf(reaches: ReadonlyMap<number, readonly Reach[]>, { leader, isLast }: Wish = { leader: null, isLast: false }): ReadonlyMap<number, Reach> {
   const all = [...reaches.values()].flat();
   const span = reaches.size + besides;
-  let best: { readonly aims: ReadonlyMap<number, Reach>; readonly wish: number } = { aims: new Map(), wish: Infinity };
+  let best: { readonly aims: ReadonlyMap<number, Reach>; readonly rank: readonly number[] } = { aims: new Map(), rank: [0] };
   for (const [fault, of] of Map.groupBy(all, (r) => r.row.fault)) for (const from of new Set(of.map((r) => r.at))) {
     const within = new Map([...reaches].map(([member, wished]) => [member, wished.filter((r) => r.row.fault === fault && r.at >= from && r.at < from + span)]));
     const aims = shareOut(within, leader);
     if (leader !== null && !aims.has(leader)) continue;
     const wish = Math.min(...[...aims].map(([member, aim]) => reaches.get(member)?.indexOf(aim) ?? Infinity));
-    if (aims.size > best.aims.size || (aims.size === best.aims.size && wish < best.wish)) best = { aims, wish };
+    const rank = [aims.size, isLast ? from : -from, -wish];
+    if (isAbove(rank, best.rank)) best = { aims, rank };
   }
   return best.aims;
+}
+
+/** In the first number in which they differ. */
+function isAbove(one: readonly number[], other: readonly number[]): boolean {
+  const i = one.findIndex((n, at) => n !== other[at]);
+  return i !== -1 && (one[i] ?? 0) > (other[i] ?? -Infinity);
 }
 
 /** Whoever leads, then whoever has the least choice, chooses first. */
