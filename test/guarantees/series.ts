@@ -263,11 +263,12 @@ class Series {
 
   #begin(p: Progress, q: Question, { way, places, wishes }: Next, round: Round): void {
     const { strikes, company, hit } = this.#common;
+    const { outage } = this.#cast.input(this.#scheme);
     const rows = rowsIn(round, this.#member, wishes, { single: this.#x.single, size: company.size });
     if (rows[0]?.fault === noFault) this.#x.say(`  ${rowName(rows[0])} …`);
     this.#stretch = new Stretch(this.#cast, {
       scheme: this.#scheme, opensAt: q.name, way, places, rows, seed: this.#x.seed, from: this.#from, outages: p.outages,
-      member: this.#member, leads: round.kind === 'joint' && round.leader === this.#member, most: round.kind === 'plain' ? 0 : round.most, hit, alone: this.#x.alone,
+      member: this.#member, leads: round.kind === 'joint' && round.leader === this.#member, most: round.kind === 'plain' ? 0 : round.most, hit, alone: this.#x.alone, outageMs: outage.budgetMs - outage.undoReserveMs,
       // What an application does by its own death concerns no other migration.
       strikes: round.kind === 'own' ? new Strikes(1) : strikes,
       missed: (row) => this.#missed.get(rowName(row)) ?? 0, say: (text) => { this.#x.say(plain(this.#cast, text)); },

@@ -36,6 +36,8 @@ export interface StretchChoices {
   readonly member: number;
   /** Nobody is struck but with it. */
   readonly leads: boolean;
+  /** How long an outage may go on before it is undone. */
+  readonly outageMs: number;
   /** Rows of this stretch that were hit, by it or by others that share the strikes: they are hit once. */
   readonly hit: Set<Row>;
   /** The least that any of these faults repeats by itself: with that much nobody has to be asked. */
@@ -58,8 +60,8 @@ export class Stretch {
   readonly #cast: Cast;
   readonly #hits: Hit[] = [];
   readonly #before: number;
-  /** The last place at which it was hit, and whether an outage was under way there. */
-  #stands: { readonly at: number; readonly inside: boolean } = { at: -1, inside: false };
+  /** The last place at which it was hit; and since when the outage was being hit that was under way there, epoch ms. */
+  #stands: { readonly at: number; readonly insideMs: number | null } = { at: -1, insideMs: null };
   #over = false;
   constructor(cast: Cast, x: StretchChoices) {
     this.#cast = cast;
@@ -87,15 +89,19 @@ export class Stretch {
   /** The outage of that name was undone, and begins anew. */
   again(unit: string): void {
     const first = this.x.places.findIndex((p) => p.unit === unit);
-    if (first !== -1) this.#stands = { at: first - 1, inside: false };
+    if (first !== -1) this.#stands = { at: first - 1, insideMs: null };
   }
 
-  /** Rows that could be played from where it stands, in the order of wish. Inside an outage that was struck nobody can say where that is. */
+  /** Rows that could be played from where it stands, in the order of wish. */
   #reach(): readonly Reach[] {
-    const { rows, places, hit, most } = this.x;
-    if (this.#stands.inside || this.#hits.length >= most) return [];
+    const { rows, places, hit, most, outageMs } = this.x;
+    const { at: last, insideMs } = this.#stands;
+    // An outage that was hit for longer than it may last is undone, and nobody knows when it begins anew.
+    if (this.#hits.length >= most || (insideMs !== null && Date.now() - insideMs > outageMs)) return [];
+    // Inside one the next step begins before anybody could wait for it.
+    const from = insideMs === null ? last + 1 : last + 2;
     return rows.filter((r): r is Faulty => r.fault !== noFault && !hit.has(r)).flatMap((row) =>
-      places.flatMap((place, at) => (place.step === row.step && at > this.#stands.at ? [{ row, place, at }] : [])));
+      places.flatMap((place, at) => (place.step === row.step && at >= from ? [{ row, place, at }] : [])));
   }
 
   async #strikeAll(): Promise<void> {
@@ -134,7 +140,8 @@ export class Stretch {
     this.x.hit.add(row);
     this.x.say(`  ${rowName(row)} at ${place.unit} …`);
     // Behind the record of the opening nothing is undone: what comes next comes.
-    this.#stands = { at, inside: place.awaited.mode === 'outage' && place.awaited.activity === null };
+    const isInside = place.awaited.mode === 'outage' && place.awaited.activity === null;
+    this.#stands = { at, insideMs: isInside ? this.#stands.insideMs ?? metMs : null };
     await struck;
     this.#hits.push({ ...aim, strike, leadMs, metMs });
     await mended;
