@@ -5,14 +5,16 @@
 import { existsSync, readdirSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { heartbeat } from '@temporalio/activity';
 import type { Work } from '../../src/activities/work.ts';
 import { runWorker } from '../../src/worker/worker.ts';
 import { longestHoldMs, type Told } from './gate.ts';
 
+const beatEveryMs = 500;
 const root = process.env['CUTOVER_GATE'] ?? '';
 
 interface Call { readonly c?: { readonly key?: string; readonly mode?: string }; readonly entries?: readonly { readonly value: string }[] }
-interface Met { readonly folder: string; readonly id: string; readonly index: number }
+interface Met { readonly folder: string; readonly id: string; readonly index: number; readonly holdMs: number }
 
 /** `null` where a wish was taken back in between: it is nobody's any more. */
 function ifThere<T>(of: () => T): T | null {
@@ -31,7 +33,8 @@ function awaitedBy(activity: string, x: Call): Met | null {
     const [, id] = /^awaited-(\d+)$/.exec(name) ?? [];
     const told = id === undefined ? null : ifThere(() => JSON.parse(readFileSync(join(folder, name), 'utf8')) as Told);
     const index = told === null ? -1 : indexIn(told, activity, x);
-    if (id !== undefined && index >= 0) return { folder, id, index };
+    const call = told?.calls[index];
+    if (id !== undefined && call) return { folder, id, index, holdMs: longestHoldMs[call.mode] };
   }
   return null;
 }
@@ -39,10 +42,16 @@ const indexIn = ({ run, calls }: Told, activity: string, { c, entries = [] }: Ca
   ? calls.findIndex((a) => (a.activity === 'remember' ? activity === 'remember' && entries.some((e) => e.value.includes(a.includes)) : c?.mode === a.mode && (c.key ?? '').includes(a.includes)))
   : -1);
 
-async function hold({ folder, id, index }: Met): Promise<void> {
+async function hold({ folder, id, index, holdMs }: Met): Promise<void> {
   if (ifThere(() => { renameSync(join(folder, `awaited-${id}`), join(folder, `met-${id}-${index}`)); return id; }) === null) return;
   console.log('gate: met');
-  for (const end = Date.now() + longestHoldMs; !existsSync(join(folder, `go-${id}`)) && Date.now() < end;) await sleep(2);
+  // A hold alone fails nothing.
+  const beats = setInterval(() => { heartbeat(); }, beatEveryMs);
+  try {
+    for (const end = Date.now() + holdMs; !existsSync(join(folder, `go-${id}`)) && Date.now() < end;) await sleep(2);
+  } finally {
+    clearInterval(beats);
+  }
 }
 
 const gated = (work: Work): Work => Object.fromEntries(Object.entries(work).map(([activity, call]) => [activity, async (x: Call) => {

@@ -3,8 +3,8 @@ import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:
 import { join } from 'node:path';
 import type { Awaited } from './places.ts';
 
-/** Below the heartbeat timeout of an outage, so that a hold alone fails nothing. */
-export const longestHoldMs = 1_000;
+/** How long a call is held at most. An outage has little time of its own; everything else has as much as it needs. */
+export const longestHoldMs: Readonly<Record<Awaited['mode'], number>> = { outage: 1_000, plain: 8_000 };
 /** As it is written for the worker, in a file that bears the id of the wish. `run`: which migration's, by its first run. */
 export interface Told { readonly run: string; readonly calls: readonly Awaited[] }
 const lookEveryMs = 10;

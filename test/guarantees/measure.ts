@@ -95,7 +95,8 @@ export function nextOf(left: readonly Row[], turns: ReadonlyMap<Row['scheme'], n
 function knownOf(data: Data): Pick<SeriesChoices, 'repeating' | 'alone'> {
   const repeats = new Set(data.alone.filter((a) => a.tally.duplicated > 0).map((a) => a.name));
   return {
-    repeating: new Set(faultNames.filter((f) => !f.endsWith('application') && repeats.has(aloneName(f, f.slice(f.indexOf(' ') + 1) as Struck)))),
+    // A reader that could not commit reads again: with a broker it is chance whether it does.
+    repeating: new Set(faultNames.filter((f) => f.endsWith('broker') || (!f.endsWith('application') && repeats.has(aloneName(f, f.slice(f.indexOf(' ') + 1) as Struck))))),
     alone: (row, struck) => controlFrom(data, controlOf(row, { struck })),
   };
 }

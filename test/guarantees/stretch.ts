@@ -62,6 +62,7 @@ export class Stretch {
   readonly #before: number;
   /** The last place at which it was hit; and since when the outage was being hit that was under way there, epoch ms. */
   #stands: { readonly at: number; readonly insideMs: number | null } = { at: -1, insideMs: null };
+  #isOnItsWay = false;
   #over = false;
   constructor(cast: Cast, x: StretchChoices) {
     this.#cast = cast;
@@ -120,7 +121,10 @@ export class Stretch {
 
   async #awaitAt(aim: Reach): Promise<void> {
     const { gate } = this.#cast;
-    const { strikes, member } = this.x;
+    const { strikes, member, places } = this.x;
+    const [first] = places;
+    if (aim.at > 0 && first?.awaited.mode === 'plain' && !this.#isOnItsWay) await this.#musterAt(first, aim);
+    this.#isOnItsWay = true;
     gate.await([aim.place.awaited]);
     const met = await gate.met(() => this.#over || strikes.aimOf(member) !== aim);
     const metMs = Date.now();
@@ -128,6 +132,15 @@ export class Stretch {
     // Not here, or not now: whoever was held goes on.
     if (joint === null) gate.open();
     else await this.#struck(aim, metMs, joint);
+  }
+
+  /** Approvals take effect one after the other: at the first step all wait for all. */
+  async #musterAt({ awaited }: Place, aim: Reach): Promise<void> {
+    const { gate } = this.#cast;
+    const { strikes, member } = this.x;
+    gate.await([awaited]);
+    if (await gate.met(() => this.#over || strikes.aimOf(member) !== aim) !== null) await strikes.muster(member);
+    gate.open();
   }
 
   #choose({ row }: Reach): Chosen {

@@ -55,6 +55,23 @@ test('a strike into a step lets it begin first, and waits no longer than it may 
   mend();
 });
 
+test('on the way to the first volley whoever is early waits for the others; whoever is at its step is there', async () => {
+  const { chosen } = rehearsed();
+  const strikes = new Strikes(2);
+  strikes.enter(0, { reach: () => [reach('stop', 1)], leads: false, isLast: () => false });
+  strikes.enter(1, { reach: () => [reach('prepare', 0)], leads: false, isLast: () => false });
+  let gone = false;
+  const early = strikes.muster(0).then(() => { gone = true; });
+  await Promise.resolve();
+  assert.equal(gone, false);
+  const aim = strikes.aimOf(1);
+  assert.ok(aim);
+  strikes.arrive(1, aim, chosen(null), () => undefined);
+  await early;
+  strikes.leave(0);
+  strikes.leave(1);
+});
+
 test('what could not be mended is heard by all that were struck, and the next strike is free', async () => {
   const strikes = new Strikes(1);
   strikes.enter(0, { reach: () => [reach('stop', 0)], leads: false, isLast: () => false });

@@ -5,7 +5,7 @@ import { longestHoldMs } from './gate.ts';
 import { volleyOf, type Reach } from './volley.ts';
 
 /** Whoever waits at its gate longest is still held then. */
-const gatherMs = longestHoldMs * 0.7;
+const shareOfHold = 0.7;
 const lookEveryMs = 5;
 
 /** `leadMs`: into the step, or `null`: before it begins. */
@@ -17,7 +17,7 @@ export interface Joint extends Chosen {
 }
 /** `reach`: what could be played by it from where it stands. `leads`: nobody is struck without it. `isLast`: it is struck once more at most. */
 export interface Member { readonly reach: () => readonly Reach[]; readonly leads: boolean; readonly isLast: () => boolean }
-interface Gathered extends Joint { readonly gone: (() => void)[]; gathering: boolean }
+interface Gathered extends Joint { readonly gone: (() => void)[]; gathering: boolean; untilMs: number }
 
 export class Strikes {
   readonly #size: number;
@@ -25,6 +25,7 @@ export class Strikes {
   #aims: ReadonlyMap<number, Reach> = new Map();
   /** Whoever has an aim and is not there yet. */
   readonly #awaited = new Set<number>();
+  readonly #mustered = new Map<number, () => void>();
   #now: Gathered | null = null;
   #count = 0;
   /** `size`: of the company that is struck at once. */
@@ -52,6 +53,7 @@ export class Strikes {
     const [leader = null] = [...this.#here].flatMap(([member, { leads }]) => (leads ? [member] : []));
     this.#aims = volleyOf(new Map([...this.#here].map(([member, { reach }]) => [member, reach()])), { leader, isLast: [...this.#here.values()].some((m) => m.isLast()) });
     this.#awaited.clear();
+    this.#mustered.clear();
     for (const member of this.#aims.keys()) this.#awaited.add(member);
   }
   /** Nobody stands where it stood when that was planned. */
@@ -64,10 +66,28 @@ export class Strikes {
   arrive(member: number, aim: Reach, choose: () => Chosen, go: () => void): Joint | null {
     if (this.aimOf(member) !== aim) return null;
     this.#awaited.delete(member);
+    this.#muster(member);
     this.#now ??= this.#begin(choose());
     if (!this.#now.gathering) return null;
     this.#now.gone.push(go);
+    this.#now.untilMs = Math.min(this.#now.untilMs, Date.now() + longestHoldMs[aim.place.awaited.mode] * shareOfHold);
     return this.#now;
+  }
+
+  /** On its way to its aim: until all that have one are, or for as long as it may be held. */
+  muster(member: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, longestHoldMs.plain * shareOfHold);
+      this.#mustered.set(member, () => { clearTimeout(timer); resolve(); });
+      this.#goOn();
+    });
+  }
+  #muster(member: number): void {
+    this.#mustered.set(member, () => undefined);
+    this.#goOn();
+  }
+  #goOn(): void {
+    if ([...this.#aims.keys()].every((member) => this.#mustered.has(member))) for (const go of this.#mustered.values()) go();
   }
 
   /** Until nothing is under way. */
@@ -85,12 +105,11 @@ export class Strikes {
     });
     // Whoever joined hears of it; nobody else does.
     mended.catch(() => undefined);
-    return { leadMs, strike, gone, struck, mended, gathering: true };
+    return { leadMs, strike, gone, struck, mended, gathering: true, untilMs: Infinity };
   }
 
   async #hit(gone: readonly (() => void)[], { leadMs, strike }: Chosen): Promise<void> {
-    const end = Date.now() + gatherMs;
-    do await sleep(lookEveryMs); while (this.#awaited.size > 0 && Date.now() < end);
+    do await sleep(lookEveryMs); while (this.#awaited.size > 0 && Date.now() < (this.#now?.untilMs ?? 0));
     if (this.#now) this.#now.gathering = false;
     this.forget();
     if (leadMs === null) await strike.hit();
