@@ -75,6 +75,9 @@ const isFaulty = (r: Row): r is Faulty => r.fault !== noFault;
 /** What one killed application repeats is all that a kill repeats: two of them are above it. */
 const isOnce = (r: Row): boolean => r.fault === 'kill application';
 
+/** The more of those strike in one stretch, the more seldom nothing was read again in it. */
+const fewRepeating = 3;
+
 /** `wishes`: of each, in the order of wish, what could be played there. */
 export function roundOf(wishes: readonly (readonly Row[])[], x: RoundChoices): Round {
   const leader = wishes.findIndex((w) => w.length > 0);
@@ -86,7 +89,8 @@ export function roundOf(wishes: readonly (readonly Row[])[], x: RoundChoices): R
   if (isByItself(first)) return { kind: 'own', fault, most: isSingle || isOnce(first) ? 1 : x.most };
   if (isSingle) return { kind: 'joint', faults: new Set([fault]), most: 1, leader };
   const shared = faultNames.filter((f) => !f.endsWith('application'));
-  return { kind: 'joint', faults: new Set(x.repeating.has(fault) ? [fault] : shared.filter((f) => !x.repeating.has(f))), most: x.most, leader: null };
+  const isRepeating = x.repeating.has(fault);
+  return { kind: 'joint', faults: new Set(shared.filter((f) => x.repeating.has(f) === isRepeating)), most: isRepeating ? Math.min(x.most, fewRepeating) : x.most, leader: null };
 }
 
 /** Of its wishes, what one of a company of `size` may play in that round. */

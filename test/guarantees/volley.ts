@@ -7,7 +7,7 @@ export type Faulty = Row & { readonly fault: FaultName };
 /** A row that could be played at that place. `at`: where it comes in what is played until the next hold. */
 export interface Reach { readonly row: Faulty; readonly place: Place; readonly at: number }
 /** Whoever waits at its gate is held for a moment only: steps must lie so close that all are at theirs by then. */
-const besides = 1;
+const besides = 3;
 
 export interface Wish {
   /** Without it there is no strike. */
