@@ -5,11 +5,17 @@ import { controlFrom, docs, write as writeData, type Data, type KeptRow } from '
 import { faultNames } from './faults.ts';
 import { controlOf, faultsOf, promisedBy, verdictOf, type Control, type Verdict } from './judge.ts';
 import { allRows, noFault, noStep, rowName, schemeNames, stepsOf, ways, type Row } from './rows.ts';
-import type { Ended } from './series.ts';
+import type { Ended, Played } from './series.ts';
 
 const seconds = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`;
 const numbers = (t: { readonly lost: number; readonly duplicated: number; readonly reordered: number }): string => `${t.lost}/${t.duplicated}/${t.reordered}`;
 const times = (n: number): string => (n === 1 ? 'once' : `${n} times`);
+
+/** When, as seen from the step. */
+const strikeAt = ({ leadMs, sinceMs }: Pick<Played, 'leadMs' | 'sinceMs'>): string => {
+  if (sinceMs !== undefined) return `${seconds(sinceMs)} before`;
+  return leadMs === null ? 'just before' : `${leadMs} ms into`;
+};
 
 /** How it went, in a few words. */
 export function went({ played, why }: Pick<Ended, 'played' | 'why'>): string {
@@ -33,7 +39,7 @@ export function line(e: Ended, data: Pick<Data, 'alone'>): string {
   const verdict = verdictOf(row, played, control);
   const mark = { passed: '✔', failed: '✘', open: '·', unknown: '?' }[verdict];
   return [
-    `${mark} ${rowName(row)}${played.struck === noFault ? '' : ` (${played.struck}, ${played.leadMs === null ? 'just before' : `${played.leadMs} ms into`} ${played.unit})`}: lost/duplicated/reordered ${numbers(played.tally)} of ${played.tally.acknowledged} orders, longest write outage ${seconds(played.tally.writeOutageMs)}, read outage ${seconds(played.tally.readOutageMs)}; ${went(e)}; took ${seconds(played.tookMs)}`,
+    `${mark} ${rowName(row)}${played.struck === noFault ? '' : ` (${played.struck}, ${strikeAt(played)} ${played.unit})`}: lost/duplicated/reordered ${numbers(played.tally)} of ${played.tally.acknowledged} orders, longest write outage ${seconds(played.tally.writeOutageMs)}, read outage ${seconds(played.tally.readOutageMs)}; ${went(e)}; took ${seconds(played.tookMs)}`,
     ...faultsOf(played, control, promisedBy(row.scheme)).map((f) => `    ${f}`),
     ...played.tally.examples.map((x) => `    ${x}`),
     ...played.retried.map((q) => `    tried again · ${q.slice(0, 300)}`),
@@ -65,8 +71,8 @@ export function page(data: Data): string {
     `| scheme | rows | ran | as promised |`, '|---|---|---|---|',
     ...schemeNames.map((s) => `| ${s} | ${allRows.filter((r) => r.scheme === s).length} | ${all.filter((r) => r.scheme === s).length} | ${all.filter((r) => r.scheme === s && r.verdict === 'passed').length} |`), '',
     `Commits ${distinct(all.map((k) => k.commit))}; seeds ${distinct(all.map((k) => k.seed))}; ${distinct(all.map((k) => k.machine))}, its load between ${loads[0] ?? 0} and ${loads.at(-1) ?? 0} while the rows ran (other work ran beside them); ${distinct(all.map((k) => k.ordersPerSecond))} orders a second of each migration; brokers as the stack pins them, one each, with logins and rights.`, '',
-    'A migration of the demo goes there and back again on one stack, under live traffic, operated by somebody who approves holds and answers `retry`. A row is the stretch from one hold to the next in which the fault struck, once, at the beginning of its step or up to 150 ms into it; before the next hold is answered everything is up again and the books of the stretch are closed. Several faults may strike in one stretch, each when the one before was mended: what all of them together did not do none of them did, so a row of several is written down only when nothing was lost, repeated or reordered (as far as the scheme promises it); otherwise each strikes again by itself, as applications always do. Its outages are those of its own time. Several migrations of one scheme may go side by side on a stack, each with topics, applications and books of its own; what they share is struck once, at a step of each of them. `kill` is SIGKILL, and a start at once; `pause` is ten seconds of SIGSTOP. `back` is the cut back of a rollback after all openings.', '',
-    '- A cell says lost/duplicated/reordered, then the longest time in which one writer got nothing acknowledged, be it by the cutover or by the fault. `↺`: the outage undid itself and was tried again. `∅`: an application was to be struck, and at three tries none ran at that step.',
+    'A migration of the demo goes there and back again on one stack, under live traffic, operated by somebody who approves holds and answers `retry`. A row is the stretch from one hold to the next in which the fault struck, once, at the beginning of its step or up to 150 ms into it, or in which the step began while the fault was still there; before the next hold is answered everything is up again and the books of the stretch are closed. Several faults may strike in one stretch, each when the one before was mended: what all of them together did not do none of them did, so a row of several is written down only when nothing was lost or reordered (as far as the scheme promises it), and no more was repeated than the mildest of them repeats without a migration; otherwise each strikes again by itself, as killed applications always do. Its outages are those of its own time. Several migrations of one scheme may go side by side on a stack, each with topics, applications and books of its own; what they share is struck once, at a step of each of them. `kill` is SIGKILL, and a start at once; `pause` is ten seconds of SIGSTOP. `back` is the cut back of a rollback after all openings.', '',
+    '- A cell says lost/duplicated/reordered, then the longest time in which one writer got nothing acknowledged, be it by the cutover or by the fault. `↺`: the outage undid itself and was tried again. `∅`: an application was to be struck, and at three tries none ran at that step. `»`: it had been struck at an earlier step, and was still down when this one began.',
     '- Lost: acknowledged and not read by a group that had to. Duplicated: read again. Measured by the orders acknowledged, at `billing` and `audit`, and at `billing` again for what the transactional `enricher` made of each of them.',
     '- **Bold**: more than the same fault did to the same applications without a migration (the last list has those), or not where it should be. What a scheme does not promise (the order of `dualConsume`, say) is measured and is not bold. Empty: not run. `–`: the scheme has no such step that way.', '',
     ...glance(all),
@@ -111,7 +117,7 @@ function matrix(scheme: Row['scheme'], way: Row['way'], of: ReadonlyMap<string, 
     const k = of.get(rowName({ scheme, way, step, fault }));
     if (k === undefined) return '';
     if (k.played === null) return '**unknown**';
-    const said = `${numbers(k.played.tally)} · ${seconds(k.played.tally.writeOutageMs)}${k.played.outages.some((o) => o.outcome === 'undone') ? ' ↺' : ''}${k.played.struck === 'nobody' ? ' ∅' : ''}`;
+    const said = `${numbers(k.played.tally)} · ${seconds(k.played.tally.writeOutageMs)}${k.played.outages.some((o) => o.outcome === 'undone') ? ' ↺' : ''}${k.played.struck === 'nobody' ? ' ∅' : ''}${k.played.sinceMs === undefined ? '' : ' »'}`;
     return k.verdict === 'passed' ? said : `**${said}**`;
   };
   const steps = stepsOf(scheme, way);
@@ -124,7 +130,7 @@ function matrix(scheme: Row['scheme'], way: Row['way'], of: ReadonlyMap<string, 
 }
 
 const detail = (k: Judged): string => `| ${[
-  rowName(k), k.played === null ? '' : `${k.played.struck}, ${k.played.leadMs === null ? 'before' : `${k.played.leadMs} ms into`} ${k.played.unit}`,
+  rowName(k), k.played === null ? '' : `${k.played.struck}, ${strikeAt(k.played)} ${k.played.unit}`,
   k.played === null ? '' : numbers(k.played.tally), k.control === null ? 'not tried' : `${numbers(k.control)}, most of ${k.control.runs}`,
   k.played === null ? '' : seconds(k.played.tally.writeOutageMs), k.control === null ? '' : seconds(k.control.writeOutageMs),
   `${went({ played: k.played, why: k.why })}${k.verdict === 'passed' || k.played === null ? '' : ` **${faultsOf(k.played, k.control, promisedBy(k.scheme)).join('; ')}**`}`, k.ranAt.slice(0, 16).replace('T', ' '),

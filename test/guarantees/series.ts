@@ -23,6 +23,8 @@ export interface Played {
   /** The step as the plan names it. */
   readonly unit: string;
   readonly leadMs: number | null;
+  /** It had been struck at a step before, so long before this one began, and was still down. Absent: it was struck at this one. */
+  readonly sinceMs?: number;
   /** Strikes of that stretch, this one among them: what is counted is of all of them, the outages are those of its own time. Absent: one. */
   readonly together?: number;
   /** Other migrations on the same stack at that time. Absent: none. */
@@ -271,6 +273,7 @@ class Series {
       member: this.#member, leads: round.kind === 'joint' && round.leader === this.#member, most: round.kind === 'plain' ? 0 : round.most, hit, alone: this.#x.alone, outageMs: outage.budgetMs - outage.undoReserveMs,
       // What an application does by its own death concerns no other migration.
       strikes: round.kind === 'own' ? new Strikes(1) : strikes,
+      wanted: () => [...this.#common.left.values()].filter((r) => r.way === way && !hit.has(r)),
       missed: (row) => this.#missed.get(rowName(row)) ?? 0, say: (text) => { this.#x.say(plain(this.#cast, text)); },
     });
   }
@@ -279,13 +282,13 @@ class Series {
   async #close(p: Progress, q: Question): Promise<void> {
     const s = this.#stretch;
     await s?.end();
-    for (const row of s?.rows ?? []) this.#common.hit.delete(row);
     if (s?.error) throw new Stuck(`What was struck did not come back: ${s.error.message}`);
     this.#stretch = null;
     if (s && s.x.rows.length === 0 && s.struck === 0) return;
     this.#from = await recovered(this.#cast).catch((e: Error) => { throw new Stuck(e.message); });
     if (!s) return;
-    const told = s.told(p, this.#from, this.#misplaced(q), (text) => plain(this.#cast, text), (t) => plainTally(this.#cast, t));
+    const told = s.told(p, this.#from, this.#misplaced(q), { plain: (text) => plain(this.#cast, text), plainTally: (t) => plainTally(this.#cast, t) });
+    for (const row of s.rows) this.#common.hit.delete(row);
     if ('unclear' in told) {
       for (const row of s.rows) this.#x.single.add(rowName(row));
       return this.#x.say([`    ${this.#scheme}: it may have been any of ${s.struck}, so each is struck by itself:`, ...told.unclear, ...s.retried.map((r) => `tried again · ${r.said.slice(0, 300)}`)].join('\n      '));

@@ -6,7 +6,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { OutageRecord, Progress } from '../../src/domain/progress.ts';
 import type { Cast } from './cast.ts';
-import { strikeOf, type Strike, type Struck } from './faults.ts';
+import { strikeOf, type FaultName, type Strike, type Struck } from './faults.ts';
+import { isStep } from './gate.ts';
 import { faultsOf, promisedBy, type Control } from './judge.ts';
 import type { Place, Way } from './places.ts';
 import { chanceOf, noFault, noStep, rowName, type Row } from './rows.ts';
@@ -15,9 +16,14 @@ import type { Chosen, Joint, Strikes } from './strikes.ts';
 import { momentOf, type Moment, type Tally } from './tally.ts';
 import type { Faulty, Reach } from './volley.ts';
 
-interface Hit extends Reach { readonly strike: Strike; readonly leadMs: number | null; readonly metMs: number }
+/** `sinceMs`: it was struck so long before the step began. */
+interface Hit extends Reach { readonly strike: Strike; readonly leadMs: number | null; readonly metMs: number; readonly sinceMs?: number }
+/** Without the names that this migration gives. */
+export interface Plainly { readonly plain: (text: string) => string; readonly plainTally: (t: Tally) => Tally }
 /** Then it is told that nobody runs there. */
 const enoughMisses = 3;
+/** What is being started may already work before that is known. */
+const surelyDownMs = 500;
 /** A new aim is seen so soon. */
 const lookEveryMs = 10;
 export interface Told { readonly row: Row; readonly played: Played }
@@ -42,6 +48,8 @@ export interface StretchChoices {
   readonly hit: Set<Row>;
   /** The least that any of these faults repeats by itself: with that much nobody has to be asked. */
   readonly alone: (row: Row, struck: Struck) => Control | null;
+  /** Rows of that way that are still wanted, and for which nobody was struck in this stretch. */
+  readonly wanted: () => readonly Row[];
   /** How often the strike of that row found nobody so far. */
   readonly missed: (row: Row) => number;
   readonly seed: number;
@@ -165,7 +173,7 @@ export class Stretch {
    * What is known of each row that was struck; or what was lost, repeated or reordered, where it may have been any of them.
    * `to`: all that was written before it is read by then.
    */
-  told(p: Pick<Progress, 'outages'>, to: Moment, misplaced: readonly string[], plain: (text: string) => string, plainTally: (t: Tally) => Tally): { readonly rows: readonly Told[] } | { readonly unclear: readonly string[] } {
+  told(p: Pick<Progress, 'outages'>, to: Moment, misplaced: readonly string[], { plain, plainTally }: Plainly): { readonly rows: readonly Told[] } | { readonly unclear: readonly string[] } {
     const { accounts, supervisor } = this.#cast;
     const fromMs = this.x.from.writtenMs;
     const whole = plainTally(accounts.between(this.x.from, to));
@@ -177,13 +185,32 @@ export class Stretch {
     const [plainRow] = this.x.rows;
     if (plainRow && this.isPlain) return { rows: [{ row: plainRow, played: { struck: noFault, unit: noStep, leadMs: null, together: 1, tally: whole, ...within(fromMs, Date.now()) } }] };
     const hits = this.#hits.filter((h) => h.strike.who() !== 'nobody' || this.x.missed(h.row) + 1 >= enoughMisses);
-    const [least = null] = hits.map((h) => this.x.alone(h.row, h.strike.who())).sort((a, b) => (a?.duplicated ?? 0) - (b?.duplicated ?? 0));
-    const seen = hits.length === 1 && this.struck === 1 ? [] : faultsOf({ tally: whole, misplaced }, least, promisedBy(this.x.scheme));
+    const all = [...hits, ...this.#met(hits)];
+    const [least = null] = all.map((h) => this.x.alone(h.row, h.strike.who())).sort((a, b) => (a?.duplicated ?? 0) - (b?.duplicated ?? 0));
+    const seen = this.struck === 1 ? [] : faultsOf({ tally: whole, misplaced }, least, promisedBy(this.x.scheme));
     if (seen.length > 0) return { unclear: [...seen, ...whole.examples] };
-    return { rows: hits.map(({ row, place, strike, leadMs, metMs }, i) => {
-      const [beganMs, endedMs] = [i === 0 ? fromMs : metMs, hits[i + 1]?.metMs ?? Date.now()];
+    const beginnings = hits.map((h) => h.metMs);
+    return { rows: all.map(({ row, place, strike, leadMs, metMs, sinceMs }) => {
+      const [beganMs, endedMs] = [metMs === beginnings[0] ? fromMs : metMs, beginnings.find((ms) => ms > metMs) ?? Date.now()];
       const { writeOutageMs, readOutageMs } = this.struck === 1 ? whole : accounts.between(momentOf(beganMs), momentOf(Math.min(endedMs, to.writtenMs)));
-      return { row, played: { struck: strike.who(), unit: plain(place.unit), leadMs, together: this.struck, tally: { ...whole, writeOutageMs, readOutageMs }, ...within(beganMs, endedMs) } };
+      return { row, played: { struck: strike.who(), unit: plain(place.unit), leadMs, ...(sinceMs === undefined ? {} : { sinceMs }), together: this.struck, tally: { ...whole, writeOutageMs, readOutageMs }, ...within(beganMs, endedMs) } };
     }) };
+  }
+
+  /** Steps that began while something was still down that had been struck at a step before them, whoever it was struck for. */
+  #met(hits: readonly Hit[]): readonly Hit[] {
+    const { strikes, places } = this.x;
+    const wanted = this.x.wanted().filter((r) => !hits.some((h) => h.row === r));
+    const met = new Map<Row, Hit>();
+    for (const { fault, strike, hitMs, mendedMs } of strikes.past(this.#before)) {
+      if (fault === 'kill application' || strike.who() === 'nobody') continue;
+      const begun = this.#cast.gate.begun(hitMs, mendedMs - surelyDownMs);
+      places.forEach((place, at) => {
+        const row = wanted.find((r) => r.fault === fault && r.step === place.step);
+        const call = begun.find((b) => isStep(place.awaited, b));
+        if (row && call && !met.has(row)) met.set(row, { row: { ...row, fault }, place, at, strike, leadMs: null, metMs: call.atMs, sinceMs: call.atMs - hitMs });
+      });
+    }
+    return [...met.values()];
   }
 }

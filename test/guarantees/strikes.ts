@@ -1,6 +1,6 @@
 /** Strikes at what several migrations share, one at a time: whoever comes to its step first waits a moment for the others to come to theirs. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Strike } from './faults.ts';
+import type { FaultName, Strike } from './faults.ts';
 import { longestHoldMs } from './gate.ts';
 import { volleyOf, type Reach } from './volley.ts';
 
@@ -17,6 +17,8 @@ export interface Joint extends Chosen {
 }
 /** `reach`: what could be played by it from where it stands. `leads`: nobody is struck without it. `isLast`: it is struck once more at most. */
 export interface Member { readonly reach: () => readonly Reach[]; readonly leads: boolean; readonly isLast: () => boolean }
+/** What struck, and how long it was there, epoch ms. */
+export interface Past { readonly fault: FaultName; readonly strike: Strike; readonly hitMs: number; readonly mendedMs: number }
 interface Gathered extends Joint { readonly gone: (() => void)[]; gathering: boolean; untilMs: number }
 
 export class Strikes {
@@ -27,12 +29,15 @@ export class Strikes {
   readonly #awaited = new Set<number>();
   readonly #mustered = new Map<number, () => void>();
   #now: Gathered | null = null;
+  readonly #past: Past[] = [];
   #count = 0;
   /** `size`: of the company that is struck at once. */
   constructor(size: number) { this.#size = size; }
 
   /** Strikes so far. */
   get count(): number { return this.#count; }
+  /** Those that were mended, but the first so many. */
+  past(but: number): readonly Past[] { return this.#past.slice(but); }
   /** The step at which that one is to be hit next; `null`: none, for now. */
   aimOf(member: number): Reach | null { return this.#aims.get(member) ?? null; }
 
@@ -67,7 +72,7 @@ export class Strikes {
     if (this.aimOf(member) !== aim) return null;
     this.#awaited.delete(member);
     this.#muster(member);
-    this.#now ??= this.#begin(choose());
+    this.#now ??= this.#begin(aim.row.fault, choose());
     if (!this.#now.gathering) return null;
     this.#now.gone.push(go);
     this.#now.untilMs = Math.min(this.#now.untilMs, Date.now() + longestHoldMs[aim.place.awaited.mode] * shareOfHold);
@@ -95,20 +100,24 @@ export class Strikes {
     await this.#now?.mended;
   }
 
-  #begin({ leadMs, strike }: Chosen): Gathered {
+  #begin(fault: FaultName, { leadMs, strike }: Chosen): Gathered {
     this.#count++;
     const gone: (() => void)[] = [];
-    const struck = this.#hit(gone, { leadMs, strike });
-    const mended = struck.then(() => strike.mend()).finally(() => {
+    const hit = this.#hit(gone, { leadMs, strike });
+    const mended = hit.then(async (hitMs) => {
+      await strike.mend();
+      this.#past.push({ fault, strike, hitMs, mendedMs: Date.now() });
+    }).finally(() => {
       this.#now = null;
       this.plan();
     });
     // Whoever joined hears of it; nobody else does.
     mended.catch(() => undefined);
-    return { leadMs, strike, gone, struck, mended, gathering: true, untilMs: Infinity };
+    return { leadMs, strike, gone, struck: hit.then(() => undefined), mended, gathering: true, untilMs: Infinity };
   }
 
-  async #hit(gone: readonly (() => void)[], { leadMs, strike }: Chosen): Promise<void> {
+  /** When it was hit, epoch ms. */
+  async #hit(gone: readonly (() => void)[], { leadMs, strike }: Chosen): Promise<number> {
     do await sleep(lookEveryMs); while (this.#awaited.size > 0 && Date.now() < (this.#now?.untilMs ?? 0));
     if (this.#now) this.#now.gathering = false;
     this.forget();
@@ -118,5 +127,6 @@ export class Strikes {
       await sleep(leadMs);
       await strike.hit();
     }
+    return Date.now();
   }
 }
