@@ -6,7 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { OutageRecord, Progress } from '../../src/domain/progress.ts';
 import type { Cast } from './cast.ts';
-import { strikeOf, type FaultName, type Strike, type Struck } from './faults.ts';
+import { strikeOf, type Strike, type Struck } from './faults.ts';
 import { isStep } from './gate.ts';
 import { faultsOf, promisedBy, type Control } from './judge.ts';
 import type { Place, Way } from './places.ts';
