@@ -296,9 +296,10 @@ class Series {
     for (const row of s.missed) this.#missed.set(rowName(row), (this.#missed.get(rowName(row)) ?? 0) + 1);
     if (told.rows.length === 0 && s.x.rows.length > 0) return this.#x.say(`    ${this.#scheme}: not reached, or nobody to strike: another time`);
     const beside = this.#common.company.size - 1;
+    // Others close their books at the same time, and tell no row that is told.
+    for (const { row } of told.rows) this.#common.left.delete(rowName(row));
+    this.#common.told += told.rows.length;
     for (const { row, played } of told.rows) {
-      this.#common.left.delete(rowName(row));
-      this.#common.told++;
       await this.#tellOf({ row, why: '', played: { ...played, ...(beside === 0 ? {} : { beside }) } });
     }
   }
