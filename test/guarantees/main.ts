@@ -64,7 +64,7 @@ async function run(): Promise<void> {
   // One after the other: rows of several stacks may end together.
   const keep = (next: typeof data): Promise<void> => { data = next; return (written = written.then(() => (values.dry ? undefined : write(data)))); };
   await measure({
-    rows, seed, strikes: Math.max(1, whole('strikes', 4)), stacks: Math.max(1, whole('stacks', 1)), migrations: Math.max(1, whole('migrations', 1)), data: () => data, keep, say: (said) => { console.log(said); }, line: (e) => line(e, data),
+    rows, seed, strikes: Math.max(1, whole('strikes', 4)), stacks: Math.max(1, whole('stacks', 1)), migrations: Math.max(1, whole('migrations', 1)), data: () => data, keep, say: (said) => { console.log(said); }, line: (e, rate) => line(e, data, rate),
     untilMs: Date.now() + whole('minutes', 24 * 60) * 60_000, skip: values.again ? 'none' : values.fill ? 'any code' : 'this code',
     alone: values.alone === undefined ? null : { runs: whole('alone', 0), names: [...new Set(faultNames.flatMap((f) => (f.endsWith('application') ? (['billing', 'audit', 'enricher', 'shop'] as const).map((a) => aloneName(f, a)) : [aloneName(f, f.endsWith('broker') ? 'source broker' : 'worker').replace(/worker$/, f.slice(f.indexOf(' ') + 1))])))] },
   });

@@ -23,7 +23,7 @@ export interface Choices {
   readonly alone: { readonly runs: number; readonly names: readonly string[] } | null;
   readonly data: () => Data;
   readonly keep: (data: Data) => Promise<void>;
-  readonly line: (e: Ended) => string;
+  readonly line: (e: Ended, ordersPerSecond: number) => string;
   readonly say: (line: string) => void;
 }
 /** Rows of one series: what its applications noted is kept in memory. */
@@ -43,9 +43,9 @@ export async function measure(x: Choices): Promise<void> {
   const saying = (i: number) => (text: string): void => { x.say(x.stacks === 1 ? text : `${i + 1}|${text}`); };
   if (x.alone === null) await Promise.all(Array.from({ length: x.stacks }, (_, i) => runRows({ ...x, untilMs, say: saying(i) }, part(i))));
   await using houses = new Houses();
-  await runAlone(x, houses, x.alone === null ? wantedAlone(x.data()) : Array.from({ length: x.alone.runs }, (_, n) => x.alone?.names.filter((name) => (controlFrom(x.data(), name)?.runs ?? 0) <= n) ?? []).flat());
+  await runAlone(x, houses, x.alone === null ? wantedAlone(x.data()) : Array.from({ length: x.alone.runs }, (_, n) => x.alone?.names.filter((name) => x.data().alone.filter((a) => a.name === name).length <= n) ?? []).flat());
   const { rows: all } = x.data();
-  const verdicts = Map.groupBy(all.filter((k) => rows.some((r) => rowName(r) === rowName(k))), (k) => verdictOf(k, k.played, k.played && controlFrom(x.data(), controlOf(k, k.played))));
+  const verdicts = Map.groupBy(all.filter((k) => rows.some((r) => rowName(r) === rowName(k))), (k) => verdictOf(k, k.played, k.played && controlFrom(x.data(), controlOf(k, k.played), k.ordersPerSecond)));
   x.say(['passed', 'failed', 'open', 'unknown'].map((v) => `${verdicts.get(v as 'passed')?.length ?? 0} ${v}`).join(', '));
   if ((verdicts.get('failed')?.length ?? 0) > 0) process.exitCode = 1;
 }
@@ -66,11 +66,11 @@ async function runRows(x: Choices, rows: readonly Row[]): Promise<void> {
       left.delete(rowName(e.row));
       await x.keep(withRow(x.data(), e, { ...about(), ordersPerSecond: rateOf(x.migrations) }));
       const done = rows.length - left.size;
-      x.say(`${x.line(e)}\n  ${done} of ${rows.length} rows, ${eta(startedMs, done, left.size)}`);
+      x.say(`${x.line(e, rateOf(x.migrations))}\n  ${done} of ${rows.length} rows, ${eta(startedMs, done, left.size)}`);
     };
     try {
       await series(await houses.open(), {
-        scheme, rows: next, migrations: x.migrations, seed: x.seed, ...knownOf(x.data()), untilMs: Date.now() + (x.untilMs - Date.now()) * share, most: rowsASeries, strikes: x.strikes, single, ended, say: x.say,
+        scheme, rows: next, migrations: x.migrations, seed: x.seed, ...knownOf(x.data(), rateOf(x.migrations)), untilMs: Date.now() + (x.untilMs - Date.now()) * share, most: rowsASeries, strikes: x.strikes, single, ended, say: x.say,
         closing: () => (Date.now() < x.untilMs ? 'roll back' : 'leave'),
       });
       broken = 0;
@@ -92,12 +92,12 @@ export function nextOf(left: readonly Row[], turns: ReadonlyMap<Row['scheme'], n
 }
 
 /** What the faults alone did so far. */
-function knownOf(data: Data): Pick<SeriesChoices, 'repeating' | 'alone'> {
+function knownOf(data: Data, ordersPerSecond: number): Pick<SeriesChoices, 'repeating' | 'alone'> {
   const repeats = new Set(data.alone.filter((a) => a.tally.duplicated > 0).map((a) => a.name));
   return {
     // A reader that could not commit reads again: with a broker it is chance whether it does.
     repeating: new Set(faultNames.filter((f) => f.endsWith('broker') || (!f.endsWith('application') && repeats.has(aloneName(f, f.slice(f.indexOf(' ') + 1) as Struck))))),
-    alone: (row, struck) => controlFrom(data, controlOf(row, { struck })),
+    alone: (row, struck) => controlFrom(data, controlOf(row, { struck }), ordersPerSecond),
   };
 }
 
@@ -110,7 +110,7 @@ const eta = (startedMs: number, done: number, left: number): string => {
 function wantedAlone(data: Data): readonly string[] {
   const wanted = data.rows.flatMap((k) => {
     const name = k.played && controlOf(k, k.played);
-    const control = controlFrom(data, name);
+    const control = controlFrom(data, name, k.ordersPerSecond);
     if (!name || !k.played) return [];
     const missing = control === null ? 1 : 0;
     return Array.from({ length: verdictOf(k, k.played, control) === 'open' ? enoughControls - (control?.runs ?? 0) : missing }, (_, n) => ({ name, n }));

@@ -32,10 +32,11 @@ export function went({ played, why }: Pick<Ended, 'played' | 'why'>): string {
   ].join(', ') || 'went on';
 }
 
-export function line(e: Ended, data: Pick<Data, 'alone'>): string {
+/** `ordersPerSecond`: of its migration. */
+export function line(e: Ended, data: Pick<Data, 'alone'>, ordersPerSecond: number): string {
   const { row, played } = e;
   if (played === null) return `? ${rowName(row)}: ${went(e)}`;
-  const control = controlFrom(data, controlOf(row, played));
+  const control = controlFrom(data, controlOf(row, played), ordersPerSecond);
   const verdict = verdictOf(row, played, control);
   const mark = { passed: '✔', failed: '✘', open: '·', unknown: '?' }[verdict];
   return [
@@ -55,7 +56,7 @@ export async function write(data: Data): Promise<void> {
 const distinct = (xs: readonly (string | number)[]): string => [...new Set(xs.map(String))].sort().join(', ');
 interface Judged extends KeptRow { readonly verdict: Verdict; readonly control: Control | null }
 const judged = (data: Data): readonly Judged[] => data.rows.map((k) => {
-  const control = k.played && controlFrom(data, controlOf(k, k.played));
+  const control = k.played && controlFrom(data, controlOf(k, k.played), k.ordersPerSecond);
   return { ...k, control, verdict: verdictOf(k, k.played, control) };
 });
 
@@ -82,7 +83,7 @@ export function page(data: Data): string {
     '## Every row that ran', '',
     '| row | struck | lost/dup./reord. | the fault alone | write outage | alone | how it went | when | repeat it |', '|---|---|---|---|---|---|---|---|---|',
     ...all.filter((k) => k.fault !== noFault).map(detail), '',
-    '## The faults alone', '', '| fault | runs | lost/duplicated/reordered of each | longest write outage |', '|---|---|---|---|',
+    '## The faults alone', '', `At ${distinct(data.alone.map((a) => a.ordersPerSecond))} orders a second. What a row is compared with is the most of these, in proportion to its own orders a second.`, '', '| fault | runs | lost/duplicated/reordered of each | longest write outage |', '|---|---|---|---|',
     ...[...Map.groupBy(data.alone, (a) => a.name)].map(([name, runs]) => `| ${name} | ${runs.length} | ${runs.map((r) => numbers(r.tally)).join(', ')} | ${seconds(Math.max(...runs.map((r) => r.tally.writeOutageMs)))} |`), '',
   ].join('\n');
 }

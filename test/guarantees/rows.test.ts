@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { faultNames, type FaultName } from './faults.ts';
-import { withRow } from './data.ts';
+import { controlFrom, withRow } from './data.ts';
 import { enoughControls, faultsOf, promisedBy, verdictOf } from './judge.ts';
 import { allPlaces, demoMigration, journeyOf, placesUpToHold, plainStep, turningPoint } from './places.ts';
 import { allRows, chanceOf, chosen, noFault, noStep, rowName, sample, schemeNames, spread, stepsOf, ways, type Row } from './rows.ts';
@@ -140,6 +140,14 @@ test('repeats count against a row only above what the fault does alone; losses, 
   assert.deepEqual(faultsOf({ tally: { ...tally, lost: 1, duplicated: 9, reordered: 2 }, misplaced: [] }, control, { loss: 'counted', repeats: 'counted', order: 'measured' }), [], 'not promised');
   assert.deepEqual([verdictOf(row, well, null), verdictOf(row, null, null), verdictOf(row, repeated, control), verdictOf(row, repeated, { ...control, runs: enoughControls })], ['passed', 'unknown', 'open', 'failed']);
   assert.equal(verdictOf({ ...row, fault: noFault }, { ...repeated, struck: noFault }, null), 'failed', 'nothing struck, so nothing else is to blame');
+});
+
+test('what a fault did alone is compared in proportion to the traffic', () => {
+  const about = { ranAt: '', commit: '', code: '', seed: 1, machineLoad: 1, machine: '', ordersPerSecond: 300 };
+  const alone = [{ ...about, name: 'pause broker', tally: { ...tally, duplicated: 668, writeOutageMs: 9_000 } }, { ...about, name: 'pause broker', tally }];
+  assert.deepEqual(controlFrom({ alone }, 'pause broker', 75), { runs: 2, lost: 0, duplicated: 167, reordered: 0, writeOutageMs: 9_000 });
+  assert.equal(controlFrom({ alone }, 'pause broker', 300)?.duplicated, 668);
+  assert.equal(controlFrom({ alone }, 'kill broker', 300), null);
 });
 
 test('of what is kept no folder of the machine is part: a program is called by its name, everything else stays', () => {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { lend } from '../scenarios/lent.ts';
-import { openHouse } from './cast.ts';
+import { openHouse, rateOf } from './cast.ts';
 import { line } from './report.ts';
 import { chosen, noFault, sample, type Row } from './rows.ts';
 import { series, type Ended } from './series.ts';
@@ -28,7 +28,7 @@ test('faults drawn at random strike steps drawn at random: nothing is lost, noth
     });
     assert.ok(told.length > 0, 'no row was played to its end');
     for (const e of told) {
-      const said = line(e, { alone: [] });
+      const said = line(e, { alone: [] }, rateOf(1));
       console.log(said.replace(/^/gm, '  '));
       assert.ok(e.played, said);
       const { tally, struck, misplaced } = e.played;

@@ -63,8 +63,6 @@ export class Stretch {
   readonly striking: Promise<void>;
   readonly retried: { readonly atMs: number; readonly said: string }[] = [];
   error: Error | null = null;
-  /** When something was last mended, epoch ms: patience begins anew. */
-  mendedMs = 0;
   readonly #cast: Cast;
   readonly #hits: Hit[] = [];
   readonly #before: number;
@@ -85,6 +83,9 @@ export class Stretch {
   get missed(): readonly Row[] { return this.#hits.filter((h) => h.strike.who() === 'nobody').map((h) => h.row); }
   /** Strikes at anything that this migration lives by, at one of its steps or not. */
   get struck(): number { return this.x.strikes.count - this.#before; }
+
+  /** When something was last mended, whoever it was struck for, epoch ms: patience begins anew. */
+  get mendedMs(): number { return this.x.strikes.past(0).at(-1)?.mendedMs ?? 0; }
 
   /** The next hold is there, or never will be: whoever still waits for a step waits no longer. */
   over(): void { this.#over = true; }
@@ -166,7 +167,6 @@ export class Stretch {
     await struck;
     this.#hits.push({ ...aim, strike, leadMs, metMs });
     await mended;
-    this.mendedMs = Date.now();
   }
 
   /**
