@@ -58,7 +58,7 @@ export const fleets = (ports: Ports, record: LedgerBook, pace: Pace) => ({
     await allOf('Stopping the applications', applications, async (a) => {
       const fromMs = at.now();
       await fleetHere(a).stop(a.name, at.until, x.only);
-      if (fleetHere(a).kind !== 'manual') pace.stopped(a.name, at.now() - fromMs);
+      if (fleetHere(a).kind !== 'manual') pace.stopped(a.name, at.now() - fromMs, at.now());
     });
     const told = applications.filter((a) => fleetHere(a).kind === 'manual').map((a) => a.name);
     // A manual fleet's processes may still be alive: fencing their transactional ids would break them, not tidy up after them.

@@ -18,9 +18,12 @@ test('a group that is behind and was not seen reading: unknown', () => {
   assert.equal(d.ms, null);
   assert.match(d.figures.join(), /unknown/);
 });
-test('the forecast of the outage has a part for it, and for each further stop', () => {
-  const o = { copies: false, lagRecords: 0, partitions: 1, positions: 1, fences: 0, leftovers: false, transactionalIds: 0, stopMs: 100 };
-  const [one, three] = [forecast(o), forecast({ ...o, stages: { count: 3, waitMs: 2_000 } })];
-  assert.ok(three.ms > one.ms + 2_000 + 200, `${one.ms} ${three.ms}`);
+test('the forecast of the outage has a part for it, and for each stop as long as that one took', () => {
+  const o = { copies: false, lagRecords: 0, partitions: 1, positions: 1, fences: 0, leftovers: false, transactionalIds: 0, stopsMs: [100] };
+  const [one, three] = [forecast(o), forecast({ ...o, stopsMs: [100, 300, 9_000], waitMs: 2_000 })];
+  assert.ok(three.ms > one.ms + 2_000 + 9_200 && three.ms < 3 * 9_000, `${one.ms} ${three.ms}`);
   assert.deepEqual(three.parts.find(([name]) => name === 'groups reading to the end'), ['groups reading to the end', 2_000]);
+  const stops = (stopsMs: readonly (number | null)[]) => forecast({ ...o, stopsMs }).parts[0];
+  assert.deepEqual([stops([100]), stops([100, 300, 9_000])], [['stop (as it took before)', 100], ['3 stops one after the other (as it took before)', 9_400]]);
+  assert.deepEqual([stops([null]), stops([null, 900])], [['stop (not measured yet)', 300], ['2 stops one after the other (1 of them not measured yet)', 1_200]]);
 });

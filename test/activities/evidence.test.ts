@@ -64,7 +64,7 @@ test('a small outage fits 2,000 ms with 500 ms for the undo; one with thousands 
 });
 
 test('a forecast grows with lag, positions and partitions', () => {
-  const small = { copies: true, lagRecords: 0, partitions: 8, positions: 0, fences: 2, leftovers: true, transactionalIds: 0, stopMs: null };
+  const small = { copies: true, lagRecords: 0, partitions: 8, positions: 0, fences: 2, leftovers: true, transactionalIds: 0, stopsMs: [null] };
   const ms = (more: Partial<Outlook>): number => forecast({ ...small, ...more }).ms;
   assert.ok(ms({}) < 1_100, String(ms({})));
   assert.ok(ms({ lagRecords: 50_000 }) >= ms({}) + 5_000);

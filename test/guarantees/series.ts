@@ -175,7 +175,7 @@ class Series {
       if (Date.now() - Math.max(heardMs, this.#stretch?.mendedMs ?? 0) > stretchWithinMs) throw new Error([`No hold within ${stretchWithinMs / 1_000} s; at the end: ${last}`, ...await surroundings(stage, this.#handleOf)].join('; '));
       try {
         const p = await progressOf(stage, this.#handleOf);
-        last = `${p.state} ${p.unit}: ${p.question?.text ?? p.say}${p.question?.claims.filter((c) => !c.holds).map((c) => ` ✘ ${c.text}`).join('') ?? ''}`;
+        last = `${p.state} ${p.unit}: ${p.question?.text ?? p.say}${p.question === null ? '' : notHeld(p.question)}`;
         if (p.question === null) continue;
         if (await answer(p, p.question)) heardMs = Date.now();
       } catch (e) {
@@ -331,6 +331,12 @@ class Series {
       if ((await progressOf(stage, this.#handleOf)).question?.sinceMs !== q.sinceMs) return;
   }
 }
+
+/** What does not hold, and the figures that say why. */
+const notHeld = ({ claims, figures }: Question): string => {
+  const open = claims.filter((c) => !c.holds);
+  return open.length === 0 ? '' : [...open.map((c) => ` ✘ ${c.text}`), ...figures.map((f) => ` · ${f}`)].join('');
+};
 
 /** Nothing that another look would mend. */
 class Stuck extends Error {}

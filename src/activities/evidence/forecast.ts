@@ -4,6 +4,7 @@ import type { CutSet } from '../../domain/cutsets.ts';
 import { readingsOf, type Application } from '../../domain/migration.ts';
 import { parseRehearsed, rehearsedFigures } from '../../domain/rehearsed.ts';
 import { rehearsalKey } from '../../domain/rehearsal.ts';
+import type { At } from '../boundary.ts';
 import { viewMirror } from '../caughtup.ts';
 import { fenceable, gaps, rulesOf } from '../fence.ts';
 import { unguarded } from '../groupfence.ts';
@@ -11,6 +12,7 @@ import { applicationsOf, clusterOf, count, grouped, list, nameOf, unique } from 
 import type { EvidenceAbout } from '../work.ts';
 import { stoppingOrder as stagesOf } from '../../domain/stopping.ts';
 import { watchDraining } from './draining.ts';
+import type { Pace } from '../pace.ts';
 import { claim, shown, told, type EvidenceAsk, type Reach, type Shown } from './shown.ts';
 
 /** ms, from runs on two clusters of one broker each; `perStep` is Temporal's share of one activity. Positions go many to a request. */
@@ -29,19 +31,20 @@ export interface Outlook {
   /** Members and open transactions are looked for. */
   readonly leftovers: boolean;
   readonly transactionalIds: number;
-  /** As stops took before (`pace.ts`), ms; `null`: none was seen. */
-  readonly stopMs: number | null;
-  /** Applications that stop one after the other, and how long their groups read until they may, ms. */
-  readonly stages?: { readonly count: number; readonly waitMs: number };
+  /** Of those that stop together, one after the other, as it took before (`pace.ts`), ms; `null`: not all of them were seen. */
+  readonly stopsMs: readonly (number | null)[];
+  /** How long groups read to the end before those behind them may stop, ms. */
+  readonly waitMs?: number;
 }
 export interface Forecast { readonly ms: number; readonly parts: readonly (readonly [name: string, ms: number])[] }
 
 export function forecast(o: Outlook): Forecast {
-  const stages = o.stages?.count ?? 1;
+  const stages = o.stopsMs.length;
+  const unseen = o.stopsMs.filter((ms) => ms === null).length;
   const steps = 6 + (stages - 1) * 4 + (o.copies ? 1 : 0) + o.fences + (o.leftovers ? 1 : 0) + (o.positions > 0 ? 1 : 0) + (o.transactionalIds > 0 ? 1 : 0);
   const parts = ([
-    [`${stages > 1 ? `${stages} stops one after the other` : 'stop'} (${o.stopMs === null ? 'not measured yet' : 'as it took before'})`, stages * (o.stopMs ?? measured.stop)],
-    ['groups reading to the end', o.stages?.waitMs ?? 0],
+    [`${stages > 1 ? `${stages} stops one after the other` : 'stop'} (${unseen === 0 ? 'as it took before' : unseen === stages ? 'not measured yet' : `${unseen} of them not measured yet`})`, o.stopsMs.reduce<number>((n, ms) => n + (ms ?? measured.stop), 0)],
+    ['groups reading to the end', o.waitMs ?? 0],
     [`Temporal for ${steps} steps`, steps * measured.perStep],
     ['quiet', stages * measured.quiet], ['leftovers', o.leftovers ? stages * measured.leftovers : 0],
     [count(o.fences, 'fence'), o.fences * measured.fence],
@@ -53,6 +56,12 @@ export function forecast(o: Outlook): Forecast {
     [`${count(o.partitions, 'partition')}`, o.partitions * measured.perPartition],
   ] as const).map(([name, ms]) => [name, Math.ceil(ms)] as const).filter(([, ms]) => ms > 0);
   return { ms: parts.reduce((n, [, ms]) => n + ms, 0), parts };
+}
+
+/** Of applications that stop together, ms; `null`: of one of them it is not known. */
+function slowest(pace: Pace, applications: readonly string[], at: At): number | null {
+  const stops = applications.map((a) => pace.stopMs(a, at.now()));
+  return stops.some((s) => s === null) ? null : Math.max(0, ...stops.map(Number));
 }
 
 type OfOutage = EvidenceAsk & { readonly about: Extract<EvidenceAbout, { readonly kind: 'cut' | 'reverse' }> };
@@ -68,15 +77,15 @@ export function forecastShown({ ports, pace, at }: Reach, x: OfOutage): Promise<
     const applications = applicationsOf(x.m, about.applications);
     const partitions = new Map(x.inventory.topics.map((t) => [t.name, t.partitions]));
     const total = (topics: readonly string[]): number => topics.reduce((n, t) => n + (partitions.get(t) ?? 0), 0);
-    const stops = applications.map((a) => pace.stopMs(a.name));
     const positions = total(readingsOf(applications).flatMap((r) => r.topics));
     const waits = about.kind === 'cut' ? (about.waits ?? []) : [];
+    const stages = waits.length === 0 ? [applications] : stagesOf(x.m).map((s) => s.applications);
     const draining = waits.length === 0 ? null : await watchDraining(ports, x, waits, at);
     const { ms, parts } = forecast({
       copies, lagRecords: Number(lag), partitions: total(about.set.topics), positions, fences: fencesOf(x, applications),
       leftovers: applications.some((a) => a.reads.length > 0 || a.transactionalIds.length > 0),
-      transactionalIds: applications.flatMap((a) => a.transactionalIds).length, stopMs: stops.some((s) => s === null) ? null : Math.max(0, ...stops.map(Number)),
-      ...(draining === null ? {} : { stages: { count: stagesOf(x.m).length, waitMs: draining.ms ?? 0 } }),
+      transactionalIds: applications.flatMap((a) => a.transactionalIds).length, waitMs: draining?.ms ?? 0,
+      stopsMs: stages.map((together) => slowest(pace, together.map((a) => a.name), at)),
     });
     return claim(text, ms <= allowed && draining?.ms !== null, ...(draining?.figures ?? []), `forecast ${grouped(ms)} ms of ${grouped(allowed)} ms, an estimate: ${parts.map(([name, part]) => `${name} ${grouped(part)}`).join(', ')}; from ${count(lag, 'record')} to copy and ${count(positions, 'position')} to set`);
   });
@@ -88,9 +97,8 @@ export const rehearsedShown = ({ record, pace, at }: Reach, x: EvidenceAsk & { r
     const { set, applications, budgetMs, undoReserveMs } = x.about;
     const key = rehearsalKey(x.m);
     const kept = (await record.read(x.m, key, newer)).get(key);
-    const stops = applications.map((a) => pace.stopMs(a));
     return rehearsedFigures(kept === undefined ? null : parseRehearsed(kept), {
-      m: x.m, set, allowedMs: budgetMs - undoReserveMs, stopMs: stops.some((s) => s === null) ? null : Math.max(0, ...stops.map(Number)), nowMs: at.now(),
+      m: x.m, set, allowedMs: budgetMs - undoReserveMs, stopMs: slowest(pace, applications, at), nowMs: at.now(),
     });
   });
 const newer = (a: string, b: string): string => ((parseRehearsed(b)?.atMs ?? 0) > (parseRehearsed(a)?.atMs ?? 0) ? b : a);
