@@ -6,7 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { OutageRecord, Progress } from '../../src/domain/progress.ts';
 import type { Cast } from './cast.ts';
-import { strikeOf, type Strike, type Struck } from './faults.ts';
+import { strikeOf, type FaultName, type Strike, type Struck } from './faults.ts';
 import { isStep } from './gate.ts';
 import { faultsOf, promisedBy, type Control } from './judge.ts';
 import type { Place, Way } from './places.ts';
@@ -22,6 +22,8 @@ interface Hit extends Reach { readonly strike: Strike; readonly leadMs: number |
 export interface Plainly { readonly plain: (text: string) => string; readonly plainTally: (t: Tally) => Tally }
 /** Then it is told that nobody runs there. */
 const enoughMisses = 3;
+/** How long those are down nobody sees to the moment, and without worker and Temporal no step begins. */
+const soonBack: ReadonlySet<FaultName> = new Set(['kill application', 'kill worker', 'kill Temporal']);
 /** What is being started may already work before that is known. */
 const surelyDownMs = 500;
 /** A new aim is seen so soon. */
@@ -203,7 +205,7 @@ export class Stretch {
     const wanted = this.x.wanted().filter((r) => !hits.some((h) => h.row === r));
     const met = new Map<Row, Hit>();
     for (const { fault, strike, hitMs, mendedMs } of strikes.past(this.#before)) {
-      if (fault === 'kill application' || strike.who() === 'nobody') continue;
+      if (soonBack.has(fault) || strike.who() === 'nobody') continue;
       const begun = this.#cast.gate.begun(hitMs, mendedMs - surelyDownMs);
       places.forEach((place, at) => {
         const row = wanted.find((r) => r.fault === fault && r.step === place.step);
