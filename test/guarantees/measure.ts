@@ -27,7 +27,7 @@ export interface Choices {
   readonly say: (line: string) => void;
 }
 /** Rows of one series: what its applications noted is kept in memory. */
-const rowsASeries = 30;
+const rowsASeries = 60;
 const mostBroken = 3;
 /** Of the time there is; the rest is for the faults alone. */
 const shareOfRows = 0.9;
