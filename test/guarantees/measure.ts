@@ -97,7 +97,7 @@ function knownOf(data: Data, ordersPerSecond: number): Pick<SeriesChoices, 'repe
   return {
     // A reader that could not commit reads again: with a broker it is chance whether it does.
     repeating: new Set(faultNames.filter((f) => f.endsWith('broker') || (!f.endsWith('application') && repeats.has(aloneName(f, f.slice(f.indexOf(' ') + 1) as Struck))))),
-    alone: (row, struck) => controlFrom(data, controlOf(row, { struck }), ordersPerSecond),
+    alone: (fault, struck) => controlFrom(data, controlOf({ fault }, { struck }), ordersPerSecond),
   };
 }
 

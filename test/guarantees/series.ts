@@ -48,7 +48,7 @@ export interface Choices {
   readonly rows: readonly Row[];
   /** Faults that let somebody read again without any migration, and the most that a fault did alone. */
   readonly repeating: ReadonlySet<FaultName>;
-  readonly alone: (row: Row, struck: Struck) => Control | null;
+  readonly alone: (fault: FaultName, struck: Struck) => Control | null;
   readonly seed: number;
   /** No further strike from then on, once so many rows (default 0) were played. */
   readonly untilMs: number;

@@ -48,8 +48,8 @@ export interface StretchChoices {
   readonly outageMs: number;
   /** Rows of this stretch that were hit, by it or by others that share the strikes: they are hit once. */
   readonly hit: Set<Row>;
-  /** The least that any of these faults repeats by itself: with that much nobody has to be asked. */
-  readonly alone: (row: Row, struck: Struck) => Control | null;
+  /** The most that a fault did alone. */
+  readonly alone: (fault: FaultName, struck: Struck) => Control | null;
   /** Rows of that way that are still wanted, and for which nobody was struck in this stretch. */
   readonly wanted: () => readonly Row[];
   /** How often the strike of that row found nobody so far. */
@@ -175,28 +175,41 @@ export class Stretch {
    * What is known of each row that was struck; or what was lost, repeated or reordered, where it may have been any of them.
    * `to`: all that was written before it is read by then.
    */
-  told(p: Pick<Progress, 'outages'>, to: Moment, misplaced: readonly string[], { plain, plainTally }: Plainly): { readonly rows: readonly Told[] } | { readonly unclear: readonly string[] } {
-    const { accounts, supervisor } = this.#cast;
+  told(p: Pick<Progress, 'outages'>, to: Moment, misplaced: readonly string[], plainly: Plainly): { readonly rows: readonly Told[] } | { readonly unclear: readonly string[] } {
+    const { accounts } = this.#cast;
     const fromMs = this.x.from.writtenMs;
-    const whole = plainTally(accounts.between(this.x.from, to));
-    const within = (from: number, to: number) => ({
-      outages: p.outages.slice(this.x.outages.length).filter((o) => o.endedMs >= from && o.endedMs < to).map(({ name, outcome, addedMs, why }) => ({ name: plain(name), outcome, addedMs, why })),
-      retried: this.retried.filter((r) => r.atMs >= from && r.atMs < to).map((r) => r.said),
-      forced: supervisor.events.filter((e) => e.what === 'killed' && e.atMs >= from && e.atMs < to).map((e) => plain(e.application)), misplaced, tookMs: to - from,
-    });
+    const whole = plainly.plainTally(accounts.between(this.x.from, to));
+    const within = this.#within(p, misplaced, plainly);
     const [plainRow] = this.x.rows;
     if (plainRow && this.isPlain) return { rows: [{ row: plainRow, played: { struck: noFault, unit: noStep, leadMs: null, together: 1, tally: whole, ...within(fromMs, Date.now()) } }] };
-    const hits = this.#hits.filter((h) => h.strike.who() !== 'nobody' || this.x.missed(h.row) + 1 >= enoughMisses);
-    const all = [...hits, ...this.#met(hits)];
-    const [least = null] = all.map((h) => this.x.alone(h.row, h.strike.who())).sort((a, b) => (a?.duplicated ?? 0) - (b?.duplicated ?? 0));
-    const seen = this.struck === 1 ? [] : faultsOf({ tally: whole, misplaced }, least, promisedBy(this.x.scheme));
+    const seen = this.struck === 1 ? [] : faultsOf({ tally: whole, misplaced }, this.#mildest(), promisedBy(this.x.scheme));
     if (seen.length > 0) return { unclear: [...seen, ...whole.examples] };
+    const hits = this.#hits.filter((h) => h.strike.who() !== 'nobody' || this.x.missed(h.row) + 1 >= enoughMisses);
     const beginnings = hits.map((h) => h.metMs);
-    return { rows: all.map(({ row, place, strike, leadMs, metMs, sinceMs }) => {
+    return { rows: [...hits, ...this.#met(hits)].map(({ row, place, strike, leadMs, metMs, sinceMs }) => {
       const [beganMs, endedMs] = [metMs === beginnings[0] ? fromMs : metMs, beginnings.find((ms) => ms > metMs) ?? Date.now()];
       const { writeOutageMs, readOutageMs } = this.struck === 1 ? whole : accounts.between(momentOf(beganMs), momentOf(Math.min(endedMs, to.writtenMs)));
-      return { row, played: { struck: strike.who(), unit: plain(place.unit), leadMs, ...(sinceMs === undefined ? {} : { sinceMs }), together: this.struck, tally: { ...whole, writeOutageMs, readOutageMs }, ...within(beganMs, endedMs) } };
+      return { row, played: { struck: strike.who(), unit: plainly.plain(place.unit), leadMs, ...(sinceMs === undefined ? {} : { sinceMs }), together: this.struck, tally: { ...whole, writeOutageMs, readOutageMs }, ...within(beganMs, endedMs) } };
     }) };
+  }
+
+  /** Of all that struck, for whomever, what repeats least by itself. */
+  #mildest(): Control | null {
+    const alone = this.x.strikes.past(this.#before).map(({ fault, strike }) => this.x.alone(fault, strike.who()));
+    return alone.sort((a, b) => (a?.duplicated ?? 0) - (b?.duplicated ?? 0))[0] ?? null;
+  }
+
+  /** What happened in some time, epoch ms. */
+  #within(p: Pick<Progress, 'outages'>, misplaced: readonly string[], { plain }: Plainly): (from: number, to: number) => Pick<Played, 'outages' | 'retried' | 'forced' | 'misplaced' | 'tookMs'> {
+    const outages = p.outages.slice(this.x.outages.length);
+    return (from, to) => {
+      const isIn = (ms: number): boolean => ms >= from && ms < to;
+      return {
+        outages: outages.filter((o) => isIn(o.endedMs)).map(({ name, outcome, addedMs, why }) => ({ name: plain(name), outcome, addedMs, why })),
+        retried: this.retried.filter((r) => isIn(r.atMs)).map((r) => r.said),
+        forced: this.#cast.supervisor.events.filter((e) => e.what === 'killed' && isIn(e.atMs)).map((e) => plain(e.application)), misplaced, tookMs: to - from,
+      };
+    };
   }
 
   /** Steps that began while something was still down that had been struck at a step before them, whoever it was struck for. */
