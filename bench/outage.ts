@@ -11,7 +11,7 @@ import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import { Kafka, logLevel } from 'kafkajs';
 import { openCluster } from '../src/adapters/kafka/cluster.ts';
 import type { Until } from '../src/domain/ports.ts';
-import { withAdmin } from '../stack/access.ts';
+import { createTopics } from '../stack/access.ts';
 import { startStack, type Stack } from '../stack/stack.ts';
 import { workflowIdOf } from '../src/domain/migration.ts';
 import type { Answer, OutageRecord, Progress, Question } from '../src/domain/progress.ts';
@@ -80,7 +80,7 @@ async function answer(handle: WorkflowHandle, q: Question): Promise<void> {
 }
 
 async function fill(stack: Stack, partitions: number): Promise<void> {
-  await withAdmin({ bootstrap: stack.source.bootstrap, login: null }, (admin) => admin.createTopics({ topics: [topic], partitions, replicas: 1 }));
+  await createTopics({ bootstrap: stack.source.bootstrap, login: null }, [{ name: topic, partitions }]);
   const kafka = new Kafka({ brokers: [...stack.source.bootstrap], logLevel: logLevel.ERROR });
   const [producer, source] = [kafka.producer({ idempotent: true }), openCluster('old', { bootstrap: stack.source.bootstrap })];
   try {

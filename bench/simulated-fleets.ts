@@ -41,7 +41,12 @@ export class SimulatedFleets implements AsyncDisposable {
           (e: unknown) => { response.writeHead(500, { 'content-type': 'application/json' }).end(JSON.stringify({ error: String(e) })); });
       });
     });
-    await Promise.all(x.applications.map((a) => fleets.call(a.name, 'start', '{"on":"source"}')));
+    try {
+      await Promise.all(x.applications.map((a) => fleets.call(a.name, 'start', '{"on":"source"}')));
+    } catch (e) {
+      await fleets[Symbol.asyncDispose]();
+      throw e;
+    }
     return fleets;
   }
 

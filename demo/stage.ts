@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import type { Side } from '../src/domain/authority.ts';
 import type { FleetConfig } from '../src/domain/catalog.ts';
-import { withAdmin } from '../stack/access.ts';
+import { createTopics } from '../stack/access.ts';
 import type { Part } from '../stack/part.ts';
 import { startStack, type Stack, type StackCluster, type Variant, type WorkerChoices } from '../stack/stack.ts';
 import { apps, fleets, topics, type Pace } from './applications.ts';
@@ -50,7 +50,7 @@ export interface StageChoices {
 
 export async function setStage(x: StageChoices): Promise<Stage> {
   const { stack, folder } = x.lent ?? await ownStack(x);
-  await createTopics(stack.source);
+  await createTopics({ bootstrap: stack.source.bootstrap, login: stack.source.login('admin') }, topics);
   const choices: SupervisorChoices = {
     apps: apps(x.pace ?? { ratePerSecond: defaultRatePerSecond }, (application, side) => credentials(clusterOn(stack, side), application)),
     bootstrap: { source: stack.source.bootstrap, target: stack.target.bootstrap },
@@ -88,12 +88,6 @@ function credentials(cluster: StackCluster, application: string): Readonly<Recor
   const login = user === undefined ? null : cluster.login(user);
   return login === null ? {} : { KAFKA_USERNAME: login.username, KAFKA_PASSWORD: login.password, KAFKA_MECHANISM: login.mechanism };
 }
-
-const createTopics = (cluster: StackCluster): Promise<void> =>
-  withAdmin({ bootstrap: cluster.bootstrap, login: cluster.login('admin') }, async (admin) => {
-    for (const { name, partitions, configs } of topics)
-      await admin.createTopics({ topics: [name], partitions, replicas: 1, configs: Object.entries(configs).map(([key, value]) => ({ name: key, value })) });
-  });
 
 /** Consumers first, as anybody would. */
 async function startTraffic(supervisor: Supervisor, say: (line: string) => void): Promise<void> {

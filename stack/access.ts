@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { AclOperations, AclPermissionTypes, Admin, ResourcePatternTypes, ResourceTypes } from '@platformatic/kafka';
 import type { Acl } from '@platformatic/kafka';
 
@@ -87,6 +88,22 @@ export const withAdmin = async <T>(of: { readonly bootstrap: readonly string[]; 
     await admin.close();
   }
 };
+
+export interface TopicWanted { readonly name: string; readonly partitions: number; readonly configs?: Readonly<Record<string, string>> }
+const shownWithinMs = 10_000;
+/** With one replica each. A broker learns of a topic after the controller has answered: until it lists them all. */
+export const createTopics = (of: { readonly bootstrap: readonly string[]; readonly login: Login | null }, topics: readonly TopicWanted[]): Promise<void> =>
+  withAdmin(of, async (admin) => {
+    for (const { name, partitions, configs = {} } of topics)
+      await admin.createTopics({ topics: [name], partitions, replicas: 1, configs: Object.entries(configs).map(([key, value]) => ({ name: key, value })) });
+    for (const end = Date.now() + shownWithinMs; ;) {
+      const listed = await admin.listTopics();
+      const missing = topics.filter((t) => !listed.includes(t.name)).map((t) => t.name);
+      if (missing.length === 0) return;
+      if (Date.now() > end) throw new Error(`${missing.join(', ')} were created, and ${shownWithinMs / 1_000} s later not listed.`);
+      await sleep(20);
+    }
+  });
 
 export const grantAccess = (of: { readonly bootstrap: readonly string[]; readonly login: Login }): Promise<void> =>
   withAdmin(of, (admin) => admin.createAcls({ creations: grants.flatMap(rulesOf) }));

@@ -14,7 +14,7 @@ import type { Side } from '../../src/domain/authority.ts';
 import type { FleetConfig } from '../../src/domain/catalog.ts';
 import type { Migration } from '../../src/domain/migration.ts';
 import type { SchemeName } from '../../src/workflows/schemes/schemes.ts';
-import { withAdmin, users } from '../../stack/access.ts';
+import { createTopics, users } from '../../stack/access.ts';
 import { startStack, type Stack } from '../../stack/stack.ts';
 import { Gate } from './gate.ts';
 import { demoMigration, switches } from './places.ts';
@@ -99,18 +99,12 @@ export async function openCasts(house: House, resources: AsyncDisposableStack, w
   return casts.map((e) => ({ ...e, stage: { stack, folder: e.folder, supervisor: e.supervisor, books: e.books, client, taskQueue, worker } }));
 }
 
-export async function openCast(house: House, resources: AsyncDisposableStack): Promise<Cast> {
-  const [cast] = await openCasts(house, resources, [{ second: false }]);
-  if (cast === undefined) throw new Error('nobody came');
-  return cast;
-}
-
 async function gather({ stack, opened }: House, resources: AsyncDisposableStack, { second, rate }: { readonly second: boolean; readonly rate: number }): Promise<Ensemble> {
   const row = `r${++opened.casts}`;
   const named = renaming(row);
   const folder = join(stack.folder, row);
   const journals = join(folder, 'journal');
-  await createTopics(stack, named);
+  await createTopics({ bootstrap: stack.source.bootstrap, login: stack.source.login('admin') }, topics.map((t) => ({ ...t, name: named(t.name) })));
   const choices: SupervisorChoices = {
     apps: apps({ ratePerSecond: rate, restMs }, credentials(stack)).map((a) => ({ ...a, application: named(a.application), args: a.args.map(named) })),
     bootstrap: { source: stack.source.bootstrap, target: stack.target.bootstrap },
@@ -139,12 +133,6 @@ const credentials = (stack: Stack) => (application: string, side: Side): Readonl
   const login = user === undefined ? null : stack[side].login(user);
   return login === null ? {} : { KAFKA_USERNAME: login.username, KAFKA_PASSWORD: login.password, KAFKA_MECHANISM: login.mechanism };
 };
-
-const createTopics = ({ source }: Stack, named: (word: string) => string): Promise<void> =>
-  withAdmin({ bootstrap: source.bootstrap, login: source.login('admin') }, async (admin) => {
-    for (const { name, partitions, configs } of topics)
-      await admin.createTopics({ topics: [named(name)], partitions, replicas: 1, configs: Object.entries(configs).map(([key, value]) => ({ name: key, value })) });
-  });
 
 const renamed = <T>(all: Readonly<Record<string, T>>, named: (word: string) => string): Readonly<Record<string, T>> =>
   Object.fromEntries(Object.entries(all).map(([name, one]) => [named(name), one]));

@@ -1,6 +1,6 @@
 /** `npm run guarantees`: what becomes of every record when something fails at a step of a cutover, on the real stack, under live traffic. */
 import { parseArgs } from 'node:util';
-import { aloneName } from './alone.ts';
+import { aloneNames } from './alone.ts';
 import { read } from './data.ts';
 import { faultNames } from './faults.ts';
 import { line, write } from './report.ts';
@@ -22,7 +22,7 @@ const usage = `npm run guarantees [-- options]      all rows, or those that all 
   --migrations N  migrations side by side on each stack; a strike is at a step of each of them (default 1)
   --again         also what ran with this very code; without it such rows are left out
   --fill          leaves out what ran with any code
-  --alone N       the faults alone until each ran N times, instead of rows
+  --alone N       the faults alone (or that of --fault) until each ran N times, instead of rows
   --list          says which rows these are, and runs none
   --dry           writes nothing; without it docs/guarantees.md and .json get each row as it ends`;
 
@@ -66,7 +66,7 @@ async function run(): Promise<void> {
   await measure({
     rows, seed, strikes: Math.max(1, whole('strikes', 4)), stacks: Math.max(1, whole('stacks', 1)), migrations: Math.max(1, whole('migrations', 1)), data: () => data, keep, say: (said) => { console.log(said); }, line: (e, rate) => line(e, data, rate),
     untilMs: Date.now() + whole('minutes', 24 * 60) * 60_000, skip: values.again ? 'none' : values.fill ? 'any code' : 'this code',
-    alone: values.alone === undefined ? null : { runs: whole('alone', 0), names: [...new Set(faultNames.flatMap((f) => (f.endsWith('application') ? (['billing', 'audit', 'enricher', 'shop'] as const).map((a) => aloneName(f, a)) : [aloneName(f, f.endsWith('broker') ? 'source broker' : 'worker').replace(/worker$/, f.slice(f.indexOf(' ') + 1))])))] },
+    alone: values.alone === undefined ? null : { runs: whole('alone', 0), names: aloneNames(values.fault) },
   });
 }
 

@@ -1,8 +1,8 @@
 /** Series after series until every row has run or the time is over, on a stack that is replaced when a row broke it; then the faults alone that are missing. */
-import { alone, aloneName, type Alone } from './alone.ts';
+import { alone, aloneName, victimOf, type Alone } from './alone.ts';
 import { openHouse, rateOf, type House } from './cast.ts';
 import { circumstances, codeHash, controlFrom, withAlone, withRow, type Data } from './data.ts';
-import { faultNames, type Struck } from './faults.ts';
+import { faultNames } from './faults.ts';
 import { controlOf, enoughControls, verdictOf } from './judge.ts';
 import { rowName, type Row } from './rows.ts';
 import { series, type Choices as SeriesChoices, type Ended } from './series.ts';
@@ -43,7 +43,7 @@ export async function measure(x: Choices): Promise<void> {
   const saying = (i: number) => (text: string): void => { x.say(x.stacks === 1 ? text : `${i + 1}|${text}`); };
   if (x.alone === null) await Promise.all(Array.from({ length: x.stacks }, (_, i) => runRows({ ...x, untilMs, say: saying(i) }, part(i))));
   await using houses = new Houses();
-  await runAlone(x, houses, x.alone === null ? wantedAlone(x.data()) : Array.from({ length: x.alone.runs }, (_, n) => x.alone?.names.filter((name) => x.data().alone.filter((a) => a.name === name).length <= n) ?? []).flat());
+  await runAlone(x, houses, x.alone === null ? wantedAlone(x.data()) : missingRuns(x.alone, x.data()));
   const { rows: all } = x.data();
   const verdicts = Map.groupBy(all.filter((k) => rows.some((r) => rowName(r) === rowName(k))), (k) => verdictOf(k, k.played, k.played && controlFrom(x.data(), controlOf(k, k.played), k.ordersPerSecond)));
   x.say(['passed', 'failed', 'open', 'unknown'].map((v) => `${verdicts.get(v as 'passed')?.length ?? 0} ${v}`).join(', '));
@@ -96,7 +96,7 @@ function knownOf(data: Data, ordersPerSecond: number): Pick<SeriesChoices, 'repe
   const repeats = new Set(data.alone.filter((a) => a.tally.duplicated > 0).map((a) => a.name));
   return {
     // A reader that could not commit reads again: with a broker it is chance whether it does.
-    repeating: new Set(faultNames.filter((f) => f.endsWith('broker') || (!f.endsWith('application') && repeats.has(aloneName(f, f.slice(f.indexOf(' ') + 1) as Struck))))),
+    repeating: new Set(faultNames.filter((f) => f.endsWith('broker') || (!f.endsWith('application') && repeats.has(aloneName(f, victimOf(f)))))),
     alone: (fault, struck) => controlFrom(data, controlOf({ fault }, { struck }), ordersPerSecond),
   };
 }
@@ -118,14 +118,19 @@ function wantedAlone(data: Data): readonly string[] {
   return [...new Map(wanted.map((w) => [`${w.name} ${w.n}`, w.name])).values()].sort();
 }
 
+/** Each name as often as runs of it are missing. */
+const missingRuns = ({ runs, names }: NonNullable<Choices['alone']>, data: Data): readonly string[] =>
+  Array.from({ length: runs }, (_, n) => names.filter((name) => data.alone.filter((a) => a.name === name).length <= n)).flat();
+
 async function runAlone(x: Choices, houses: Houses, names: readonly string[]): Promise<void> {
   if (names.length === 0 || Date.now() > x.untilMs) return;
   const about = circumstances(x.seed);
-  x.say(`The faults alone: ${names.length} runs`);
+  const strikes = [...Map.groupBy(names, (name) => name).values()].flatMap((same) => same.slice(0, Math.ceil(same.length / x.migrations)));
+  x.say(`The faults alone: ${strikes.length * x.migrations} runs, ${x.migrations} at once`);
   await alone(await houses.open(), {
-    names, seed: x.seed + x.data().alone.length, untilMs: x.untilMs,
+    names: strikes, migrations: x.migrations, seed: x.seed + x.data().alone.length, untilMs: x.untilMs,
     ended: async (a: Alone) => {
-      await x.keep(withAlone(x.data(), a, about()));
+      await x.keep(withAlone(x.data(), a, { ...about(), ordersPerSecond: rateOf(x.migrations) }));
       x.say(`  ${a.name}: ${a.tally.lost}/${a.tally.duplicated}/${a.tally.reordered}, longest write outage ${(a.tally.writeOutageMs / 1_000).toFixed(1)} s`);
     },
   });

@@ -9,7 +9,7 @@ import { migration } from '../../demo/applications.ts';
 import { until } from '../../demo/ending.ts';
 import { tokenFile } from '../../demo/stage.ts';
 import { workflowIdOf } from '../../src/domain/migration.ts';
-import { withAdmin } from '../../stack/access.ts';
+import { createTopics } from '../../stack/access.ts';
 import type { StackCluster } from '../../stack/stack.ts';
 import { Forwarder } from './forwarder.ts';
 import { lend } from './lent.ts';
@@ -57,7 +57,7 @@ test('consumerFirst: an application whose addresses can be switched apart reads 
   const { stack, folder } = await lend('plain');
   const forwarder = resources.use(new Forwarder({ bootstrap: { source: stack.source.bootstrap, target: stack.target.bootstrap }, from: 'orders', to: 'notes', group: 'forwarder' }));
   const stage = await setScene(resources, { fleets: await forwarder.listen(tokenFile(folder, 'forwarder', forwarder.token)) });
-  await withAdmin({ bootstrap: stage.stack.source.bootstrap, login: null }, (admin) => admin.createTopics({ topics: ['notes'], partitions, replicas: 1 }));
+  await createTopics({ bootstrap: stage.stack.source.bootstrap, login: null }, [{ name: 'notes', partitions }]);
   for (const half of ['forwarder-writes', 'forwarder-reads']) await forwarder.start(half, 'source');
   const input = withForwarder();
   const handle = await stage.client.workflow.start('consumerFirst', { workflowId: workflowIdOf(input), taskQueue: stage.taskQueue, args: [input] });

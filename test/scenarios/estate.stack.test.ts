@@ -8,7 +8,7 @@ import { Client, Connection } from '@temporalio/client';
 import { SimulatedFleets, type SimulatedApplication } from '../../bench/simulated-fleets.ts';
 import { finishHold } from '../../src/domain/migration.ts';
 import type { Progress } from '../../src/domain/progress.ts';
-import { withAdmin } from '../../stack/access.ts';
+import { createTopics } from '../../stack/access.ts';
 import type { Stack } from '../../stack/stack.ts';
 import { EstateOperator, is, states } from './estate-operator.ts';
 import { lend } from './lent.ts';
@@ -37,7 +37,7 @@ const typed = {
 interface Scene { readonly stack: Stack; readonly client: Client; readonly fleets: SimulatedFleets; readonly live: LiveApplications; readonly operator: EstateOperator }
 async function setScene(resources: AsyncDisposableStack): Promise<Scene> {
   const { stack } = await lend('plain');
-  await withAdmin({ bootstrap: stack.source.bootstrap, login: null }, (admin) => admin.createTopics({ topics, partitions, replicas: 1 }).then(() => undefined));
+  await createTopics({ bootstrap: stack.source.bootstrap, login: null }, topics.map((name) => ({ name, partitions })));
   const live = new LiveApplications({ bootstrap: { source: stack.source.bootstrap, target: stack.target.bootstrap }, partitions, everyMs: 100 });
   const fleets = resources.use(await SimulatedFleets.start({ applications, runs: live.run }));
   stack.writeCatalog({ taskQueue, fleets: Object.fromEntries(applications.map((a) => [a.name, { kind: 'webhook', url: `${fleets.url}/${a.name}`, timeoutMs: 15_000 }])) });
