@@ -41,13 +41,12 @@ export class SimulatedFleets implements AsyncDisposable {
           (e: unknown) => { response.writeHead(500, { 'content-type': 'application/json' }).end(JSON.stringify({ error: String(e) })); });
       });
     });
-    try {
-      await Promise.all(x.applications.map((a) => fleets.call(a.name, 'start', '{"on":"source"}')));
-    } catch (e) {
-      await fleets[Symbol.asyncDispose]();
-      throw e;
-    }
-    return fleets;
+    const starts = await Promise.allSettled(x.applications.map((a) => fleets.call(a.name, 'start', '{"on":"source"}')));
+    const failed = starts.find((s) => s.status === 'rejected');
+    if (failed === undefined) return fleets;
+    // All of them have come up by now, or will not: nobody stays behind.
+    await fleets[Symbol.asyncDispose]();
+    throw failed.reason;
   }
 
   count(name: string): Readonly<Record<Side, number>> {

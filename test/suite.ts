@@ -30,7 +30,11 @@ export async function runFiles(names: readonly string[], options: { concurrency:
     counts.failed = summary.counts.tests - summary.counts.passed - summary.counts.skipped - summary.counts.todo;
     counts.skipped = summary.counts.skipped;
   });
-  stream.on('test:fail', (fail) => { counts.failures.push(...failureOf(fail)); });
+  let isFailed = false;
+  stream.on('test:fail', (fail) => {
+    isFailed = true;
+    counts.failures.push(...failureOf(fail));
+  });
   const reported = stream.compose(spec);
   const kept: string[] = [];
   for await (const chunk of reported) {
@@ -38,7 +42,7 @@ export async function runFiles(names: readonly string[], options: { concurrency:
     else process.stdout.write(chunk as string);
   }
   process.stdout.write(kept.join(''));
-  if (counts.failures.length > 0) counts.failed = Math.max(counts.failed, 1);
+  if (isFailed) counts.failed = Math.max(counts.failed, 1);
   return counts;
 }
 

@@ -73,9 +73,9 @@ export async function write(data: Data): Promise<void> {
   await writeFile(file, `{\n "rows": [\n${lines(data.rows)}\n ],\n "alone": [\n${lines(data.alone)}\n ]\n}\n`);
 }
 
-/** The most that a fault did alone, as it would have done it to that many orders a second: what is read again is what came since the last commit. */
+/** The most that a fault did alone, as it would have done it to that many orders a second: what is read again is what came since the last commit. Of less traffic nothing is made more. */
 export function controlFrom(data: Pick<Data, 'alone'>, name: string | null, ordersPerSecond: number): Control | null {
   const runs = data.alone.filter((a) => a.name === name);
-  const most = (of: (t: Alone['tally']) => number): number => Math.max(0, ...runs.map((r) => Math.ceil((of(r.tally) * ordersPerSecond) / r.ordersPerSecond)));
+  const most = (of: (t: Alone['tally']) => number): number => Math.max(0, ...runs.map((r) => Math.ceil(of(r.tally) * Math.min(1, ordersPerSecond / r.ordersPerSecond))));
   return runs.length === 0 ? null : { runs: runs.length, lost: most((t) => t.lost), duplicated: most((t) => t.duplicated), reordered: most((t) => t.reordered), writeOutageMs: Math.max(0, ...runs.map((r) => r.tally.writeOutageMs)) };
 }

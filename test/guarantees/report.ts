@@ -83,7 +83,7 @@ export function page(data: Data): string {
     '## Every row that ran', '',
     '| row | struck | lost/dup./reord. | the fault alone | write outage | alone | how it went | when | repeat it |', '|---|---|---|---|---|---|---|---|---|',
     ...all.filter((k) => k.fault !== noFault).map(detail), '',
-    '## The faults alone', '', `At ${distinct(data.alone.map((a) => a.ordersPerSecond))} orders a second. What a row is compared with is the most of these, in proportion to its own orders a second.`, '', '| fault | runs | lost/duplicated/reordered of each | longest write outage |', '|---|---|---|---|',
+    '## The faults alone', '', `At ${distinct(data.alone.map((a) => a.ordersPerSecond))} orders a second. What a row is compared with is the most of these, in proportion to its own orders a second where those are fewer.`, '', '| fault | runs | lost/duplicated/reordered of each | longest write outage |', '|---|---|---|---|',
     ...[...Map.groupBy(data.alone, (a) => a.name)].map(([name, runs]) => `| ${name} | ${runs.length} | ${runs.map((r) => numbers(r.tally)).join(', ')} | ${seconds(Math.max(...runs.map((r) => r.tally.writeOutageMs)))} |`), '',
   ].join('\n');
 }

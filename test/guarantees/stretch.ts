@@ -186,7 +186,7 @@ export class Stretch {
     if (seen.length > 0) return { unclear: [...seen, ...whole.examples] };
     const hits = this.#hits.filter((h) => h.strike.who() !== 'nobody' || this.x.missed(h.row) + 1 >= enoughMisses);
     const beginnings = hits.map((h) => h.metMs);
-    return { rows: [...hits, ...this.#met(hits)].map(({ row, place, strike, leadMs, metMs, sinceMs }) => {
+    return { rows: [...hits, ...this.#met()].map(({ row, place, strike, leadMs, metMs, sinceMs }) => {
       const [beganMs, endedMs] = [metMs === beginnings[0] ? fromMs : metMs, beginnings.find((ms) => ms > metMs) ?? Date.now()];
       const { writeOutageMs, readOutageMs } = this.struck === 1 ? whole : accounts.between(momentOf(beganMs), momentOf(Math.min(endedMs, to.writtenMs)));
       return { row, played: { struck: strike.who(), unit: plainly.plain(place.unit), leadMs, ...(sinceMs === undefined ? {} : { sinceMs }), together: this.struck, tally: { ...whole, writeOutageMs, readOutageMs }, ...within(beganMs, endedMs) } };
@@ -213,19 +213,17 @@ export class Stretch {
   }
 
   /** Steps that began while something was still down that had been struck at a step before them, whoever it was struck for. */
-  #met(hits: readonly Hit[]): readonly Hit[] {
+  #met(): readonly Hit[] {
     const { strikes, places } = this.x;
-    const wanted = this.x.wanted().filter((r) => !hits.some((h) => h.row === r));
+    const wanted = this.x.wanted();
+    const past = strikes.past(this.#before).filter(({ fault, strike }) => !soonBack.has(fault) && strike.who() !== 'nobody');
+    const begun = this.#cast.gate.begun(past[0]?.hitMs ?? Date.now(), Date.now());
     const met = new Map<Row, Hit>();
-    for (const { fault, strike, hitMs, mendedMs } of strikes.past(this.#before)) {
-      if (soonBack.has(fault) || strike.who() === 'nobody') continue;
-      const begun = this.#cast.gate.begun(hitMs, mendedMs - surelyDownMs);
-      places.forEach((place, at) => {
-        const row = wanted.find((r) => r.fault === fault && r.step === place.step);
-        const call = begun.find((b) => isStep(place.awaited, b));
-        if (row && call && !met.has(row)) met.set(row, { row: { ...row, fault }, place, at, strike, leadMs: null, metMs: call.atMs, sinceMs: call.atMs - hitMs });
-      });
-    }
+    for (const { fault, strike, hitMs, mendedMs } of past) places.forEach((place, at) => {
+      const row = wanted.find((r) => r.fault === fault && r.step === place.step);
+      const call = begun.find((b) => b.atMs >= hitMs && b.atMs < mendedMs - surelyDownMs && isStep(place.awaited, b));
+      if (row && call && !met.has(row)) met.set(row, { row: { ...row, fault }, place, at, strike, leadMs: null, metMs: call.atMs, sinceMs: call.atMs - hitMs });
+    });
     return [...met.values()];
   }
 }
