@@ -188,7 +188,7 @@ export class Stretch {
     const beginnings = hits.map((h) => h.metMs);
     return { rows: [...hits, ...this.#met()].map(({ row, place, strike, leadMs, metMs, sinceMs }) => {
       const [beganMs, endedMs] = [metMs === beginnings[0] ? fromMs : metMs, beginnings.find((ms) => ms > metMs) ?? Date.now()];
-      const { writeOutageMs, readOutageMs } = this.struck === 1 ? whole : accounts.between(momentOf(beganMs), momentOf(Math.min(endedMs, to.writtenMs)));
+      const { writeOutageMs, readOutageMs } = this.struck === 1 ? whole : accounts.silences(momentOf(beganMs), momentOf(Math.min(endedMs, to.writtenMs)));
       return { row, played: { struck: strike.who(), unit: plainly.plain(place.unit), leadMs, ...(sinceMs === undefined ? {} : { sinceMs }), together: this.struck, tally: { ...whole, writeOutageMs, readOutageMs }, ...within(beganMs, endedMs) } };
     }) };
   }

@@ -46,3 +46,21 @@ test('a record read on both sides is repeated, one that no enriched record was r
     rmSync(folder, { recursive: true });
   }
 });
+
+test('what a process noted late, because it stood still in between, comes where it was read', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'cutover-tally-'));
+  try {
+    const accounts = new Accounts(folder, owed);
+    const all = async () => { await accounts.refresh(); return figures(accounts.between(momentOf(0), momentOf(Infinity))); };
+    wrote(folder, 'shop', { side: 'source', atMs: 1 }, [acked(1, 100), acked(2, 200), acked(3, 300)]);
+    wrote(folder, 'billing', { side: 'target', atMs: 2 }, [read('orders', 2, 210), read('orders', 3, 310)]);
+    assert.deepEqual(await all(), { acknowledged: 3, lost: 4, duplicated: 0, reordered: 0, writeOutageMs: 100 });
+    wrote(folder, 'billing', { side: 'source', atMs: 1 }, [read('orders', 1, 110)]);
+    assert.deepEqual(await all(), { acknowledged: 3, lost: 3, duplicated: 0, reordered: 0, writeOutageMs: 100 });
+    wrote(folder, 'billing', { side: 'source', atMs: 3 }, [read('orders', 1, 320), read('orders', 2, 50)]);
+    // Noted last, and read first of all: what was read of it afterwards was read again, and the one before it came behind it.
+    assert.deepEqual(await all(), { acknowledged: 3, lost: 3, duplicated: 2, reordered: 1, writeOutageMs: 100 });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});

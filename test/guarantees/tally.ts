@@ -1,10 +1,10 @@
 /** What became of every record of a stretch of time, from the journals of the applications alone. */
-import { open } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import type { Duty } from '../../demo/books.ts';
 import { journalFiles, parseLine, parseRun, type Line, type Run } from '../../demo/journal.ts';
+import { idOf, Readings } from './readings.ts';
+import { Times } from './times.ts';
 
-type Acked = Line & { readonly is: 'acked' };
-type Consumed = Line & { readonly is: 'consumed' };
 /** A topic's readers, and the topic by whose acknowledgements they are measured. */
 export interface Owed extends Duty { readonly measuredBy: string }
 /**
@@ -25,116 +25,106 @@ export interface Tally extends Counts {
   /** Some of the records that are counted, in words. */
   readonly examples: readonly string[];
 }
-interface Entry { readonly file: string; run: Run | null; position: number; rest: string; readonly lines: Line[] }
+/** A journal as far as it was read; `hasEnded`: its process wrote so, and writes no more. */
+interface Entry { readonly file: string; run: Run | null; position: number; rest: string; hasEnded: boolean }
+interface Noted { readonly run: Run; readonly line: Line }
+/** Of a duty. `unread`: acknowledged and not read yet, with the time of the acknowledgement. */
+interface Account { readonly owed: Owed; readonly unread: Map<string, number>; readonly seen: Set<string>; readonly readings: Readings }
 const mostExamples = 6;
-const idOf = (l: { readonly key: string; readonly seq: number }): string => `${l.key}#${l.seq}`;
 
+/** What was counted once is not counted again: each look costs as much as there is new. */
 export class Accounts {
   readonly #folder: string;
-  readonly #owed: readonly Owed[];
   readonly #entries = new Map<string, Entry>();
-  /** Per duty: acknowledged and not read yet, with the time of the acknowledgement; and what was read. */
-  readonly #unread: readonly Map<string, number>[];
-  readonly #seen: readonly Set<string>[];
+  readonly #duties: readonly Account[];
+  /** When anything was acknowledged, per topic; and per writer, and anything read, per group. */
+  readonly #acked = new Map<string, Times>();
+  readonly #writers = new Map<string, Times>();
+  readonly #groups = new Map<string, Times>();
   constructor(folder: string, owed: readonly Owed[]) {
     this.#folder = folder;
-    this.#owed = owed;
-    this.#unread = owed.map(() => new Map());
-    this.#seen = owed.map(() => new Set());
+    this.#duties = owed.map((o) => ({ owed: o, unread: new Map(), seen: new Set(), readings: new Readings() }));
   }
 
   /** Reads what the journals gained since the last time. */
   async refresh(): Promise<void> {
     for (const file of await journalFiles(this.#folder)) {
-      const entry = this.#entries.get(file) ?? { file, run: null, position: 0, rest: '', lines: [] };
+      const entry = this.#entries.get(file) ?? { file, run: null, position: 0, rest: '', hasEnded: false };
       this.#entries.set(file, entry);
-      for (const line of await readOn(entry)) this.#note(line);
+      if (!entry.hasEnded) for (const noted of await readOn(entry)) this.#note(noted);
     }
   }
 
   /** Orders acknowledged after that moment. */
-  acknowledgedAfter(topic: string, ms: number): number {
-    return this.#lines().filter(({ line }) => line.is === 'acked' && line.topic === topic && line.atMs > ms).length;
-  }
+  acknowledgedAfter(topic: string, ms: number): number { return this.#acked.get(topic)?.count(ms + 1, Infinity) ?? 0; }
   /** Acknowledged up to that moment and not read by somebody who must. */
   unread(untilMs: number): number {
-    return this.#unread.reduce((n, of) => n + [...of.values()].filter((atMs) => atMs <= untilMs).length, 0);
+    return this.#duties.reduce((n, { unread }) => n + [...unread.values()].filter((atMs) => atMs <= untilMs).length, 0);
   }
 
   /** From one moment to the next; what was written in it and not read by its end counts as lost. */
   between(from: Moment, to: Moment): Tally {
-    const written = ({ atMs }: { readonly atMs: number }): boolean => atMs >= from.writtenMs && atMs < to.writtenMs;
-    const read = ({ atMs }: { readonly atMs: number }): boolean => atMs >= from.readMs && atMs < to.readMs;
-    const [fromMs, toMs] = [from.writtenMs, to.writtenMs];
-    const counted = this.#owed.map((d, i) => this.#duty(d, this.#unread[i] ?? new Map(), { written, read }));
+    const counted = this.#duties.map((d) => countsOf(d, from, to));
     const sum = (of: (c: Counts) => number): number => counted.reduce((n, c) => n + of(c), 0);
-    const orders = this.#owed[0]?.measuredBy;
+    const orders = this.#duties[0]?.owed.measuredBy ?? '';
     return {
-      acknowledged: this.#lines().filter(({ line }) => line.is === 'acked' && line.topic === orders && written(line)).length,
+      acknowledged: this.#acked.get(orders)?.count(from.writtenMs, to.writtenMs) ?? 0,
       lost: sum((c) => c.lost), duplicated: sum((c) => c.duplicated), reordered: sum((c) => c.reordered),
       duties: counted.filter((c) => c.lost + c.duplicated + c.reordered > 0).map(({ group, topic, lost, duplicated, reordered }) => ({ group, topic, lost, duplicated, reordered })),
-      writeOutageMs: this.#silence({ fromMs, toMs, is: 'acked' }), readOutageMs: this.#silence({ fromMs, toMs, is: 'consumed' }),
+      ...this.silences(from, to),
       examples: counted.flatMap((c) => c.examples).slice(0, mostExamples),
     };
   }
-
-  #note(line: Line): void {
-    this.#owed.forEach((d, i) => {
-      const [unread, seen] = [this.#unread[i], this.#seen[i]];
-      if (line.is === 'acked' && line.topic === d.measuredBy && !seen?.has(idOf(line))) unread?.set(idOf(line), line.atMs);
-      if (line.is !== 'consumed' || line.topic !== d.topic || line.group !== d.group) return;
-      seen?.add(idOf(line));
-      unread?.delete(idOf(line));
-    });
+  silences({ writtenMs: fromMs }: Moment, { writtenMs: toMs }: Moment): Pick<Tally, 'writeOutageMs' | 'readOutageMs'> {
+    const longest = (of: ReadonlyMap<string, Times>): number => Math.max(0, ...[...of.values()].map((t) => t.longestGap(fromMs, toMs)));
+    return { writeOutageMs: longest(this.#writers), readOutageMs: longest(this.#groups) };
   }
 
-  #lines(): readonly { readonly run: Run | null; readonly line: Line }[] {
-    return [...this.#entries.values()].flatMap(({ run, lines }) => lines.map((line) => ({ run, line })));
-  }
-
-  #duty(d: Owed, unread: ReadonlyMap<string, number>, within: Readonly<Record<'written' | 'read', (l: { readonly atMs: number }) => boolean>>): Counts & Duty & { readonly examples: readonly string[] } {
-    // In the order in which the group read: two processes at once are merged by their clock, which is one and the same.
-    const read = this.#lines().filter((x): x is { run: Run; line: Consumed } => x.line.is === 'consumed' && x.line.group === d.group && x.line.topic === d.topic)
-      .sort((a, b) => a.line.atMs - b.line.atMs || a.run.atMs - b.run.atMs);
-    const first = new Map<string, string>();
-    const highest = new Map<string, number>();
-    let [duplicated, reordered] = [0, 0];
-    const examples: string[] = [];
-    for (const { run, line } of read) {
-      const [id, at] = [idOf(line), `${new Date(line.atMs).toISOString().slice(11, 23)} at ${line.partition}/${line.offset} on the ${run.side} by process ${run.pid}`];
-      const before = first.get(id);
-      const top = highest.get(line.key) ?? -1;
-      if (before === undefined) { first.set(id, at); highest.set(line.key, Math.max(top, line.seq)); }
-      const what = before !== undefined ? 'again' : line.seq < top ? `behind ${top}` : null;
-      if (what === null || !within.read(line)) continue;
-      if (before === undefined) reordered++;
-      else duplicated++;
-      if (examples.length < mostExamples) examples.push(`${d.group} read ${id} of ${d.topic} ${what}: ${before === undefined ? '' : `${before}, then `}${at}`);
+  #note({ run, line }: Noted): void {
+    if (line.is === 'acked') {
+      timesOf(this.#acked, line.topic).add(line.atMs);
+      timesOf(this.#writers, `${run.application} ${run.instance}`).add(line.atMs);
+      for (const { owed, unread, seen } of this.#duties) if (line.topic === owed.measuredBy && !seen.has(idOf(line))) unread.set(idOf(line), line.atMs);
     }
-    const lost = [...unread].filter(([, atMs]) => within.written({ atMs }));
-    return { group: d.group, topic: d.topic, lost: lost.length, duplicated, reordered, examples: [...lost.slice(0, 3).map(([id]) => `${d.group} did not read ${id} of ${d.topic}`), ...examples] };
-  }
-
-  #silence(x: { readonly fromMs: number; readonly toMs: number; readonly is: 'acked' | 'consumed' }): number {
-    const facts = this.#lines().flatMap(({ run, line }) => (line.is === x.is && run ? [{ who: x.is === 'acked' ? `${run.application} ${run.instance}` : (line as Consumed).group, atMs: (line as Acked | Consumed).atMs }] : []));
-    return [...Map.groupBy(facts, (f) => f.who).values()].reduce((most, of) => {
-      const times = of.map((f) => f.atMs).sort((a, b) => a - b);
-      return times.slice(1).reduce((m, at, i) => (at < x.fromMs || (times[i] ?? at) >= x.toMs ? m : Math.max(m, at - (times[i] ?? at))), most);
-    }, 0);
+    if (line.is !== 'consumed') return;
+    timesOf(this.#groups, line.group).add(line.atMs);
+    for (const { owed, unread, seen, readings } of this.#duties) if (line.topic === owed.topic && line.group === owed.group) {
+      seen.add(idOf(line));
+      unread.delete(idOf(line));
+      readings.add({ run, line });
+    }
   }
 }
 
-async function readOn(entry: Entry): Promise<readonly Line[]> {
+function timesOf(all: Map<string, Times>, whose: string): Times {
+  const times = all.get(whose) ?? new Times();
+  all.set(whose, times);
+  return times;
+}
+
+function countsOf({ owed: { group, topic }, unread, readings }: Account, from: Moment, to: Moment): Counts & Duty & { readonly examples: readonly string[] } {
+  const lost = [...unread].filter(([, atMs]) => atMs >= from.writtenMs && atMs < to.writtenMs);
+  const odd = readings.odd().filter(({ atMs }) => atMs >= from.readMs && atMs < to.readMs);
+  const duplicated = odd.filter((o) => o.what === 'again').length;
+  return {
+    group, topic, lost: lost.length, duplicated, reordered: odd.length - duplicated,
+    examples: [...lost.slice(0, 3).map(([id]) => `${group} did not read ${id} of ${topic}`), ...odd.slice(0, mostExamples).map((o) => o.said())],
+  };
+}
+
+async function readOn(entry: Entry): Promise<readonly Noted[]> {
+  if ((await stat(entry.file)).size === entry.position) return [];
   await using file = await open(entry.file);
   const { size } = await file.stat();
-  if (size === entry.position) return [];
   const bytes = Buffer.alloc(size - entry.position);
   const { bytesRead } = await file.read(bytes, 0, bytes.length, entry.position);
   entry.position += bytesRead;
   const texts = (entry.rest + bytes.subarray(0, bytesRead).toString('latin1')).split('\n');
   entry.rest = texts.pop() ?? '';
   if (entry.run === null && texts.length > 0) entry.run = parseRun(texts.shift() ?? '');
-  const lines = texts.map(parseLine).filter((l) => l.is === 'acked' || l.is === 'consumed');
-  entry.lines.push(...lines);
-  return lines;
+  const { run } = entry;
+  if (run === null) return [];
+  const lines = texts.map(parseLine);
+  entry.hasEnded = lines.some((l) => l.is === 'end');
+  return lines.map((line) => ({ run, line }));
 }
