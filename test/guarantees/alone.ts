@@ -9,7 +9,7 @@ import type { Tally } from './tally.ts';
 /** What was struck, and how: repeats are compared within one of these. */
 export const aloneName = (fault: FaultName, struck: Struck): string => `${fault.split(' ')[0] ?? ''} ${struck.endsWith('broker') ? 'broker' : struck}`;
 /** What all of them are called, or `only` that one. */
-export const aloneNames = (only?: string): readonly string[] => [...new Set(faultNames.filter((f) => f === (only ?? f)).flatMap((f) =>
+export const aloneNames = (only: readonly string[] = faultNames): readonly string[] => [...new Set(faultNames.filter((f) => only.includes(f)).flatMap((f) =>
   (f.endsWith('application') ? applications.map((a) => aloneName(f, a)) : [aloneName(f, victimOf(f))])))];
 /** Of a fault of what is shared. */
 export const victimOf = (fault: FaultName): Struck => fault.slice(fault.indexOf(' ') + 1) as Struck;

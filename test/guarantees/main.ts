@@ -11,7 +11,7 @@ const usage = `npm run guarantees [-- options]      all rows, or those that all 
   --scheme NAME   ${schemeNames.join(', ')}
   --way NAME      ${ways.join(', ')}
   --step NAME     as the tables of docs/guarantees.md name it, or ${noStep}
-  --fault NAME    ${faultNames.join(', ')}, ${noFault}
+  --fault NAME    ${faultNames.join(', ')}, ${noFault}; may be given several times
   --sample N      only N of them, at random
   --seed S        repeats what was drawn (default: by the clock; printed)
   --minutes M     no further strike after that time; it is shared out among the schemes, and begins with
@@ -22,17 +22,17 @@ const usage = `npm run guarantees [-- options]      all rows, or those that all 
   --migrations N  migrations side by side on each stack; a strike is at a step of each of them (default 1)
   --again         also what ran with this very code; without it such rows are left out
   --fill          leaves out what ran with any code
-  --alone N       the faults alone (or that of --fault) until each ran N times, instead of rows
+  --alone N       the faults alone (or those of --fault) until each ran N times, instead of rows
   --list          says which rows these are, and runs none
   --dry           writes nothing; without it docs/guarantees.md and .json get each row as it ends`;
 
 const text = { type: 'string' } as const;
 const flag = { type: 'boolean', default: false } as const;
-const { values } = parseArgs({ options: { scheme: text, way: text, step: text, fault: text, sample: text, seed: text, minutes: text, strikes: text, stacks: text, migrations: text, alone: text, again: flag, fill: flag, list: flag, dry: flag, help: flag } });
+const { values } = parseArgs({ options: { scheme: text, way: text, step: text, fault: { type: 'string', multiple: true }, sample: text, seed: text, minutes: text, strikes: text, stacks: text, migrations: text, alone: text, again: flag, fill: flag, list: flag, dry: flag, help: flag } });
 
 function oneOf(name: 'scheme' | 'way' | 'step' | 'fault', known: readonly string[]): void {
-  const value = values[name];
-  if (value !== undefined && !known.includes(value)) throw new Error(`--${name} is ${value}; wanted one of ${known.join(', ')}.`);
+  const wrong = [values[name] ?? []].flat().filter((value) => !known.includes(value));
+  if (wrong.length > 0) throw new Error(`--${name} is ${wrong.join(', ')}; wanted one of ${known.join(', ')}.`);
 }
 function whole(name: 'sample' | 'seed' | 'minutes' | 'strikes' | 'stacks' | 'migrations' | 'alone', otherwise: number): number {
   const n = Number(values[name] ?? otherwise);
@@ -45,8 +45,8 @@ function rowsWanted(seed: number): readonly Row[] {
   oneOf('way', ways);
   oneOf('step', [...new Set(allRows.map((r) => r.step))]);
   oneOf('fault', [...faultNames, noFault]);
-  const { scheme, way, step, fault } = values;
-  const rows = chosen({ ...(scheme === undefined ? {} : { scheme }), ...(way === undefined ? {} : { way }), ...(step === undefined ? {} : { step }), ...(fault === undefined ? {} : { fault }) });
+  const { scheme, way, step, fault: faults } = values;
+  const rows = chosen({ ...(scheme === undefined ? {} : { scheme }), ...(way === undefined ? {} : { way }), ...(step === undefined ? {} : { step }), ...(faults === undefined ? {} : { faults }) });
   if (rows.length === 0) throw new Error('There is no such row: this scheme has no such step that way.');
   return spread(rows, seed).slice(0, whole('sample', rows.length));
 }

@@ -18,7 +18,7 @@ export interface Chance {
   readonly leadMs: number | null;
   readonly draw: () => number;
 }
-export interface Wanted { readonly scheme?: string; readonly way?: string; readonly step?: string; readonly fault?: string }
+export interface Wanted { readonly scheme?: string; readonly way?: string; readonly step?: string; /** Any of them. */ readonly faults?: readonly string[] }
 
 const longestLeadMs = 150;
 
@@ -39,7 +39,7 @@ export const allRows: readonly Row[] = schemeNames.flatMap((scheme) => ways.flat
 export const rowName = (r: Row): string => `${r.scheme} ${r.way}, ${r.step}, ${r.fault}`;
 
 export const chosen = (w: Wanted): readonly Row[] => allRows.filter((r) =>
-  (w.scheme ?? r.scheme) === r.scheme && (w.way ?? r.way) === r.way && (w.step ?? r.step) === r.step && (w.fault ?? r.fault) === r.fault);
+  (w.scheme ?? r.scheme) === r.scheme && (w.way ?? r.way) === r.way && (w.step ?? r.step) === r.step && (w.faults ?? [r.fault]).includes(r.fault));
 
 /** `n` of them, each at most once, in the order in which they were drawn. */
 export function sample(rows: readonly Row[], n: number, seed: number): readonly Row[] {
