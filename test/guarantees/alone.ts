@@ -3,7 +3,7 @@ import { applications, openCasts, restMs, type House } from './cast.ts';
 import { random } from './draw.ts';
 import { faultNames, strikeOf, type FaultName, type Struck } from './faults.ts';
 import { recovered } from './health.ts';
-import { plainTally } from './series.ts';
+import { plainTally } from './naming.ts';
 import type { Tally } from './tally.ts';
 
 /** What was struck, and how: repeats are compared within one of these. */

@@ -17,7 +17,7 @@ import type { SchemeName } from '../../src/workflows/schemes/schemes.ts';
 import { createTopics, users } from '../../stack/access.ts';
 import { startStack, type Stack } from '../../stack/stack.ts';
 import { Gate } from './gate.ts';
-import { demoMigration, switches } from './places.ts';
+import { migrationOf, renamed, renaming, type Named } from './naming.ts';
 import { Accounts } from './tally.ts';
 
 /** Orders a second of all shops together, and the longest that a fetch waits for more, ms: few requests, so that the machine is there for what strikes. */
@@ -29,7 +29,6 @@ export const rateOf = (migrations: number): number => Math.round(ratePerSecond /
 const firstOrders = 100;
 /** One queue for all: the locks of the clusters live there. */
 const taskQueue = 'guarantees';
-const words = ['orders', 'enriched', 'shop', 'enricher', 'billing', 'audit', ...switches] as const;
 export type Application = 'shop' | 'enricher' | 'billing' | 'audit';
 /** Readers first, as anybody would. */
 export const applications: readonly Application[] = ['billing', 'audit', 'enricher', 'shop'];
@@ -57,24 +56,9 @@ export interface Cast {
   readonly gate: Gate;
   readonly accounts: Accounts;
   /** The name a word of the demo bears here. */
-  readonly named: (word: string) => string;
+  readonly named: Named;
   readonly supervisor: Watched;
   readonly input: (scheme: SchemeName) => Omit<Migration, 'limits'>;
-}
-
-/** Names within lists separated by commas too. */
-const renaming = (row: string) => (text: string): string => text.split(',').map((w) => {
-  // The fleet of a second set bears the name of its application.
-  const [, word = w, green = ''] = /^(.*?)(-green)?$/.exec(w) ?? [];
-  return `${(words as readonly string[]).includes(word) ? `${word}-${row}` : word === 'demo' ? row : word}${green}`;
-}).join(',');
-function deeply<T>(value: T, rename: (text: string) => string): T {
-  const within = (x: unknown): unknown => {
-    if (typeof x === 'string') return rename(x);
-    if (Array.isArray(x)) return x.map(within);
-    return typeof x === 'object' && x !== null ? Object.fromEntries(Object.entries(x).map(([k, v]) => [rename(k), within(v)])) : x;
-  };
-  return within(value) as T;
 }
 
 /** What one migration moves: applications with topics, groups and books of their own. */
@@ -118,7 +102,7 @@ async function gather({ stack, opened }: House, resources: AsyncDisposableStack,
     fleets: { ...renamed(fleets(await first.listen(), keepToken('fleet-token', first.token)), named), ...green?.fleets },
     // What the enricher made of the orders is measured by the orders: a transaction whose end a kill hid from it counts as well.
     accounts: new Accounts(journals, duties.filter((d) => d.group !== 'enricher').map((d) => ({ group: named(d.group), topic: named(d.topic), measuredBy: named('orders') }))),
-    input: (scheme) => deeply(demoMigration(scheme), named),
+    input: (scheme) => migrationOf(scheme, named),
   };
 }
 
@@ -133,6 +117,3 @@ const credentials = (stack: Stack) => (application: string, side: Side): Readonl
   const login = user === undefined ? null : stack[side].login(user);
   return login === null ? {} : { KAFKA_USERNAME: login.username, KAFKA_PASSWORD: login.password, KAFKA_MECHANISM: login.mechanism };
 };
-
-const renamed = <T>(all: Readonly<Record<string, T>>, named: (word: string) => string): Readonly<Record<string, T>> =>
-  Object.fromEntries(Object.entries(all).map(([name, one]) => [named(name), one]));

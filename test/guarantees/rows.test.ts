@@ -1,6 +1,7 @@
 /** Which rows there are, what a seed repeats, and what counts against a row. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { parseMigration } from '../../src/domain/parse-migration.ts';
 import { faultNames, type FaultName } from './faults.ts';
 import { controlFrom, withRow } from './data.ts';
 import { enoughControls, faultsOf, promisedBy, verdictOf } from './judge.ts';
@@ -8,6 +9,7 @@ import { allPlaces, demoMigration, journeyOf, placesUpToHold, plainStep, turning
 import { allRows, chanceOf, chosen, noFault, noStep, rowName, sample, schemeNames, spread, stepsOf, ways, type Row } from './rows.ts';
 import { roundOf, rowsIn, type RoundChoices } from './company.ts';
 import { nextOf } from './measure.ts';
+import { migrationOf, renaming } from './naming.ts';
 import type { Played } from './series.ts';
 import { volleyOf, type Reach, type Wish } from './volley.ts';
 
@@ -28,6 +30,15 @@ test('every fault strikes at every step of every scheme, once; and each way is m
 test('a step is named without what it is about, whatever names this migration gives', () => {
   assert.deepEqual(['set positions of enricher-r3 on the target', 'stop shop', 'fence enriched on the source', 'keep enricher-r12 from reading on the source', 'lift the fence of orders on the target'].map(plainStep),
     ['set positions', 'stop', 'fence', 'keep from reading', 'lift the fence']);
+});
+
+test('under the names of one of many, every migration is still taken, and nothing of it bears a name of another', () => {
+  for (const scheme of schemeNames) {
+    const other = migrationOf(scheme, renaming('r7'));
+    parseMigration(other, scheme);
+    assert.deepEqual(migrationOf(scheme, (word) => word), demoMigration(scheme));
+    assert.doesNotMatch(JSON.stringify(Object.values(other)), /"(orders|enriched|shop|enricher|billing|audit|demo)(-green)?"/, scheme);
+  }
 });
 
 test('steps are found in every stretch between two holds, and every stretch leads on to the next', () => {

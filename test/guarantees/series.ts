@@ -12,6 +12,7 @@ import { Broken, Company, roundOf, rowsIn, type Round } from './company.ts';
 import type { FaultName, Struck } from './faults.ts';
 import { recovered } from './health.ts';
 import type { Control } from './judge.ts';
+import { plain, plainTally } from './naming.ts';
 import { journeyOf, opens, placesUpToHold, turningPoint, type Journey, type Place, type Way } from './places.ts';
 import { noFault, rowName, type Row } from './rows.ts';
 import { Stretch } from './stretch.ts';
@@ -142,7 +143,7 @@ class Series {
     const handle = await stage.client.workflow.start(this.#scheme, { workflowId: workflowIdOf(migration), taskQueue: stage.taskQueue, args: [migration] });
     this.#handle = handle;
     gate.of(handle.firstExecutionRunId);
-    await this.#listen(async (p, q) => this.#answer(p, q), () => this.#done);
+    await this.#listen(async (p, q) => this.#answer(p, q), () => this.#done, async () => this.#stillRuns());
   }
 
   /** Back to the start, which counts once more everything that this series wrote. */
@@ -165,7 +166,16 @@ class Series {
     if (t.lost + t.duplicated + t.reordered > 0) this.#x.say([...t.duties.map((d) => `${d.group} on ${d.topic}: ${d.lost}/${d.duplicated}/${d.reordered}`), ...t.examples].map((said) => `    ${plain(this.#cast, said)}`).join('\n'));
   }
 
-  async #listen(answer: (p: Progress, q: Question) => Promise<boolean>, over: () => boolean): Promise<void> {
+  /** Nobody would be asked for ever. */
+  async #stillRuns(): Promise<void> {
+    const { status } = await this.#handleOf.describe();
+    if (status.name === 'RUNNING') return;
+    const { outcome, why } = await ending(this.#handleOf);
+    throw new Stuck(`The migration ended as ${outcome}: ${why}`);
+  }
+
+  /** `silent`: nothing is asked at that look. */
+  async #listen(answer: (p: Progress, q: Question) => Promise<boolean>, over: () => boolean, silent: () => Promise<void> = async () => undefined): Promise<void> {
     const { stage } = this.#cast;
     let heardMs = Date.now();
     let last = 'nothing was heard';
@@ -176,7 +186,7 @@ class Series {
       try {
         const p = await progressOf(stage, this.#handleOf);
         last = `${p.state} ${p.unit}: ${p.question?.text ?? p.say}${p.question === null ? '' : notHeld(p.question)}`;
-        if (p.question === null) continue;
+        if (p.question === null) { await silent(); continue; }
         if (await answer(p, p.question)) heardMs = Date.now();
       } catch (e) {
         if (e instanceof Stuck || e instanceof Broken) throw e;
@@ -340,8 +350,3 @@ const notHeld = ({ claims, figures }: Question): string => {
 
 /** Nothing that another look would mend. */
 class Stuck extends Error {}
-
-export const plain = (cast: Cast, text: string): string => text.replaceAll(`-${cast.named('demo')}`, '');
-export const plainTally = (cast: Cast, t: Tally): Tally => ({
-  ...t, duties: t.duties.map((d) => ({ ...d, group: plain(cast, d.group), topic: plain(cast, d.topic) })), examples: t.examples.map((e) => plain(cast, e)),
-});
