@@ -6,7 +6,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { ending } from '../../demo/ending.ts';
 import { workflowIdOf } from '../../src/domain/migration.ts';
 import type { OutageRecord, Progress, Question } from '../../src/domain/progress.ts';
-import { progressOf, surroundings } from '../scenarios/seen.ts';
+import { notHeld, progressOf, surroundings } from '../scenarios/seen.ts';
 import { applications, openCasts, type Cast, type House } from './cast.ts';
 import { Broken, Company, roundOf, rowsIn, type Round } from './company.ts';
 import type { FaultName, Struck } from './faults.ts';
@@ -341,12 +341,6 @@ class Series {
       if ((await progressOf(stage, this.#handleOf)).question?.sinceMs !== q.sinceMs) return;
   }
 }
-
-/** What does not hold, and the figures that say why. */
-const notHeld = ({ claims, figures }: Question): string => {
-  const open = claims.filter((c) => !c.holds);
-  return open.length === 0 ? '' : [...open.map((c) => ` ✘ ${c.text}`), ...figures.map((f) => ` · ${f}`)].join('');
-};
 
 /** Nothing that another look would mend. */
 class Stuck extends Error {}

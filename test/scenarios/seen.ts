@@ -3,12 +3,18 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { WorkflowHandle } from '@temporalio/client';
 import type { Stage } from '../../demo/stage.ts';
-import type { Progress } from '../../src/domain/progress.ts';
+import type { Progress, Question } from '../../src/domain/progress.ts';
 
 /** A query to a worker that was killed while it answered is never answered: every call gets a deadline. */
 const callMs = 2_000;
 export const soon = <T>({ client }: Stage, call: () => Promise<T>): Promise<T> => client.withDeadline(Date.now() + callMs, call);
 export const progressOf = (stage: Stage, handle: WorkflowHandle): Promise<Progress> => soon(stage, () => handle.query<Progress>('progress'));
+
+/** What does not hold, and the figures that say why. */
+export const notHeld = ({ claims, figures }: Question): string => {
+  const open = claims.filter((c) => !c.holds);
+  return open.length === 0 ? '' : [...open.map((c) => ` ✘ ${c.text}`), ...figures.map((f) => ` · ${f}`)].join('');
+};
 
 /** For whoever reads the failure and has no machine to look at: what is pending, and which processes did not end well. */
 export async function surroundings(stage: Stage, handle: WorkflowHandle): Promise<readonly string[]> {
