@@ -1,6 +1,7 @@
 /** Migrations that are played side by side on one stack: they go from hold to hold together. */
-import { faultNames, type FaultName } from './faults.ts';
-import { isByItself, noFault, rowName, type Row } from './rows.ts';
+import type { Application } from './cast.ts';
+import { faultNames, isOfApplication, type FaultName } from './faults.ts';
+import { noFault, rowName, type Row } from './rows.ts';
 import type { Faulty } from './volley.ts';
 
 /** What happened to others: it tells nothing of whoever hears it. */
@@ -68,6 +69,8 @@ export interface RoundChoices {
   readonly single: ReadonlySet<string>;
   /** Faults that let somebody read again without any migration: what they did would hide what others did. */
   readonly repeating: ReadonlySet<FaultName>;
+  /** Applications of which such a fault lets nobody read again: they are struck beside others. */
+  readonly quiet: (fault: FaultName) => readonly Application[];
   readonly most: number;
 }
 
@@ -86,11 +89,11 @@ export function roundOf(wishes: readonly (readonly Row[])[], x: RoundChoices): R
   if (!isFaulty(first)) return { kind: 'plain', leader };
   const { fault } = first;
   const isSingle = x.single.has(rowName(first));
-  if (isByItself(first)) return { kind: 'own', fault, most: isSingle || isOnce(first) ? 1 : x.most };
+  const shares = (f: FaultName): boolean => !isOfApplication(f) || x.quiet(f).length > 0;
+  if (isOfApplication(fault) && (isSingle || !shares(fault))) return { kind: 'own', fault, most: isSingle || isOnce(first) ? 1 : x.most };
   if (isSingle) return { kind: 'joint', faults: new Set([fault]), most: 1, leader };
-  const shared = faultNames.filter((f) => !f.endsWith('application'));
   const isRepeating = x.repeating.has(fault);
-  return { kind: 'joint', faults: new Set(shared.filter((f) => x.repeating.has(f) === isRepeating)), most: isRepeating ? Math.min(x.most, fewRepeating) : x.most, leader: null };
+  return { kind: 'joint', faults: new Set(faultNames.filter((f) => shares(f) && x.repeating.has(f) === isRepeating)), most: isRepeating ? Math.min(x.most, fewRepeating) : x.most, leader: null };
 }
 
 /** Of its wishes, what one of a company of `size` may play in that round. */

@@ -12,8 +12,14 @@ export const faultNames: readonly FaultName[] = victims.flatMap((v) => [`kill ${
 
 /** `nobody`: no application ran at that moment. */
 export type Struck = Exclude<Victim, 'application'> | Application | 'nobody';
-/** One strike: `hit` ends or stops it at once, `mend` brings it back. `who` is known once it was hit. */
-export interface Strike { hit(): Promise<void>; mend(): Promise<void>; who(): Struck }
+/** What each migration has of its own: it is hit in each by itself. */
+export const isOfApplication = (fault: string): boolean => fault.endsWith('application');
+
+/**
+ * One strike: `hit` ends or stops it at once, `mend` brings it back. `who` is known once it was hit; `isSpared`: applications ran, but
+ * none of those that might be struck.
+ */
+export interface Strike { hit(): Promise<void>; mend(): Promise<void>; who(): Struck; isSpared?(): boolean }
 
 const partOf = (victim: Exclude<Victim, 'application'>, { stage: { stack, worker } }: Cast): Part => {
   const parts: Readonly<Record<Exclude<Victim, 'application'>, Part>> = {
@@ -27,19 +33,20 @@ const partOf = (victim: Exclude<Victim, 'application'>, { stage: { stack, worker
 export function strikeOf(fault: FaultName, cast: Cast, draw: () => number, of: readonly Application[] = applications): Strike {
   const [how, ...rest] = fault.split(' ');
   const victim = rest.join(' ') as Victim;
-  if (victim === 'application') return ofApplication(how === 'kill' ? 'kill' : 'pause', { alive: () => living(cast, of), draw });
+  if (victim === 'application') return ofApplication(how === 'kill' ? 'kill' : 'pause', { alive: () => living(cast, of), others: () => living(cast, applications).length > 0, draw });
   const part = partOf(victim, cast);
   if (how === 'kill') return { hit: () => part.kill(), mend: () => part.start(), who: () => victim };
   return { hit: async () => { part.pause(); }, mend: async () => { await pause(pauseMs); part.resume(); }, who: () => victim };
 }
 
 /** One that runs at that moment; its service manager starts again what was killed, unless it was to stop. */
-function ofApplication(how: 'kill' | 'pause', x: { readonly alive: () => ReturnType<typeof living>; readonly draw: () => number }): Strike {
-  const hit: { who: Struck; id: ProcessId | null } = { who: 'nobody', id: null };
+function ofApplication(how: 'kill' | 'pause', x: { readonly alive: () => ReturnType<typeof living>; readonly others: () => boolean; readonly draw: () => number }): Strike {
+  const hit: { who: Struck; id: ProcessId | null; isSpared: boolean } = { who: 'nobody', id: null, isSpared: false };
   return {
     hit: async () => {
       const alive = x.alive();
       const one = alive[Math.floor(x.draw() * alive.length)];
+      hit.isSpared = one === undefined && x.others();
       if (one === undefined) return;
       Object.assign(hit, { who: one.application, id: one.id });
       signalProcess(one.id, how === 'kill' ? 'SIGKILL' : 'SIGSTOP');
@@ -55,6 +62,7 @@ function ofApplication(how: 'kill' | 'pause', x: { readonly alive: () => ReturnT
       signalProcess(hit.id, 'SIGCONT');
     },
     who: () => hit.who,
+    isSpared: () => hit.isSpared,
   };
 }
 

@@ -1,8 +1,8 @@
 /** Series after series until every row has run or the time is over, on a stack that is replaced when a row broke it; then the faults alone that are missing. */
 import { alone, aloneName, victimOf, type Alone } from './alone.ts';
-import { openHouse, rateOf, type House } from './cast.ts';
+import { applications, openHouse, rateOf, type House } from './cast.ts';
 import { circumstances, codeHash, controlFrom, withAlone, withRow, type Data } from './data.ts';
-import { faultNames } from './faults.ts';
+import { faultNames, isOfApplication } from './faults.ts';
 import { controlOf, enoughControls, verdictOf } from './judge.ts';
 import { rowName, type Row } from './rows.ts';
 import { series, type Choices as SeriesChoices, type Ended } from './series.ts';
@@ -92,11 +92,12 @@ export function nextOf(left: readonly Row[], turns: ReadonlyMap<Row['scheme'], n
 }
 
 /** What the faults alone did so far. */
-function knownOf(data: Data, ordersPerSecond: number): Pick<SeriesChoices, 'repeating' | 'alone'> {
+function knownOf(data: Data, ordersPerSecond: number): Pick<SeriesChoices, 'repeating' | 'quiet' | 'alone'> {
   const repeats = new Set(data.alone.filter((a) => a.tally.duplicated > 0).map((a) => a.name));
   return {
     // A reader that could not commit reads again: with a broker it is chance whether it does.
-    repeating: new Set(faultNames.filter((f) => f.endsWith('broker') || (!f.endsWith('application') && repeats.has(aloneName(f, victimOf(f)))))),
+    repeating: new Set(faultNames.filter((f) => f.endsWith('broker') || (!isOfApplication(f) && repeats.has(aloneName(f, victimOf(f)))))),
+    quiet: (fault) => applications.filter((a) => data.alone.some((run) => run.name === aloneName(fault, a)) && !repeats.has(aloneName(fault, a))),
     alone: (fault, struck) => controlFrom(data, controlOf({ fault }, { struck }), ordersPerSecond),
   };
 }

@@ -78,7 +78,7 @@ test('whenever the time is over, no fault was left out while another came twice'
   assert.notDeepEqual(spread(allRows, 7), spread(allRows, 8));
 });
 
-const others = { single: new Set<string>(), repeating: new Set<FaultName>(), most: 4 };
+const others: RoundChoices = { single: new Set<string>(), repeating: new Set<FaultName>(), quiet: () => [], most: 4 };
 const of = (fault: Row['fault'], step = 'stop'): Row => ({ scheme: 'stopRestartRepeat', way: 'forward', step, fault });
 /** What each of a company plays. */
 const play = (wishes: readonly (readonly Row[])[], x: Partial<RoundChoices> = {}) => {
@@ -95,6 +95,15 @@ test('faults strike beside others, but applications, and those of which nobody c
   assert.deepEqual(play([[b, a, d]], { single: new Set([rowName(a)]) }), [[b, d]]);
   assert.deepEqual([play([[plain, a]]), play([[a, plain]]), play([[]])], [[[plain]], [[a]], [[]]]);
   assert.deepEqual(roundOf([[a, b]], { ...others, single: new Set([rowName(a)]) }), { kind: 'joint', faults: new Set(['kill worker']), most: 1, leader: 0 });
+});
+
+test('an application of which a fault lets nobody read again is struck beside others, and by itself once nobody could say what did it', () => {
+  const quiet: RoundChoices['quiet'] = (fault) => (fault === 'kill application' ? ['shop'] : []);
+  const [a, b, c] = [of('kill worker'), of('kill application'), of('pause application')];
+  assert.deepEqual(play([[a, b, c]], { quiet }), [[a, b]]);
+  assert.deepEqual(play([[b, a, c]], { quiet }), [[b, a]]);
+  assert.deepEqual(play([[c, a, b]], { quiet }), [[c]]);
+  assert.deepEqual(play([[b, a, c]], { quiet, single: new Set([rowName(b)]) }), [[b]]);
 });
 
 test('faults that let somebody read again by themselves strike beside their like only', () => {

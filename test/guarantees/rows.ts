@@ -10,8 +10,6 @@ export const noFault = 'none';
 /** The row of a way on which nothing strikes. */
 export const noStep = 'whichever';
 export interface Row { readonly scheme: SchemeName; readonly way: Way; readonly step: string; readonly fault: FaultName | typeof noFault }
-/** What an application loses or repeats by its own death cannot be told from what others did: it is struck by itself. */
-export const isByItself = (row: Row): boolean => row.fault.endsWith('application');
 /** What else is drawn of a strike. */
 export interface Chance {
   /** Into the step, ms; `null`: just before it, so that the step begins with the fault. */

@@ -7,7 +7,7 @@ import { ending } from '../../demo/ending.ts';
 import { workflowIdOf } from '../../src/domain/migration.ts';
 import type { OutageRecord, Progress, Question } from '../../src/domain/progress.ts';
 import { notHeld, progressOf, surroundings } from '../scenarios/seen.ts';
-import { applications, openCasts, type Cast, type House } from './cast.ts';
+import { applications, openCasts, type Application, type Cast, type House } from './cast.ts';
 import { Broken, Company, roundOf, rowsIn, type Round } from './company.ts';
 import type { FaultName, Struck } from './faults.ts';
 import { recovered } from './health.ts';
@@ -49,6 +49,8 @@ export interface Choices {
   readonly rows: readonly Row[];
   /** Faults that let somebody read again without any migration, and the most that a fault did alone. */
   readonly repeating: ReadonlySet<FaultName>;
+  /** Applications of which such a fault lets nobody read again. */
+  readonly quiet: (fault: FaultName) => readonly Application[];
   readonly alone: (fault: FaultName, struck: Struck) => Control | null;
   readonly seed: number;
   /** No further strike from then on, once so many rows (default 0) were played. */
@@ -254,7 +256,7 @@ class Series {
     const next = this.#next(q);
     const all = await company.meet(this.#member, { wishes: next.wishes, over: this.#over });
     this.#done = all.some((o) => o.over);
-    if (!this.#done) this.#begin(p, q, next, roundOf(all.map((o) => o.wishes), { single: this.#x.single, repeating: this.#x.repeating, most: this.#x.strikes }));
+    if (!this.#done) this.#begin(p, q, next, roundOf(all.map((o) => o.wishes), { single: this.#x.single, repeating: this.#x.repeating, quiet: this.#x.quiet, most: this.#x.strikes }));
   }
 
   #wantsReaders(): boolean { return [...this.#common.left.values()].some((r) => r.step.startsWith('readers: ')); }
@@ -280,7 +282,7 @@ class Series {
     if (rows[0]?.fault === noFault) this.#x.say(`  ${rowName(rows[0])} …`);
     this.#stretch = new Stretch(this.#cast, {
       scheme: this.#scheme, opensAt: q.name, way, places, rows, seed: this.#x.seed, from: this.#from, outages: p.outages,
-      member: this.#member, leads: round.kind === 'joint' && round.leader === this.#member, most: round.kind === 'plain' ? 0 : round.most, hit, alone: this.#x.alone, outageMs: outage.budgetMs - outage.undoReserveMs,
+      member: this.#member, leads: round.kind === 'joint' && round.leader === this.#member, of: round.kind === 'own' ? () => applications : this.#x.quiet, most: round.kind === 'plain' ? 0 : round.most, hit, alone: this.#x.alone, outageMs: outage.budgetMs - outage.undoReserveMs,
       // What an application does by its own death concerns no other migration.
       strikes: round.kind === 'own' ? new Strikes(1) : strikes,
       wanted: () => [...this.#common.left.values()].filter((r) => r.way === way && !hit.has(r)),
@@ -303,6 +305,7 @@ class Series {
       for (const row of s.rows) this.#x.single.add(rowName(row));
       return this.#x.say([`    ${this.#scheme}: it may have been any of ${s.struck}, so each is struck by itself:`, ...told.unclear, ...s.retried.map((r) => `tried again · ${r.said.slice(0, 300)}`)].join('\n      '));
     }
+    for (const row of s.spared) this.#x.single.add(rowName(row));
     for (const row of s.missed) this.#missed.set(rowName(row), (this.#missed.get(rowName(row)) ?? 0) + 1);
     if (told.rows.length === 0 && s.x.rows.length > 0) return this.#x.say(`    ${this.#scheme}: not reached, or nobody to strike: another time`);
     const beside = this.#common.company.size - 1;

@@ -5,7 +5,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { OutageRecord, Progress } from '../../src/domain/progress.ts';
-import type { Cast } from './cast.ts';
+import type { Application, Cast } from './cast.ts';
 import { strikeOf, type FaultName, type Strike, type Struck } from './faults.ts';
 import { isStep } from './gate.ts';
 import { faultsOf, promisedBy, type Control } from './judge.ts';
@@ -18,6 +18,7 @@ import type { Faulty, Reach } from './volley.ts';
 
 /** `sinceMs`: it was struck so long before the step began. */
 interface Hit extends Reach { readonly strike: Strike; readonly leadMs: number | null; readonly metMs: number; readonly sinceMs?: number }
+const isSpared = ({ strike }: Hit): boolean => strike.isSpared?.() ?? false;
 /** Without the names that this migration gives. */
 export interface Plainly { readonly plain: (text: string) => string; readonly plainTally: (t: Tally) => Tally }
 /** Then it is told that nobody runs there. */
@@ -44,6 +45,8 @@ export interface StretchChoices {
   readonly member: number;
   /** Nobody is struck but with it. */
   readonly leads: boolean;
+  /** Whom a fault of an application may strike. */
+  readonly of: (fault: FaultName) => readonly Application[];
   /** How long an outage may go on before it is undone. */
   readonly outageMs: number;
   /** Rows of this stretch that were hit, by it or by others that share the strikes: they are hit once. */
@@ -82,12 +85,14 @@ export class Stretch {
   get rows(): readonly Row[] { return this.#hits.map((h) => h.row); }
   get isPlain(): boolean { return this.x.rows[0]?.fault === noFault; }
   /** Struck at when there was nobody. */
-  get missed(): readonly Row[] { return this.#hits.filter((h) => h.strike.who() === 'nobody').map((h) => h.row); }
+  get missed(): readonly Row[] { return this.#hits.filter((h) => h.strike.who() === 'nobody' && !isSpared(h)).map((h) => h.row); }
+  /** There was somebody who must be struck by himself. */
+  get spared(): readonly Row[] { return this.#hits.filter(isSpared).map((h) => h.row); }
   /** Strikes at anything that this migration lives by, at one of its steps or not. */
   get struck(): number { return this.x.strikes.count - this.#before; }
 
   /** When something was last mended, whoever it was struck for, epoch ms: patience begins anew. */
-  get mendedMs(): number { return this.x.strikes.past(0).at(-1)?.mendedMs ?? 0; }
+  get mendedMs(): number { return this.x.strikes.past(0, this.x.member).at(-1)?.mendedMs ?? 0; }
 
   /** The next hold is there, or never will be: whoever still waits for a step waits no longer. */
   over(): void { this.#over = true; }
@@ -156,7 +161,7 @@ export class Stretch {
 
   #choose({ row }: Reach): Chosen {
     const { leadMs, draw } = chanceOf(row, this.x.seed + this.x.missed(row));
-    return { leadMs, strike: strikeOf(row.fault, this.#cast, draw) };
+    return { leadMs, strike: strikeOf(row.fault, this.#cast, draw, this.x.of(row.fault)) };
   }
 
   async #struck(aim: Reach, metMs: number, { strike, leadMs, struck, mended }: Joint): Promise<void> {
@@ -184,7 +189,7 @@ export class Stretch {
     if (plainRow && this.isPlain) return { rows: [{ row: plainRow, played: { struck: noFault, unit: noStep, leadMs: null, together: 1, tally: whole, ...within(fromMs, Date.now()) } }] };
     const seen = this.struck === 1 ? [] : faultsOf({ tally: whole, misplaced }, this.#mildest(), promisedBy(this.x.scheme));
     if (seen.length > 0) return { unclear: [...seen, ...whole.examples] };
-    const hits = this.#hits.filter((h) => h.strike.who() !== 'nobody' || this.x.missed(h.row) + 1 >= enoughMisses);
+    const hits = this.#hits.filter((h) => h.strike.who() !== 'nobody' || (!isSpared(h) && this.x.missed(h.row) + 1 >= enoughMisses));
     const beginnings = hits.map((h) => h.metMs);
     return { rows: [...hits, ...this.#met()].map(({ row, place, strike, leadMs, metMs, sinceMs }) => {
       const [beganMs, endedMs] = [metMs === beginnings[0] ? fromMs : metMs, beginnings.find((ms) => ms > metMs) ?? Date.now()];
@@ -195,7 +200,7 @@ export class Stretch {
 
   /** Of all that struck, for whomever, what repeats least by itself. */
   #mildest(): Control | null {
-    const alone = this.x.strikes.past(this.#before).map(({ fault, strike }) => this.x.alone(fault, strike.who()));
+    const alone = this.x.strikes.past(this.#before, this.x.member).map(({ fault, strike }) => this.x.alone(fault, strike.who()));
     return alone.sort((a, b) => (a?.duplicated ?? 0) - (b?.duplicated ?? 0))[0] ?? null;
   }
 
@@ -214,9 +219,9 @@ export class Stretch {
 
   /** Steps that began while something was still down that had been struck at a step before them, whoever it was struck for. */
   #met(): readonly Hit[] {
-    const { strikes, places } = this.x;
+    const { strikes, member, places } = this.x;
     const wanted = this.x.wanted();
-    const past = strikes.past(this.#before).filter(({ fault, strike }) => !soonBack.has(fault) && strike.who() !== 'nobody');
+    const past = strikes.past(this.#before, member).filter(({ fault, strike }) => !soonBack.has(fault) && strike.who() !== 'nobody');
     const begun = this.#cast.gate.begun(past[0]?.hitMs ?? Date.now(), Date.now());
     const met = new Map<Row, Hit>();
     for (const { fault, strike, hitMs, mendedMs } of past) places.forEach((place, at) => {

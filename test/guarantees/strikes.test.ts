@@ -29,9 +29,10 @@ test('whoever comes to its step while others are awaited is struck with them, on
   assert.deepEqual([a.row.step, b.row.step], ['stop', 'fence']);
   const first = strikes.arrive(0, a, chosen(null), () => { heard.push('first goes'); });
   const second = strikes.arrive(1, b, chosen(20, 'drawn in vain'), () => { heard.push('second goes'); });
-  assert.equal(first, second);
+  assert.ok(first);
+  assert.deepEqual([second?.strike, second?.struck], [first.strike, first.struck]);
   of.splice(0, 2, [], of[1] ?? []);
-  await first?.struck;
+  await first.struck;
   assert.deepEqual(heard, ['hit', 'first goes', 'second goes'], 'before the step of either, as the first one drew it');
   assert.equal(strikes.arrive(1, b, chosen(null), () => { heard.push('late'); }), null);
   mend();
@@ -53,6 +54,23 @@ test('a strike into a step lets it begin first, and waits no longer than it may 
   assert.deepEqual(heard, ['goes', 'hit']);
   assert.equal(strikes.arrive(1, b, chosen(null), () => { heard.push('late'); }), null);
   mend();
+});
+
+test('an application is struck in each migration by itself, all at once; what happened in one concerns no other', async () => {
+  const { heard, mend, chosen } = rehearsed();
+  const strikes = new Strikes(2);
+  strikes.enter(0, { reach: () => [reach('stop', 0, 'kill application')], leads: false, isLast: () => false });
+  strikes.enter(1, { reach: () => [reach('fence', 1, 'kill application')], leads: false, isLast: () => false });
+  const [a, b] = [strikes.aimOf(0), strikes.aimOf(1)];
+  assert.ok(a && b);
+  const first = strikes.arrive(0, a, chosen(null, 'hit in one'), () => { heard.push('first goes'); });
+  const second = strikes.arrive(1, b, chosen(20, 'hit in the other'), () => { heard.push('second goes'); });
+  await Promise.all([first?.struck, second?.struck]);
+  assert.deepEqual(heard, ['hit in one', 'hit in the other', 'first goes', 'second goes']);
+  mend();
+  await first?.mended;
+  assert.deepEqual([0, 1, 2].map((member) => strikes.past(0, member).map((p) => p.strike)), [[first?.strike], [second?.strike], []]);
+  assert.deepEqual([strikes.count, strikes.past(1, 0)], [1, []]);
 });
 
 test('on the way to the first volley whoever is early waits for the others; whoever is at its step is there', async () => {

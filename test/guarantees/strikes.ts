@@ -1,6 +1,6 @@
 /** Strikes at what several migrations share, one at a time: whoever comes to its step first waits a moment for the others to come to theirs. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { FaultName, Strike } from './faults.ts';
+import { isOfApplication, type FaultName, type Strike } from './faults.ts';
 import { longestHoldMs } from './gate.ts';
 import { volleyOf, type Reach } from './volley.ts';
 
@@ -17,9 +17,11 @@ export interface Joint extends Chosen {
 }
 /** `reach`: what could be played by it from where it stands. `leads`: nobody is struck without it. `isLast`: it is struck once more at most. */
 export interface Member { readonly reach: () => readonly Reach[]; readonly leads: boolean; readonly isLast: () => boolean }
-/** What struck, and how long it was there, epoch ms. */
-export interface Past { readonly fault: FaultName; readonly strike: Strike; readonly hitMs: number; readonly mendedMs: number }
-interface Gathered extends Joint { readonly gone: (() => void)[]; gathering: boolean; untilMs: number }
+/** What struck, at which count, and how long it was there, epoch ms. `whose`: it concerns that one alone. */
+export interface Past { readonly fault: FaultName; readonly strike: Strike; readonly whose: number | null; readonly count: number; readonly hitMs: number; readonly mendedMs: number }
+/** What is hit at once: what all share, or of each what is its own. */
+interface Part { readonly whose: number | null; readonly strike: Strike }
+interface Gathered extends Pick<Joint, 'leadMs' | 'struck' | 'mended'> { readonly parts: Part[]; readonly gone: (() => void)[]; gathering: boolean; untilMs: number }
 
 export class Strikes {
   readonly #size: number;
@@ -36,8 +38,8 @@ export class Strikes {
 
   /** Strikes so far. */
   get count(): number { return this.#count; }
-  /** Those that were mended, but the first so many. */
-  past(but: number): readonly Past[] { return this.#past.slice(but); }
+  /** Of those that were mended, but the first so many, what concerned that one. */
+  past(but: number, member: number): readonly Past[] { return this.#past.filter((p) => p.count > but && (p.whose ?? member) === member); }
   /** The step at which that one is to be hit next; `null`: none, for now. */
   aimOf(member: number): Reach | null { return this.#aims.get(member) ?? null; }
 
@@ -72,11 +74,18 @@ export class Strikes {
     if (this.aimOf(member) !== aim) return null;
     this.#awaited.delete(member);
     this.#muster(member);
-    this.#now ??= this.#begin(aim.row.fault, choose());
-    if (!this.#now.gathering) return null;
-    this.#now.gone.push(go);
-    this.#now.untilMs = Math.min(this.#now.untilMs, Date.now() + longestHoldMs[aim.place.awaited.mode] * shareOfHold);
-    return this.#now;
+    const { fault } = aim.row;
+    const chosen = choose();
+    this.#now ??= this.#begin(fault, chosen.leadMs);
+    const now = this.#now;
+    if (!now.gathering) return null;
+    const isOwn = isOfApplication(fault);
+    const part = (isOwn ? undefined : now.parts[0]) ?? { whose: isOwn ? member : null, strike: chosen.strike };
+    if (!now.parts.includes(part)) now.parts.push(part);
+    now.gone.push(go);
+    now.untilMs = Math.min(now.untilMs, Date.now() + longestHoldMs[aim.place.awaited.mode] * shareOfHold);
+    const { leadMs, struck, mended } = now;
+    return { leadMs, strike: part.strike, struck, mended };
   }
 
   /** On its way to its aim: until all that have one are, or for as long as it may be held. */
@@ -100,32 +109,33 @@ export class Strikes {
     await this.#now?.mended;
   }
 
-  #begin(fault: FaultName, { leadMs, strike }: Chosen): Gathered {
-    this.#count++;
-    const gone: (() => void)[] = [];
-    const hit = this.#hit(gone, { leadMs, strike });
+  #begin(fault: FaultName, leadMs: number | null): Gathered {
+    const count = ++this.#count;
+    const [gone, parts]: [(() => void)[], Part[]] = [[], []];
+    const hit = this.#hit({ gone, parts, leadMs });
     const mended = hit.then(async (hitMs) => {
-      await strike.mend();
-      this.#past.push({ fault, strike, hitMs, mendedMs: Date.now() });
+      await Promise.all(parts.map(({ strike }) => strike.mend()));
+      for (const part of parts) this.#past.push({ ...part, fault, count, hitMs, mendedMs: Date.now() });
     }).finally(() => {
       this.#now = null;
       this.plan();
     });
     // Whoever joined hears of it; nobody else does.
     mended.catch(() => undefined);
-    return { leadMs, strike, gone, struck: hit.then(() => undefined), mended, gathering: true, untilMs: Infinity };
+    return { leadMs, parts, gone, struck: hit.then(() => undefined), mended, gathering: true, untilMs: Infinity };
   }
 
   /** When it was hit, epoch ms. */
-  async #hit(gone: readonly (() => void)[], { leadMs, strike }: Chosen): Promise<number> {
+  async #hit({ gone, parts, leadMs }: Pick<Gathered, 'gone' | 'parts' | 'leadMs'>): Promise<number> {
     do await sleep(lookEveryMs); while (this.#awaited.size > 0 && Date.now() < (this.#now?.untilMs ?? 0));
     if (this.#now) this.#now.gathering = false;
     this.forget();
-    if (leadMs === null) await strike.hit();
+    const strike = async (): Promise<void> => { await Promise.all(parts.map((p) => p.strike.hit())); };
+    if (leadMs === null) await strike();
     for (const go of gone) go();
     if (leadMs !== null) {
       await sleep(leadMs);
-      await strike.hit();
+      await strike();
     }
     return Date.now();
   }
