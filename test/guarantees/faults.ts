@@ -17,9 +17,9 @@ export const isOfApplication = (fault: string): boolean => fault.endsWith('appli
 
 /**
  * One strike: `hit` ends or stops it at once, `mend` brings it back. `who` is known once it was hit; `isSpared`: applications ran, but
- * none of those that might be struck.
+ * none of those that might be struck; `lasted`, once it was mended: nobody ended it before.
  */
-export interface Strike { hit(): Promise<void>; mend(): Promise<void>; who(): Struck; isSpared?(): boolean }
+export interface Strike { hit(): Promise<void>; mend(): Promise<void>; who(): Struck; isSpared?(): boolean; lasted?(): boolean }
 
 const partOf = (victim: Exclude<Victim, 'application'>, { stage: { stack, worker } }: Cast): Part => {
   const parts: Readonly<Record<Exclude<Victim, 'application'>, Part>> = {
@@ -41,7 +41,7 @@ export function strikeOf(fault: FaultName, cast: Cast, draw: () => number, of: r
 
 /** One that runs at that moment; its service manager starts again what was killed, unless it was to stop. */
 function ofApplication(how: 'kill' | 'pause', x: { readonly alive: () => ReturnType<typeof living>; readonly others: () => boolean; readonly draw: () => number }): Strike {
-  const hit: { who: Struck; id: ProcessId | null; isSpared: boolean } = { who: 'nobody', id: null, isSpared: false };
+  const hit: { who: Struck; id: ProcessId | null; isSpared: boolean; lasted: boolean } = { who: 'nobody', id: null, isSpared: false, lasted: false };
   return {
     hit: async () => {
       const alive = x.alive();
@@ -59,10 +59,12 @@ function ofApplication(how: 'kill' | 'pause', x: { readonly alive: () => ReturnT
         return;
       }
       await pause(pauseMs);
-      signalProcess(hit.id, 'SIGCONT');
+      // Whoever stops a process lets it go on first.
+      hit.lasted = signalProcess(hit.id, 'SIGCONT');
     },
     who: () => hit.who,
     isSpared: () => hit.isSpared,
+    lasted: () => hit.lasted,
   };
 }
 

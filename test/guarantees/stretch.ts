@@ -221,7 +221,7 @@ export class Stretch {
   #met(): readonly Hit[] {
     const { strikes, member, places } = this.x;
     const wanted = this.x.wanted();
-    const past = strikes.past(this.#before, member).filter(({ fault, strike }) => !soonBack.has(fault) && strike.who() !== 'nobody');
+    const past = strikes.past(this.#before, member).filter(({ fault, strike }) => !soonBack.has(fault) && strike.who() !== 'nobody' && (strike.lasted?.() ?? true));
     const begun = this.#cast.gate.begun(past[0]?.hitMs ?? Date.now(), Date.now());
     const met = new Map<Row, Hit>();
     for (const { fault, strike, hitMs, mendedMs } of past) places.forEach((place, at) => {
