@@ -4,7 +4,7 @@ import { applications, openHouse, rateOf, type House } from './cast.ts';
 import { circumstances, codeHash, controlFrom, withAlone, withRow, type Data } from './data.ts';
 import { faultNames, isOfApplication } from './faults.ts';
 import { controlOf, enoughControls, verdictOf } from './judge.ts';
-import { rowName, type Row } from './rows.ts';
+import { isOfReaders, rowName, type Row } from './rows.ts';
 import { series, type Choices as SeriesChoices, type Ended } from './series.ts';
 
 export interface Choices {
@@ -55,7 +55,7 @@ async function runRows(x: Choices, rows: readonly Row[]): Promise<void> {
   const about = circumstances(x.seed);
   const left = new Map(rows.map((r) => [rowName(r), r]));
   const startedMs = Date.now();
-  const single = new Set<string>();
+  const single = new Set(rows.filter((r) => isOfReaders(r, x.seed)).map(rowName));
   let broken = 0;
   const turns = new Map<Row['scheme'], number>();
   await using houses = new Houses();

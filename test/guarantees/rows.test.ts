@@ -6,7 +6,7 @@ import { faultNames, type FaultName } from './faults.ts';
 import { controlFrom, withRow } from './data.ts';
 import { enoughControls, faultsOf, promisedBy, verdictOf } from './judge.ts';
 import { allPlaces, demoMigration, journeyOf, placesUpToHold, plainStep, turningPoint } from './places.ts';
-import { allRows, chanceOf, chosen, noFault, noStep, rowName, sample, schemeNames, spread, stepsOf, ways, type Row } from './rows.ts';
+import { allRows, chanceOf, chosen, isOfReaders, noFault, noStep, rowName, sample, schemeNames, spread, stepsOf, ways, type Row } from './rows.ts';
 import { roundOf, rowsIn, type RoundChoices } from './company.ts';
 import { nextOf } from './measure.ts';
 import { migrationOf, renaming } from './naming.ts';
@@ -68,6 +68,15 @@ test('a seed draws the same rows and the same chance again, whichever rows run b
   assert.notDeepEqual(sample(allRows, 5, 7), sample(allRows, 5, 8));
   const [a, b] = [chanceOf(row, 7), chanceOf(row, 7)];
   assert.deepEqual([a.leadMs, a.draw()], [b.leadMs, b.draw()]);
+});
+
+test('readers are killed by themselves: wherever they move, and at about every second of the other steps', () => {
+  const kills = allRows.filter((r) => r.fault === 'kill application');
+  const [moving, others] = [kills.filter((r) => r.step.startsWith('readers: ')), kills.filter((r) => !r.step.startsWith('readers: '))];
+  assert.ok(moving.length > 0 && moving.every((r) => isOfReaders(r, 7)));
+  const share = others.filter((r) => isOfReaders(r, 7)).length / others.length;
+  assert.ok(share > 0.3 && share < 0.7, String(share));
+  assert.ok(!allRows.some((r) => r.fault !== 'kill application' && isOfReaders(r, 7)));
 });
 
 test('whenever the time is over, no fault was left out while another came twice', () => {

@@ -59,6 +59,14 @@ export function spread(rows: readonly Row[], seed: number): readonly Row[] {
 /** FNV-1a: names the row's own chance, whichever other rows run beside it. */
 const numberOf = (text: string): number => Buffer.from(text).reduce((h, byte) => Math.imul(h ^ byte, 0x01000193), 0x811c9dc5) >>> 0;
 
+/** A killed reader reads again what it had not committed, so it is struck by itself: where readers move, and at every second step that chance draws. */
+export function isOfReaders(row: Row, seed: number): boolean {
+  const { draw } = chanceOf(row, seed);
+  // The first draw says who of them it is.
+  draw();
+  return row.fault === 'kill application' && (row.step.startsWith('readers: ') || draw() < 0.5);
+}
+
 export function chanceOf(row: Row, seed: number): Chance {
   const draw = random(numberOf(`${seed} ${rowName(row)}`));
   return { leadMs: draw() < 0.5 ? null : Math.floor(draw() * longestLeadMs), draw };
