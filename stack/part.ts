@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync, statSync } from 'node:fs';
-import { awaitGone, endProcesses, identify, pause, signalProcess } from './processes.ts';
+import { awaitGone, endProcesses, freeze, identify, pause, signalProcess } from './processes.ts';
 import type { ProcessId } from './processes.ts';
 
 /** What can be done to one process, or to all processes of a cluster at once. */
@@ -19,8 +19,8 @@ export interface Part {
   /** Starts it if it is stopped, and waits until it is ready. */
   start(): Promise<void>;
   restart(how?: 'stopped' | 'killed'): Promise<void>;
-  /** SIGSTOP: the process is there, its connections stay open, and it does nothing. */
-  pause(): void;
+  /** SIGSTOP: the process is there, its connections stay open, and from then on it does nothing. */
+  pause(): Promise<void>;
   resume(): void;
 }
 
@@ -94,8 +94,8 @@ export class RunningPart implements Part {
     await this.start();
   }
 
-  pause(): void {
-    if (this.id !== null && signalProcess(this.id, 'SIGSTOP')) this.#paused = true;
+  async pause(): Promise<void> {
+    if (this.id !== null && await freeze(this.id)) this.#paused = true;
   }
 
   resume(): void {
@@ -177,7 +177,7 @@ export const together = (name: string, parts: readonly [RunningPart, ...RunningP
       await all((p) => (how === 'killed' ? p.kill() : p.stop()));
       await all((p) => p.start());
     },
-    pause: () => { for (const p of parts) p.pause(); },
+    pause: () => all((p) => p.pause()),
     resume: () => { for (const p of parts) p.resume(); },
   };
 };

@@ -49,6 +49,37 @@ export const signalProcess = (id: ProcessId, signal: NodeJS.Signals): boolean =>
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Polls until the process is gone. False: still there after `withinMs`. */
+/**
+ * SIGSTOP, and until it stands still: a thread that waits for a processor heeds the signal only once it has one. False: it is gone.
+ * Throws if it still runs after `withinMs`.
+ */
+export const freeze = async (id: ProcessId, withinMs = 5_000): Promise<boolean> => {
+  if (!signalProcess(id, 'SIGSTOP')) return false;
+  for (const deadline = Date.now() + withinMs; !standsStill(id.pid); await pause(5)) {
+    if (!isAlive(id)) return false;
+    if (Date.now() > deadline) throw new Error(`Process ${id.pid} still runs ${withinMs} ms after its SIGSTOP.`);
+  }
+  return isAlive(id);
+};
+
+const standsStill = (pid: number): boolean => {
+  if (process.platform !== 'linux') return /^T/.test(execFileSync('ps', ['-o', 'state=', '-p', String(pid)], { encoding: 'utf8' }).trim());
+  return threadStates(pid).every((state) => 'TtZX'.includes(state));
+};
+
+const threadStates = (pid: number): readonly string[] => {
+  const folder = `/proc/${pid}/task`;
+  try {
+    return readdirSync(folder).map((thread) => {
+      const stat = readFileSync(`${folder}/${thread}/stat`, 'utf8');
+      return stat.charAt(stat.lastIndexOf(')') + 2);
+    });
+  } catch {
+    // A thread ended in between: the next look tells.
+    return ['R'];
+  }
+};
+
 export const awaitGone = async (id: ProcessId, withinMs: number): Promise<boolean> => {
   const deadline = Date.now() + withinMs;
   while (isAlive(id)) {

@@ -1,6 +1,6 @@
 /** What strikes, and how it is mended. A kill is SIGKILL and a start; a pause is SIGSTOP, ten seconds, SIGCONT. */
 import type { Part } from '../../stack/part.ts';
-import { awaitGone, identify, pause, signalProcess, type ProcessId } from '../../stack/processes.ts';
+import { awaitGone, freeze, identify, pause, signalProcess, type ProcessId } from '../../stack/processes.ts';
 import { applications, type Application, type Cast } from './cast.ts';
 
 export const pauseMs = 10_000;
@@ -36,7 +36,7 @@ export function strikeOf(fault: FaultName, cast: Cast, draw: () => number, of: r
   if (victim === 'application') return ofApplication(how === 'kill' ? 'kill' : 'pause', { alive: () => living(cast, of), others: () => living(cast, applications).length > 0, draw });
   const part = partOf(victim, cast);
   if (how === 'kill') return { hit: () => part.kill(), mend: () => part.start(), who: () => victim };
-  return { hit: async () => { part.pause(); }, mend: async () => { await pause(pauseMs); part.resume(); }, who: () => victim };
+  return { hit: () => part.pause(), mend: async () => { await pause(pauseMs); part.resume(); }, who: () => victim };
 }
 
 /** One that runs at that moment; its service manager starts again what was killed, unless it was to stop. */
@@ -49,7 +49,7 @@ function ofApplication(how: 'kill' | 'pause', x: { readonly alive: () => ReturnT
       hit.isSpared = one === undefined && x.others();
       if (one === undefined) return;
       Object.assign(hit, { who: one.application, id: one.id });
-      signalProcess(one.id, how === 'kill' ? 'SIGKILL' : 'SIGSTOP');
+      await (how === 'kill' ? signalProcess(one.id, 'SIGKILL') : freeze(one.id));
     },
     mend: async () => {
       if (hit.id === null) return;

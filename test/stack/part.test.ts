@@ -1,7 +1,7 @@
 /** One process of a stack: start, readiness, stop, kill, pause; and that nothing outlives its owner. No Java needed. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
@@ -58,13 +58,28 @@ describe('a part', () => {
   it('stands still while paused and can be stopped all the same', async () => {
     const one = part(stays);
     await one.start();
-    one.pause();
+    await one.pause();
     assert.equal(one.state, 'paused');
     one.resume();
     assert.equal(one.state, 'running');
-    one.pause();
+    await one.pause();
     await one.stop();
     assert.equal(one.state, 'stopped');
+  });
+
+  it('does nothing more once it is paused, busy as it was, until it is resumed', async () => {
+    const one = part(`${stays} const say = () => { require('node:fs').writeSync(1, 'tick'); setImmediate(say); }; say();`);
+    await one.start();
+    const said = (): number => statSync(one.logFile).size;
+    for (let n = 0; n < 5; n++) {
+      await one.pause();
+      const before = said();
+      await pause(50);
+      assert.equal(said(), before);
+      one.resume();
+      while (said() === before) await pause(5);
+    }
+    await one.kill();
   });
 
   it('that ends before it is ready fails at once, with its log', async () => {

@@ -117,9 +117,12 @@ describe('a plain stack', () => {
   });
 
   it('a broker that is paused does not answer, and answers again when it continues', async () => {
-    stack.target.pause();
-    assert.equal(await answersApiVersions(portOf(stack.target), 500), false);
-    stack.target.resume();
+    await stack.target.pause();
+    try {
+      assert.equal(await answersApiVersions(portOf(stack.target), 500), false);
+    } finally {
+      stack.target.resume();
+    }
     assert.equal(await answersApiVersions(portOf(stack.target), 10_000), true);
   });
 
