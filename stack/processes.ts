@@ -62,21 +62,17 @@ export const freeze = async (id: ProcessId, withinMs = 5_000): Promise<boolean> 
   return isAlive(id);
 };
 
+/** All of its threads. False as well where one ended in between: the next look tells. */
 const standsStill = (pid: number): boolean => {
-  if (process.platform !== 'linux') return /^T/.test(execFileSync('ps', ['-o', 'state=', '-p', String(pid)], { encoding: 'utf8' }).trim());
-  return threadStates(pid).every((state) => 'TtZX'.includes(state));
-};
-
-const threadStates = (pid: number): readonly string[] => {
   const folder = `/proc/${pid}/task`;
   try {
-    return readdirSync(folder).map((thread) => {
+    if (process.platform !== 'linux') return /^T/.test(execFileSync('ps', ['-o', 'state=', '-p', String(pid)], { encoding: 'utf8' }).trim());
+    return readdirSync(folder).every((thread) => {
       const stat = readFileSync(`${folder}/${thread}/stat`, 'utf8');
-      return stat.charAt(stat.lastIndexOf(')') + 2);
+      return 'TtZX'.includes(stat.charAt(stat.lastIndexOf(')') + 2));
     });
   } catch {
-    // A thread ended in between: the next look tells.
-    return ['R'];
+    return false;
   }
 };
 

@@ -6,7 +6,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { ending } from '../../demo/ending.ts';
 import { workflowIdOf } from '../../src/domain/migration.ts';
 import type { OutageRecord, Progress, Question } from '../../src/domain/progress.ts';
-import { notHeld, progressOf, surroundings } from '../scenarios/seen.ts';
+import { endOf, notHeld, progressOf, surroundings } from '../scenarios/seen.ts';
 import { applications, openCasts, type Application, type Cast, type House } from './cast.ts';
 import { Broken, Company, roundOf, rowsIn, type Round } from './company.ts';
 import type { FaultName, Struck } from './faults.ts';
@@ -73,6 +73,7 @@ interface Common { readonly company: Company; readonly strikes: Strikes; readonl
 const stretchWithinMs = 150_000;
 /** Each look is a query that the worker under test answers. */
 const lookEveryMs = 250;
+const seenEveryMs = 5_000;
 /** For applications to come up before a step is tried again. */
 const upWithinMs = 20_000;
 /** Whose outage was undone begins it anew together with the others: the next strike hits all of them again. */
@@ -121,6 +122,8 @@ class Series {
   #stretch: Stretch | null = null;
   #from = momentOf(Date.now());
   #done = false;
+  /** When it was last asked whether it runs at all, epoch ms. */
+  #seenMs = 0;
   constructor({ cast, member, common }: Seat, x: Choices) {
     this.#cast = cast;
     this.#scheme = x.scheme;
@@ -170,10 +173,10 @@ class Series {
 
   /** Nobody would be asked for ever. */
   async #stillRuns(): Promise<void> {
-    const { status } = await this.#handleOf.describe();
-    if (status.name === 'RUNNING') return;
-    const { outcome, why } = await ending(this.#handleOf);
-    throw new Stuck(`The migration ended as ${outcome}: ${why}`);
+    if (Date.now() - this.#seenMs < seenEveryMs) return;
+    this.#seenMs = Date.now();
+    const end = await endOf(this.#cast.stage, this.#handleOf);
+    if (end !== null) throw new Stuck(`The migration ended as ${end}`);
   }
 
   /** `silent`: nothing is asked at that look. */
@@ -253,6 +256,8 @@ class Series {
     this.#stretch?.over();
     await company.meet(this.#member, null);
     await this.#close(p, q);
+    // What others tell is wanted no more.
+    await company.meet(this.#member, null);
     const next = this.#next(q);
     const all = await company.meet(this.#member, { wishes: next.wishes, over: this.#over });
     this.#done = all.some((o) => o.over);

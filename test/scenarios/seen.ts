@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { WorkflowHandle } from '@temporalio/client';
+import { ending } from '../../demo/ending.ts';
 import type { Stage } from '../../demo/stage.ts';
 import type { Progress, Question } from '../../src/domain/progress.ts';
 
@@ -15,6 +16,14 @@ export const notHeld = ({ claims, figures }: Question): string => {
   const open = claims.filter((c) => !c.holds);
   return open.length === 0 ? '' : [...open.map((c) => ` ✘ ${c.text}`), ...figures.map((f) => ` · ${f}`)].join('');
 };
+
+/** How it ended, and why; `null`: it runs. */
+export async function endOf(stage: Stage, handle: WorkflowHandle): Promise<string | null> {
+  const { status } = await soon(stage, () => handle.describe());
+  if (status.name === 'RUNNING') return null;
+  const { outcome, why } = await soon(stage, () => ending(handle));
+  return `${outcome}: ${why}`;
+}
 
 /** For whoever reads the failure and has no machine to look at: what is pending, and which processes did not end well. */
 export async function surroundings(stage: Stage, handle: WorkflowHandle): Promise<readonly string[]> {
