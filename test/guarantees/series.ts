@@ -2,17 +2,14 @@
  * Migrations under live traffic, there and back again and again on one stack. Between two holds faults strike at their steps, at
  * those of all of them at once; before the next hold is answered what was struck is up again, and the books are closed: its rows.
  */
-import type { WorkflowHandle } from '@temporalio/client';
-import { ending } from '../../demo/ending.ts';
-import { workflowIdOf } from '../../src/domain/migration.ts';
 import type { OutageRecord, Progress, Question } from '../../src/domain/progress.ts';
-import { endOf, notHeld, progressOf, surroundings } from '../scenarios/seen.ts';
 import { applications, openCasts, type Application, type Cast, type House } from './cast.ts';
 import { Broken, Company, roundOf, rowsIn, type Round } from './company.ts';
 import type { FaultName, Struck } from './faults.ts';
 import { recovered } from './health.ts';
 import type { Control } from './judge.ts';
 import { plain, plainTally } from './naming.ts';
+import { Operator, Stuck } from './operator.ts';
 import { journeyOf, opens, placesUpToHold, turningPoint, type Journey, type Place, type Way } from './places.ts';
 import { noFault, rowName, type Row } from './rows.ts';
 import { Stretch } from './stretch.ts';
@@ -69,11 +66,6 @@ export interface Choices {
 }
 /** What those of a company have in common. `hit`: rows that were, until the books of it are closed. */
 interface Common { readonly company: Company; readonly strikes: Strikes; readonly left: Map<string, Row>; readonly hit: Set<Row>; told: number }
-/** A stretch from hold to hold, a pause of ten seconds and a retried outage in it. */
-const stretchWithinMs = 150_000;
-/** Each look is a query that the worker under test answers. */
-const lookEveryMs = 250;
-const seenEveryMs = 5_000;
 /** For applications to come up before a step is tried again. */
 const upWithinMs = 20_000;
 /** Whose outage was undone begins it anew together with the others: the next strike hits all of them again. */
@@ -118,87 +110,43 @@ class Series {
   readonly #journey: Journey;
   /** How often somebody was to be struck at a step of a row, and nobody ran. */
   readonly #missed = new Map<string, number>();
-  #handle: WorkflowHandle | null = null;
+  readonly #operator: Operator;
   #stretch: Stretch | null = null;
   #from = momentOf(Date.now());
   #done = false;
-  /** When it was last asked whether it runs at all, epoch ms. */
-  #seenMs = 0;
   constructor({ cast, member, common }: Seat, x: Choices) {
     this.#cast = cast;
     this.#scheme = x.scheme;
     this.#member = member;
     this.#common = common;
     this.#x = x;
+    this.#operator = new Operator(cast, common.company);
     this.#journey = journeyOf(x.scheme, cast.input(x.scheme));
   }
 
-  get #handleOf(): WorkflowHandle {
-    if (!this.#handle) throw new Error('the migration has not been started');
-    return this.#handle;
-  }
   get #over(): boolean {
     const { told, company, left } = this.#common;
     return left.size === 0 || (Date.now() > this.#x.untilMs && told >= (this.#x.least ?? 0)) || told >= this.#x.most * company.size;
   }
 
   async play(): Promise<void> {
-    const { stage, input, gate } = this.#cast;
-    const migration = input(this.#scheme);
-    const handle = await stage.client.workflow.start(this.#scheme, { workflowId: workflowIdOf(migration), taskQueue: stage.taskQueue, args: [migration] });
-    this.#handle = handle;
-    gate.of(handle.firstExecutionRunId);
-    await this.#listen(async (p, q) => this.#answer(p, q), () => this.#done, async () => this.#stillRuns());
+    await this.#operator.start(this.#scheme);
+    await this.#operator.attend({ answer: async (p, q) => this.#answer(p, q), over: () => this.#done, mendedMs: this.#mendedMs });
   }
 
   /** Back to the start, which counts once more everything that this series wrote. */
   async close(): Promise<void> {
-    const { client } = this.#cast.stage;
-    await client.withDeadline(Date.now() + 10_000, () => this.#handleOf.signal('rollback', { by: 'guarantees', reason: 'the series is over' }));
-    let closed = false;
-    // A call that is still under way when its connection is closed is tried again by its timer, and throws where nobody hears it.
-    const over = new AbortController();
-    using _aborts = { [Symbol.dispose]: () => { over.abort(); } };
-    const ended = client.withAbortSignal(over.signal, () => ending(this.#handleOf)).then((e) => { closed = true; return e; });
-    ended.catch(() => undefined); // told below, unless something else ended it first
     // A hold of the way forward may be asked once more before the signal is read: its approval would open or finish.
     const isBack = (q: Question): boolean => this.#journey.back.some((u) => u.name === q.name);
-    await this.#listen(async (_p, q) => { await this.#tell(q.kind !== 'hold' && q.kind !== 'parked' ? 'retry' : isBack(q) ? 'approve' : 'rollback', q); return false; }, () => closed);
-    const end = await ended;
+    const answer = async (_p: Progress, q: Question): Promise<boolean> => { await this.#operator.tell(q.kind !== 'hold' && q.kind !== 'parked' ? 'retry' : isBack(q) ? 'approve' : 'rollback', q); return false; };
+    const end = await this.#operator.rollBack({ answer, mendedMs: this.#mendedMs });
     if (end.outcome !== 'rolled-back') throw new Error(`The series ended as ${end.outcome}: ${end.why}`);
     const t = this.#cast.accounts.between(momentOf(0), await recovered(this.#cast));
     this.#x.say(`  rolled back to the start; in all ${t.acknowledged} orders, ${t.lost} lost, ${t.duplicated} read again, ${t.reordered} out of order`);
     if (t.lost + t.duplicated + t.reordered > 0) this.#x.say([...t.duties.map((d) => `${d.group} on ${d.topic}: ${d.lost}/${d.duplicated}/${d.reordered}`), ...t.examples].map((said) => `    ${plain(this.#cast, said)}`).join('\n'));
   }
 
-  /** Nobody would be asked for ever. */
-  async #stillRuns(): Promise<void> {
-    if (Date.now() - this.#seenMs < seenEveryMs) return;
-    this.#seenMs = Date.now();
-    const end = await endOf(this.#cast.stage, this.#handleOf);
-    if (end !== null) throw new Stuck(`The migration ended as ${end}`);
-  }
-
-  /** `silent`: nothing is asked at that look. */
-  async #listen(answer: (p: Progress, q: Question) => Promise<boolean>, over: () => boolean, silent: () => Promise<void> = async () => undefined): Promise<void> {
-    const { stage } = this.#cast;
-    let heardMs = Date.now();
-    let last = 'nothing was heard';
-    while (!over()) {
-      await new Promise((r) => setTimeout(r, lookEveryMs));
-      this.#common.company.check();
-      if (Date.now() - Math.max(heardMs, this.#stretch?.mendedMs ?? 0) > stretchWithinMs) throw new Error([`No hold within ${stretchWithinMs / 1_000} s; at the end: ${last}`, ...await surroundings(stage, this.#handleOf)].join('; '));
-      try {
-        const p = await progressOf(stage, this.#handleOf);
-        last = `${p.state} ${p.unit}: ${p.question?.text ?? p.say}${p.question === null ? '' : notHeld(p.question)}`;
-        if (p.question === null) { await silent(); continue; }
-        if (await answer(p, p.question)) heardMs = Date.now();
-      } catch (e) {
-        if (e instanceof Stuck || e instanceof Broken) throw e;
-        last = `${last} (${e instanceof Error ? e.message : String(e)})`.slice(0, 2_000);
-      }
-    }
-  }
+  readonly #mendedMs = (): number => this.#stretch?.mendedMs ?? 0;
 
   /** The row under way is of no use; what Cutover says of it is told. */
   async failed(e: Error): Promise<void> {
@@ -206,7 +154,7 @@ class Series {
     s?.over();
     const rows = e instanceof Broken ? [] : s?.isPlain ? s.x.rows : s?.rows ?? [];
     const [only] = rows.length === 1 && (s?.struck ?? 0) <= 1 ? rows : [];
-    const audit = e instanceof Broken ? [] : await this.#audit();
+    const audit = e instanceof Broken ? [] : await this.#operator.audit();
     if (audit.length > 0) this.#x.say([`  ${this.#scheme} got no further: ${e.message}`, ...audit].map((said) => plain(this.#cast, said)).join('\n    '));
     if (only) await this.#x.ended({ row: only, played: null, why: [e.message, ...audit].join('\n') });
     // Which of several it was nobody can say.
@@ -224,7 +172,7 @@ class Series {
       // Nobody stops applications again that have not come up yet.
       for (const name of applications) await this.#cast.supervisor.ready(this.#cast.named(name), upWithinMs).catch(() => undefined);
       await this.#rally(q);
-      await this.#tell('retry', q);
+      await this.#operator.tell('retry', q);
       return false;
     }
     if (this.#stretch?.x.opensAt !== q.name) {
@@ -232,8 +180,8 @@ class Series {
       await this.#turn(p, q);
       return true;
     }
-    if (q.name.startsWith('finish/')) await this.#tell('rollback', q, turningPoint(this.#journey, this.#wantsReaders()));
-    else await this.#tell(q.kind === 'parked' ? 'retry' : 'approve', q);
+    if (q.name.startsWith('finish/')) await this.#operator.tell('rollback', q, turningPoint(this.#journey, this.#wantsReaders()));
+    else await this.#operator.tell(q.kind === 'parked' ? 'retry' : 'approve', q);
     return false;
   }
 
@@ -335,20 +283,4 @@ class Series {
       return n.target > 0 && n.source === 0 ? [] : [`${name} runs ${n.source} times on the source and ${n.target} times on the target`];
     });
   }
-
-  async #audit(): Promise<readonly string[]> {
-    const { stage: { client } } = this.#cast;
-    return (await client.withDeadline(Date.now() + 5_000, () => this.#handleOf.query<readonly string[]>('audit')).catch(() => [])).slice(-30);
-  }
-
-  async #tell(answer: 'approve' | 'retry' | 'rollback', q: Question, to: string | null = null): Promise<void> {
-    const { stage } = this.#cast;
-    const decision = { by: 'guarantees', hold: q.name, ...(q.hash === null ? {} : { hash: q.hash }), ...(answer === 'approve' ? {} : { reason: 'as the table wants' }), ...(to === null ? {} : { to }) };
-    await stage.client.withDeadline(Date.now() + 2_000, () => this.#handleOf.signal(answer, decision));
-    for (const end = Date.now() + 5_000; Date.now() < end; await new Promise((r) => setTimeout(r, 50)))
-      if ((await progressOf(stage, this.#handleOf)).question?.sinceMs !== q.sinceMs) return;
-  }
 }
-
-/** Nothing that another look would mend. */
-class Stuck extends Error {}

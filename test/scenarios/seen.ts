@@ -31,15 +31,21 @@ export async function surroundings(stage: Stage, handle: WorkflowHandle): Promis
   const pending = await soon(stage, () => handle.describe()).then(({ raw }) => [
     ...(raw.pendingActivities ?? []).map((a) => `pending ${a.activityType?.name}, attempt ${a.attempt}${a.lastFailure?.message ? `, last failure: ${a.lastFailure.message}` : ''}`),
     ...(raw.pendingWorkflowTask ? [`a workflow task is pending, attempt ${raw.pendingWorkflowTask.attempt}`] : []),
-  ], (e: unknown) => [`what is pending is unknown: ${String(e)}`]);
+  ], (e: unknown) => [`what is pending is unknown: ${reasonOf(e)}`]);
   return [...pending, ...(pending.length === 0 ? ['nothing is pending'] : []), ...(ends.length === 0 ? ['no process died or was killed'] : ends), ...worriesOf(stage)];
 }
 
-/** What the Connect workers complained of last: their logs go away with the stack. */
+/** An error and what it came from: what a call of the Temporal client failed of stands in its cause only. */
+export function reasonOf(e: unknown): string {
+  if (!(e instanceof Error)) return String(e);
+  return e.cause === undefined ? e.message : `${e.message}: ${reasonOf(e.cause)}`;
+}
+
+/** What the Connect workers and the Temporal server complained of last: their logs go away with the stack. */
 function worriesOf({ stack }: Stage): readonly string[] {
-  return ['connect-fwd', 'connect-back'].flatMap((name) => {
+  return ['connect-fwd', 'connect-back', 'temporal'].flatMap((name) => {
     const log = join(stack.folder, 'logs', `${name}.log`);
-    const lines = (existsSync(log) ? readFileSync(log, 'utf8') : '').split('\n').filter((line) => / (WARN|ERROR) /.test(line));
+    const lines = (existsSync(log) ? readFileSync(log, 'utf8') : '').split('\n').filter((line) => /\b(WARN|ERROR|FATAL|panic)\b/.test(line));
     return lines.slice(-5).map((line) => `${name}: ${line.slice(0, 400)}`);
   });
 }
