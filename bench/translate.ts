@@ -180,7 +180,7 @@ function workOn(f: Field, anchors: ReadonlyMap<string, readonly Anchor[]>): Work
     cluster: (name) => (name === 'old' ? f.source : f.target),
     fleet: unused('a fleet'), hook: unused('a hook'),
     mirrors: {
-      list: unused('list'), anchors: async () => anchors, check: unused('check'), prove: unused('prove'), create: unused('create'), health: unused('health'), progress: unused('progress'),
+      list: unused('list'), states: unused('states'), anchors: async () => anchors, check: unused('check'), prove: unused('prove'), create: unused('create'), health: unused('health'), progress: unused('progress'),
       writers: unused('writers'), silence: unused('silence'), awaitStopped: unused('awaitStopped'), resume: unused('resume'), revive: unused('revive'), remove: unused('remove'),
     },
     ledger: {

@@ -55,9 +55,11 @@ export const specOf = (m: Migration, of: { readonly set: CutSet; readonly toward
 });
 
 /** Every attempt Connect has of this set and direction, the newest first. */
-export async function findMirrors(ports: Ports, x: OfSet): Promise<readonly MirrorSpec[]> {
+export const findMirrors = async (ports: Ports, x: OfSet): Promise<readonly MirrorSpec[]> => ownMirrors(ports, x, await ports.mirrors.list(connectOf(x.m, x.toward), stemOf(familyOf(x))));
+/** The same of these connectors. */
+export async function ownMirrors(ports: Ports, x: OfSet, of: readonly string[]): Promise<readonly MirrorSpec[]> {
   const family = familyOf(x);
-  const names = (await ports.mirrors.list(connectOf(x.m, x.toward), stemOf(family))).filter((name) => numberOf(name, family) > 0);
+  const names = of.filter((name) => numberOf(name, family) > 0);
   const own = await Promise.all(names.map(async (name) => name.startsWith(prefixOf(family)) || isOwn((await ports.ledger.read(x.m.source, nameKey(name))).get(nameKey(name)), x.c.run)));
   return names.filter((_name, i) => own[i]).sort((a, b) => numberOf(b, family) - numberOf(a, family)).map((name) => specOf(x.m, { ...x, name }));
 }

@@ -26,6 +26,7 @@ import { retention } from './retention.ts';
 import { second } from './second.ts';
 import { stragglers } from './stragglers.ts';
 import { sweep } from './sweep.ts';
+import { tending } from './tending.ts';
 import { topics } from './topics.ts';
 import { wayBack } from './wayback.ts';
 import { whereabouts } from './whereabouts.ts';
@@ -55,7 +56,10 @@ type Reads = { readonly [K in ReadName]: (x: X<K>, at: At) => Promise<R<K>> };
 /** What is known of a target that dies is as old as this, and as long as a sweep takes. */
 const sweepPollMs = 4_000;
 
-const ownPace: Partial<Record<LookName, LookingOptions>> = { lookCaughtUp: { pollMs: mirrorPollMs }, /** Tells its troubles itself. */ lookSwept: { pollMs: sweepPollMs, unanswered: 'throw' } };
+/** One request per Connect worker. */
+const tendingPollMs = 5_000;
+
+const ownPace: Partial<Record<LookName, LookingOptions>> = { lookCaughtUp: { pollMs: mirrorPollMs }, /** Tells its troubles itself. */ lookSwept: { pollMs: sweepPollMs, unanswered: 'throw' }, lookMirrors: { pollMs: tendingPollMs, unanswered: 'throw' } };
 
 async function timed<T extends object>(at: At, act: () => Promise<T>): Promise<T & Timed> {
   const fromMs = at.now();
@@ -74,7 +78,7 @@ export function createWork(ports: Ports, options: WorkOptions): Work {
   const pace = createPace();
   const all: Looks & Writes & Reads = {
     ...clusters(ports, options), ...ledger(ports, record), ...ready(ports), ...topics(ports, record), ...retention(ports, record), ...mirrors(ports, record), ...caughtUp(ports, record), ...wayBack(ports),
-    ...fleets(ports, record, pace), ...moved(ports), ...listening(ports), ...fence(ports, record), ...groupFence(ports, record), ...leftovers(ports), ...foreign(ports, record), ...stragglers(ports, record), ...drained(ports, record), ...whereabouts(ports, record), ...positions(ports, record), ...sweep(ports, record, options.redact), ...withoutTarget(ports), ...cut(ports, record), ...evidence(ports, record, pace), ...sameness(ports, record, options.comparer), ...second(ports, record),
+    ...fleets(ports, record, pace), ...moved(ports), ...listening(ports), ...fence(ports, record), ...groupFence(ports, record), ...leftovers(ports), ...foreign(ports, record), ...stragglers(ports, record), ...drained(ports, record), ...whereabouts(ports, record), ...positions(ports, record), ...sweep(ports, record, options.redact), ...tending(ports, record), ...withoutTarget(ports), ...cut(ports, record), ...evidence(ports, record, pace), ...sameness(ports, record, options.comparer), ...second(ports, record),
   };
   const [looks, writes, reads]: readonly [Looks, Writes, Reads] = [all, all, all];
   const look = <K extends LookName>(name: K) => (x: X<K>): Promise<Look> =>
@@ -136,6 +140,7 @@ export function createWork(ports: Ports, options: WorkOptions): Work {
     forecastPositions: read('forecastPositions'),
     preparePositions: write('preparePositions'),
     lookSwept: look('lookSwept'),
+    lookMirrors: look('lookMirrors'),
     stopWithoutTarget: write('stopWithoutTarget'),
     silenceWithoutTarget: write('silenceWithoutTarget'),
     markWithoutTarget: write('markWithoutTarget'),

@@ -9,11 +9,11 @@ import type { Side } from '../domain/authority.ts';
 import type { CutSet } from '../domain/cutsets.ts';
 import type { Inventory, Migration } from '../domain/migration.ts';
 import type { Reconciliation } from '../domain/reconciliation.ts';
-import type { Context, Done, Evidence, Look } from '../domain/scheme.ts';
+import type { Context, Done, Evidence, Look, LookContext } from '../domain/scheme.ts';
 
 export interface Ask { readonly m: Migration; readonly c: Context }
 /** Observes get the `picture` of the previous turn and return when it changed, when done, or after 15 minutes. */
-export type LookAsk = Ask & { readonly c: Context & { readonly before: string | null } };
+export type LookAsk = Ask & { readonly c: LookContext };
 
 export interface Assessment {
   /** Patterns replaced by the names they match, sorted. */
@@ -179,6 +179,12 @@ export interface Work {
    * there. Never done: returns when it begins to fail, when it works again, and after 15 minutes; never fails for what it meets.
    */
   lookSwept(x: LookAsk & { readonly groups: readonly string[]; readonly topics: readonly string[] }): Promise<Look>;
+  /**
+   * Looks every few seconds whether a mirror of the migration has failed, and restarts what has; one that no longer copies
+   * faithfully is named and left alone. Never done: returns when one fails, runs again, or goes on failing, and after 15
+   * minutes; never fails for what it meets. `figures` are `Tended`.
+   */
+  lookMirrors(x: LookAsk): Promise<Look>;
   // The target is dead. None of these asks anything of it, or waits for it.
   /** Fleets are told to stop; those that cannot answer are named. `ClientNotMoved` where one says that a process still runs. */
   stopWithoutTarget(x: Ask & { readonly applications: readonly string[]; readonly twice?: readonly string[] }): Promise<Done>;

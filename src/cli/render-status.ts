@@ -73,6 +73,7 @@ export function linesOf(s: Standing, columns: number, now: number): readonly str
       ...s.trying.map((x) => `tries again ${x}`),
       ...(figuresLine(p.figures) === '' ? [] : [`figures     ${figuresLine(p.figures)}`]),
       `way back    ${p.wayBack}${s.status === 'RUNNING' ? ` · running for ${clock(now - p.startedMs)}` : ''}`,
+      ...(!p.mirrors ? [] : [`${p.mirrors.state === 'failing' ? 'ALARM       ' : 'mirrors     '}${p.mirrors.say}`]),
       ...(p.swept === null ? [] : [`${p.swept.state === 'failing' ? 'ALARM       ' : 'swept       '}${s.swept === null ? p.swept.say : `${s.swept}${ago(s.swept, now)}`}`]),
       ...p.outages.map(outageLine),
       ...(p.refused === null ? [] : [`refused     ${p.refused}`]),

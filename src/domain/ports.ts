@@ -212,6 +212,8 @@ export interface MirrorHealth {
   /** First lines of failed tasks' traces, secrets stripped. */
   readonly traces: readonly string[];
 }
+/** As Connect shows it: that its tasks do not copy although they are said to run, it does not show. */
+export type MirrorState = Pick<MirrorHealth, 'connector' | 'traces'> & { readonly name: string };
 /** What is known of a mirror that does not exist yet, in sentences without a full stop. */
 export interface MirrorProof {
   /** Each says what would do. */
@@ -226,6 +228,8 @@ export interface Anchor { readonly from: bigint; readonly to: bigint }
 export interface Mirrors {
   /** Names of the connectors on this Connect worker that begin with `prefix`, whatever their state, sorted. */
   list(connect: string, prefix: string): Promise<readonly string[]>;
+  /** Of all connectors on this Connect worker whose state it knows, by one request. */
+  states(connect: string): Promise<readonly MirrorState[]>;
   /** Validates config with the worker; alive group; returns faults as sentences, empty when fine. */
   check(spec: MirrorSpec): Promise<readonly string[]>;
   /** `check`, and what only a look at the clusters shows: a live worker group of that name, rights asked as the logins the mirror will use. Leaves nothing but an unused transactional id. */

@@ -37,6 +37,8 @@ export interface OutageRecord {
 }
 /** What the source's ledger knows of groups on the target, should the target die: kept a few seconds old while it is `swept`; `failing` is an alarm. */
 export interface Swept { readonly state: 'swept' | 'failing'; readonly say: string; /** When it said so, epoch ms; it speaks again when its state changes, and every 15 minutes. */ readonly atMs: number }
+/** Mirrors that run beside everything else: `restarted` within the last minute, and running again since; `failing` is an alarm. */
+export interface Tended { readonly state: 'running' | 'restarted' | 'failing'; readonly say: string; /** When it said so, epoch ms; it speaks again when its state changes, and every 15 minutes. */ readonly atMs: number }
 export interface UnitProgress { readonly name: string; readonly kind: string; readonly state: 'done' | 'current' | 'todo' }
 export interface Progress {
   readonly workflowId: string;
@@ -56,6 +58,8 @@ export interface Progress {
   readonly wayBack: 'open' | 'open, by a cut back' | `closed by ${string}`;
   /** `null`: nothing is swept, because nothing has been opened or there is no way back over an opening. */
   readonly swept: Swept | null;
+  /** `null`: no mirror is looked after, because none has been made, or they rest. */
+  readonly mirrors: Tended | null;
   readonly undos: readonly string[];
   readonly limits: Limits;
   readonly planHash: string;
@@ -110,6 +114,7 @@ const outageLine = (o: OutageRecord): string => `- ${o.name}: ${o.outcome}${o.ad
 
 /** Present for as long as the state stands: a workflow that showed every sweep would grow with them. */
 export const sweptLine = (s: Swept): string => (s.state === 'failing' ? `**ALARM, the way back without the target grows old:** ${s.say}` : `If the target dies: swept every few seconds since ${new Date(s.atMs).toISOString()} at the latest; then, ${s.say}`);
+export const tendedLine = (t: Tended): string => (t.state === 'failing' ? `**ALARM, what a mirror should copy is missing:** ${t.say}` : `Mirrors: ${t.say}`);
 /** Markdown without tables (the UI renders them without padding). */
 export const details = (p: Progress): string => [
   `# ${p.unit === '' ? p.state : p.unit} · ${p.state}`,
@@ -117,6 +122,7 @@ export const details = (p: Progress): string => [
   '',
   p.say === '' ? '' : `Latest: ${p.say}\n`,
   ...(p.swept === null ? [] : [sweptLine(p.swept), '']),
+  ...(p.mirrors === null ? [] : [tendedLine(p.mirrors), '']),
   ...(p.question ? question(p, p.question) : []),
   p.refused === null ? '' : `\n**Last message refused:** ${p.refused}\n`,
   ...(p.outages.length > 0 ? ['', 'Outages:', '', ...p.outages.map(outageLine)] : []),

@@ -78,8 +78,11 @@ export interface Observe extends Named {
   readonly proves: boolean;
   /** No proof, so it may be skipped; what it said is kept with the proofs all the same. */
   readonly tells?: true;
-  look(context: Context & { readonly before: string | null }): Promise<Look>;
+  look(context: LookContext): Promise<Look>;
 }
+
+/** `before`: the picture of the look before; `null`: there was none. */
+export type LookContext = Context & { readonly before: string | null };
 
 /** Writes, and says how it is undone, or why it is left. */
 export interface Change<Before extends Json = Json> extends Named {

@@ -15,7 +15,9 @@ import { takeUp } from './recovering.ts';
 import { floor, park, reversed, stay, turn, undoNext, unwound } from './returning.ts';
 import { gone, stayed, turnWithout } from './deadtarget.ts';
 import type { Runtime, Scope } from './runtime.ts';
-import { Sweeping } from './sweeping.ts';
+import type { Beside } from './beside.ts';
+import { sweeping } from './sweeping.ts';
+import { tending, tends } from './tending.ts';
 import { describeError } from './errors.ts';
 import { attributesOf, progressOf } from './telling.ts';
 
@@ -25,7 +27,7 @@ export const weighs = '2026-11-21-history-bytes';
 const mostHistoryBytes = 3 * 1024 * 1024;
 
 /** What the engine itself asks of the outside. */
-export type Own = Pick<Work, 'remember' | 'whereabouts' | 'lookSwept'>;
+export type Own = Pick<Work, 'remember' | 'whereabouts' | 'lookSwept' | 'lookMirrors'>;
 /** All that a ledger needs of the migration: the journal in the same history has the rest. */
 const clustersOf = (j: Journal): Journal['migration'] => ({ ...j.migration, topics: [], applications: [], groups: {} });
 /** Who else is told where a run stands: the estate of a wave. */
@@ -40,7 +42,8 @@ export class Run implements Door {
   readonly runtime: Runtime;
   readonly work: Own;
   readonly inbox: Inbox;
-  readonly sweeping: Sweeping;
+  readonly #sweeping: ReturnType<typeof sweeping>;
+  readonly #tending: ReturnType<typeof tending>;
   readonly listener: Listener | null;
   journal: Journal | null = null;
   plan: Plan | null = null;
@@ -59,7 +62,8 @@ export class Run implements Door {
     this.runtime = runtime;
     this.work = work;
     this.inbox = new Inbox(this);
-    this.sweeping = new Sweeping(this);
+    this.#sweeping = sweeping(this);
+    this.#tending = tending(this);
     this.#forward = runtime.scope();
   }
 
@@ -93,19 +97,22 @@ export class Run implements Door {
       if (this.#over()) break;
       this.tell();
       if (this.mayRenew()) {
-        await this.sweeping.rest();
+        for (const one of this.#beside) await one.rest();
         await this.runtime.condition(() => this.runtime.handlersFinished() && (this.listener?.idle() ?? true));
         // Meanwhile somebody may have said something, which the next run would not know of.
         if (!this.mayRenew()) continue;
         await this.runtime.continueAsNew({ ...j, runs: j.runs + 1 });
       }
-      await this.sweeping.follow();
+      for (const one of this.#beside) await one.follow();
       await this.#move();
     }
-    await this.sweeping.rest();
+    for (const one of this.#beside) await one.rest();
     await this.#closing();
     return this.j.direction === 'back' ? 'rolled-back' : 'completed';
   }
+
+  /** What runs beside the units. Runs that were planned without one do not even ask it: replayed, not a turn of theirs may differ. */
+  get #beside(): readonly Pick<Beside<never>, 'follow' | 'rest'>[] { return this.j.has[tends] === true ? [this.#sweeping, this.#tending] : [this.#sweeping]; }
 
   async #move(): Promise<void> {
     const j = this.j;

@@ -7,7 +7,7 @@ import { Failure } from '../domain/failures.ts';
 import type { Json } from '../domain/json.ts';
 import type { Inventory, Limits, Migration } from '../domain/migration.ts';
 import type { Repeats } from '../domain/scheme.ts';
-import type { OutageRecord, Question, StepTime, Swept } from '../domain/progress.ts';
+import type { OutageRecord, Question, StepTime, Swept, Tended } from '../domain/progress.ts';
 
 export const journalVersion = 1;
 /** Audit lines carried along; older ones are in the ledger. */
@@ -84,6 +84,8 @@ export interface Journal {
   outages: OutageRecord[];
   /** The sweep of positions beside the units, as it last said. */
   swept: Swept | null;
+  /** The mirrors, as whoever looks after them beside the units said last; `null`: nobody does. */
+  mirrors: Tended | null;
   proven: string[];
   audit: string[];
   refused: string | null;
@@ -95,7 +97,7 @@ export interface Journal {
 
 export const openJournal = (x: Pick<Journal, 'scheme' | 'run' | 'migration' | 'inventory' | 'planHash' | 'inventoryHash' | 'has' | 'searchAttributes' | 'at' | 'startedMs'>): Journal => ({
   version: journalVersion, sequence: 0, limits: x.migration.limits, direction: 'forward', backTo: null, wantBack: null, endedBy: null, reverse: null, unwind: null, opening: null, pending: null, closedBy: null, paused: false,
-  attempt: 1, undos: [], captured: {}, picture: null, say: '', figures: null, question: null, inbox: [], outages: [], swept: null, proven: [], audit: [],
+  attempt: 1, undos: [], captured: {}, picture: null, say: '', figures: null, question: null, inbox: [], outages: [], swept: null, mirrors: null, proven: [], audit: [],
   refused: null, recovering: false, runs: 1, ...x,
 });
 
@@ -113,12 +115,12 @@ export function parseJournal(x: unknown): Journal {
   ];
   if (faults.length > 0) throw new Failure('BadMigration', `The journal cannot be read: ${faults.join('; ')}.`);
   // What earlier releases did not know.
-  const journal = x as Journal & { reverse?: Reverse | null; recovering?: boolean; swept?: Swept | null };
-  return { ...journal, reverse: journal.reverse ?? null, recovering: journal.recovering ?? false, swept: journal.swept ?? null, migration: { ...journal.migration, connectBack: journal.migration.connectBack ?? null } };
+  const journal = x as Journal & { reverse?: Reverse | null; recovering?: boolean; swept?: Swept | null; mirrors?: Tended | null };
+  return { ...journal, reverse: journal.reverse ?? null, recovering: journal.recovering ?? false, swept: journal.swept ?? null, mirrors: journal.mirrors ?? null, migration: { ...journal.migration, connectBack: journal.migration.connectBack ?? null } };
 }
 
 /** Under which run cuts, positions and connectors are kept: waves of one estate share them. */
 export const ledgerRun = (j: Journal): string => j.migration.estate?.run ?? j.run;
 
 /** The journal of a workflow that ended without undoing anything, for the run that goes on in its place. */
-export const takenUp = (j: Journal): Journal => ({ ...j, recovering: true, paused: false, wantBack: null, question: null, inbox: [], runs: j.runs + 1 });
+export const takenUp = (j: Journal): Journal => ({ ...j, mirrors: null, recovering: true, paused: false, wantBack: null, question: null, inbox: [], runs: j.runs + 1 });

@@ -37,7 +37,7 @@ export function progressOf(t: Telling): Progress {
     units: t.units.map((u, i) => ({ name: u.name, kind: u.step.kind, state: i < done ? 'done' : i === at ? 'current' : 'todo' })),
     done, total: t.units.length, question: j?.question ?? null, outages: j?.outages ?? [],
     wayBack: j?.closedBy ? `closed by ${j.closedBy}` : j?.undos.some((u) => u.opening) ? 'open, by a cut back' : 'open', undos: j?.undos.map((u) => u.step) ?? [],
-    swept: j?.closedBy === null && j.undos.some((u) => u.opening) ? j.swept : null, limits: j?.limits ?? unknownLimits, planHash: j?.planHash ?? '', runs: j?.runs ?? 1,
+    swept: j?.closedBy === null && j.undos.some((u) => u.opening) ? j.swept : null, mirrors: j?.mirrors ?? null, limits: j?.limits ?? unknownLimits, planHash: j?.planHash ?? '', runs: j?.runs ?? 1,
     startedMs: j?.startedMs ?? t.nowMs, refused: j?.refused ?? t.refused,
   };
 }

@@ -193,7 +193,7 @@ function clusterPort(c: FakeCluster): Cluster {
 /** A connector in memory: `copy()` moves everything visible, or at most so many records per partition. */
 export class FakeMirror {
   readonly spec: MirrorSpec;
-  state: 'RUNNING' | 'STOPPED' | 'FAILED' = 'RUNNING';
+  state: 'RUNNING' | 'STOPPED' | 'PAUSED' | 'UNASSIGNED' | 'FAILED' = 'RUNNING';
   producerId = 9n;
   trace = 'task 0: boom';
   /** Restarted it runs. */
@@ -256,6 +256,9 @@ export class FakeWorld {
       },
     };
   }
+  /** Connect workers that do not answer when asked for all they have, and how often any was. */
+  readonly deaf = new Set<string>();
+  asked = 0;
   /** A removal of a mirror ends after its stored places are gone, and before its connector is. */
   removalInterrupted = false;
   #mirrors(): Mirrors {
@@ -263,6 +266,7 @@ export class FakeWorld {
     const must = (spec: MirrorSpec): FakeMirror => { const m = of(spec); if (!m) throw new Failure('MirrorStuck', `no connector ${spec.name}`); return m; };
     return {
       list: async (connect, prefix) => { if (!workers.includes(connect)) throw new Failure('BadMigration', `The catalog has no Connect worker called "${connect}".`); return [...this.connectors.values()].filter((c) => c.spec.connect === connect && c.spec.name.startsWith(prefix)).map((c) => c.spec.name).sort(); },
+      states: async (connect) => { this.asked++; if (this.deaf.has(connect)) throw new Failure('Unreachable', `Connect worker ${connect} does not answer.`); return [...this.connectors.values()].filter((c) => c.spec.connect === connect).map((c) => ({ name: c.spec.name, connector: c.state, traces: c.state === 'FAILED' ? [c.trace] : [] })); },
       check: async () => this.checked,
       prove: async (spec) => { this.proved.push(spec); return this.proof; },
       create: async (spec, until) => { until.check(); this.#refuseOpposing(spec); const there = of(spec); if (there) there.state = 'RUNNING'; else this.connectors.set(spec.name, new FakeMirror(spec)); },

@@ -10,8 +10,10 @@ import type { World } from './world.ts';
 /** A sweep says nothing new for so long. */
 const turnMs = 6_000;
 const sweepMs = 800;
+/** Until a cancel is heeded. */
+const heedMs = 50;
 
-export function sweeping(a: Activities): Pick<Work, 'lookSwept'> {
+export function sweeping(a: Activities): Pick<Work, 'lookSwept' | 'lookMirrors'> {
   const { w } = a;
   const once = (groups: readonly string[], topics: readonly string[]): void => {
     const { source, target } = w.clusters;
@@ -35,6 +37,16 @@ export function sweeping(a: Activities): Pick<Work, 'lookSwept'> {
         once(groups, topics);
         if (c.before === null || w.nowMs - fromMs > turnMs) return { fromMs, toMs: w.nowMs, done: false, say: 'swept', picture: 'swept' };
       }
+    },
+    // None of the world fails by itself.
+    lookMirrors: async ({ c }) => {
+      await a.enter('lookMirrors');
+      const fromMs = w.nowMs;
+      const turn = {};
+      w.tended.now.add(turn);
+      w.tended.begun++;
+      try { do await a.pass(heedMs); while (c.before !== null && w.nowMs - fromMs <= turnMs); } finally { w.tended.now.delete(turn); }
+      return { fromMs, toMs: w.nowMs, done: false, say: 'all mirrors run.', picture: 'running', figures: { state: 'running' } };
     },
   };
 }
@@ -87,7 +99,7 @@ export const mortal = (work: Work, w: World): Work => new Proxy(work, {
     throw new Failure('Unreachable', `${String(name)}: the target does not answer.`);
   },
 });
-const always = /WithoutTarget$|^(leaveTarget|lookSwept|whereabouts|recall|acquireLock|releaseLock|startFleet|stopFleet|captureFleet|setHook)$/;
+const always = /WithoutTarget$|^(leaveTarget|look(Swept|Mirrors)|whereabouts|recall|acquireLock|releaseLock|startFleet|stopFleet|captureFleet|setHook)$/;
 function needsNothing(name: string, x: { readonly on?: Side; readonly toward?: Side; readonly need?: string; readonly about?: { readonly kind: string } }): boolean {
   if (always.test(name)) return true;
   if (name === 'remember') return x.need !== 'both';

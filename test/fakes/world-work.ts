@@ -207,6 +207,8 @@ function topicsAndConfigs(a: Activities): Part<'captureTopics' | 'createTopics' 
 function mirroring(a: Activities): Part<'captureMirror' | 'createMirror' | 'removeMirror' | 'lookCaughtUp' | 'captureSilence' | 'silenceMirror' | 'resumeMirror' | 'retireMirrors' | 'dropMirrors' | 'lookWayBack'> {
   const { w } = a;
   const ofSets = (sets: readonly CutSet[], toward: Side) => w.mirrors.filter((x) => x.toward === toward && sets.some((s) => s.name === x.set)).map((x) => () => { x.state = 'gone'; });
+  /** What fails then, whoever looks after mirrors would restart. */
+  const untended = (what: string): void => { if (w.tended.now.size > 0) throw new Error(`a mirror is ${what} while somebody looks after the mirrors`); };
   const named = (name: string): MirrorFake | undefined => w.mirrors.find((x) => x.name === name);
   const turn = (name: string, to: MirrorFake['state']) => () => { const x = named(name); if (x && x.state !== 'gone') x.state = to; };
   /** Begins at the last cut, or where an earlier mirror of the set ended; a copy that nobody accounts for is refused. */
@@ -234,13 +236,13 @@ function mirroring(a: Activities): Part<'captureMirror' | 'createMirror' | 'remo
       if (missing.length > 0) throw new Failure('Drift', `${missing.join(', ')} do not exist on ${toward}.`);
       return step('mirrors', () => { if (!named(before.name)) w.mirrors.push(begun(new MirrorFake({ name: before.name, set: set.name, topics: set.topics, toward, epoch: w.cuts.findLast((x) => x.set === set.name)?.epoch ?? 0 }))); });
     }),
-    removeMirror: ({ c, set, toward }) => a.write('removeMirror', c, () => step('removed', ...ofSets([set], toward))),
+    removeMirror: ({ c, set, toward }) => { untended('removed'); return a.write('removeMirror', c, () => step('removed', ...ofSets([set], toward))); },
     lookCaughtUp: ({ c, sets, toward }) => a.look('lookCaughtUp', c, () => {
       const lag = Math.max(...sets.map((s) => w.mirrorOf(s.name, toward)?.lag(w.clusters) ?? Infinity));
       return lag <= c.limits.lagRecords ? null : `lag ${lag}`;
     }),
     captureSilence: ({ set, toward }) => a.read('captureSilence', () => ({ name: w.mirrorOf(set.name, toward)?.name ?? 'none', writers: [] })),
-    silenceMirror: ({ c, before }) => a.write('silenceMirror', c, () => step('silent', turn(before.name, 'silent'))),
+    silenceMirror: ({ c, before }) => { untended('silenced'); return a.write('silenceMirror', c, () => step('silent', turn(before.name, 'silent'))); },
     resumeMirror: ({ c, before }) => a.write('resumeMirror', c, () => step('resumed', turn(before.name, 'running'))),
     retireMirrors: ({ c, sets, toward }) => a.write('retireMirrors', c, () => step('retired', ...ofSets(sets, toward))),
     dropMirrors: ({ c, sets, toward }) => a.write('dropMirrors', c, () => step('dropped', ...ofSets(sets, toward))),

@@ -78,6 +78,8 @@ export class World {
   /** By group: what it was said to read again because it keeps its place, by partition and cut. */
   readonly keptBehind = new Map<string, Map<string, number>>();
   /** `group key` → the place on the source that the ledger there has of it; `key` → where the log ended on the target. */
+  /** Of whoever looks after mirrors at this moment, and how often that began. */
+  readonly tended = { now: new Set<object>(), begun: 0 };
   readonly swept = { places: new Map<string, number>(), ends: new Map<string, number>() };
   readonly hooks: { traffic: string; live: string; validate: string } = { traffic: 'source', live: 'muted', validate: 'fine' };
   readonly #rate: number;

@@ -44,6 +44,7 @@ const situations: Readonly<Record<string, Situation>> = {
   'step-failed-and-retried': { status: 'COMPLETED', before: (s) => { s.fail('createTopics', new Failure('Drift', 'Topic orders is in the way.')); } },
   'undo-failed-and-retried': { status: 'FAILED', says: (_q, n) => (n === 0 ? { kind: 'rollback' } : null), before: (s) => { s.fail('removeTopics', new Failure('Drift', 'Topic orders is in use.'), { mode: 'undo' }); } },
   'budget-exceeded': { status: 'COMPLETED', more: { outage: { budgetMs: 8_000, undoReserveMs: 2_000 } }, before: (s) => { s.fail('lookQuiet', 'hang', { mode: 'outage' }); } },
+  'mirrors-looked-after': { only: ['stopRestartRepeat'], status: 'COMPLETED', more: withWayBack },
   'continued-as-new': { status: 'COMPLETED', more: often },
   'rolled-back-after-opening': { status: 'FAILED', more: withWayBack, says: turningBack },
   'rolled-back-after-opening-continued-as-new': { status: 'FAILED', more: { ...withWayBack, ...often }, says: turningBack },

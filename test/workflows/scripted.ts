@@ -62,8 +62,8 @@ export function scripted(): Scripted {
     if (fault === 'late' || fault === 'deaf') setTimeout(() => { script.late.push({ name, atMs: Date.now(), untilMs }); }, untilMs - Date.now() + lateMs);
     // Without a boundary nobody heartbeats and nobody listens.
     if (fault === 'deaf') await new Promise((resolve) => { setTimeout(resolve, untilMs - Date.now() + 2_500); });
-    // A sweep says nothing new for as long as it goes on.
-    if (name === 'lookSwept' && ((ask.c as { before?: string | null } | undefined)?.before ?? null) !== null) await enclose(name, ask, 'read', (at) => hanging(at.until.signal));
+    // Whoever runs beside the units says nothing new for as long as it goes on.
+    if (beside.has(name) && ((ask.c as { before?: string | null } | undefined)?.before ?? null) !== null) await enclose(name, ask, 'read', (at) => hanging(at.until.signal));
     const reads = /^(look|capture|recall|environment|assess|reassess|evidence)/.test(name);
     try {
       return await enclose(name, ask, reads ? 'read' : 'write', async (at) => {
@@ -84,6 +84,7 @@ export function scripted(): Scripted {
   return { work: { default: answer } as unknown as Work, of };
 }
 
+const beside: ReadonlySet<string> = new Set(['lookSwept', 'lookMirrors']);
 const said = (say: string): { say: string; done: boolean; fromMs: number; toMs: number } => ({ say, done: true, fromMs: Date.now(), toMs: Date.now() });
 
 function answers(name: string, ask: Partial<Ask>, script: Script): unknown {
@@ -106,6 +107,7 @@ function answers(name: string, ask: Partial<Ask>, script: Script): unknown {
   }
   if (name === 'captureCut') return { epoch: 1 };
   if (name === 'lookSwept') return { ...said('as of now the ledger has 3 positions.'), done: false, picture: 'swept' };
+  if (name === 'lookMirrors') return { ...said('2 mirrors run, none has failed.'), done: false, picture: 'running', figures: { state: 'running' } };
   if (name.startsWith('capture')) return { missing: [] };
   return said(`${name}: done`);
 }

@@ -28,7 +28,7 @@ export type ConnectorStatus = z.infer<typeof statusShape>;
 export type ConnectorConfig = Readonly<Record<string, string>>;
 export type ConnectorTask = { readonly id: number; readonly config: Readonly<Record<string, string | null>> };
 export interface StoredOffset { readonly partition: Readonly<Record<string, unknown>>; readonly offset: Readonly<Record<string, unknown>> | null }
-export interface ListedConnector { readonly name: string; readonly config: Readonly<Record<string, string | null>>; readonly state: ConnectorStatus['connector']['state'] | 'unknown'; readonly tasks: number }
+export interface ListedConnector { readonly name: string; readonly config: Readonly<Record<string, string | null>>; readonly state: ConnectorStatus['connector']['state'] | 'unknown'; readonly tasks: number; /** `null`: not known. */ readonly status: ConnectorStatus | null }
 
 /** Every call throws `Unreachable`, `Unauthorized`, `BadCatalog` or `Unsupported`; 404 of a connector is `null` or `absent`. */
 export interface ConnectRest {
@@ -77,7 +77,7 @@ export function createConnectRest(url: string, h: Habits = habits): ConnectRest 
       return v.error_count === 0 ? [] : v.configs.flatMap((c) => c.value.errors.map((e) => validationFault(c.value.name, e)));
     },
     list: async (p) => Object.entries(await must({ method: 'GET', path: '/connectors?expand=info&expand=status', what: 'list its connectors' }, listShape, p))
-      .map(([name, c]) => ({ name, config: c.info?.config ?? {}, state: c.status?.connector.state ?? 'unknown', tasks: c.status?.tasks.length ?? 0 })),
+      .map(([name, c]) => ({ name, config: c.info?.config ?? {}, state: c.status?.connector.state ?? 'unknown', tasks: c.status?.tasks.length ?? 0, status: c.status ?? null })),
     createStopped: async (name, config, p) => {
       const answer = await ask({ method: 'POST', path: '/connectors', body: { name, config, initial_state: 'STOPPED' }, what: `create connector ${name}`, quiet: true }, p);
       return answer.status === 409 ? 'exists' : 'created';

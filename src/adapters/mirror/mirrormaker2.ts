@@ -2,7 +2,7 @@
 import type { Catalog, SecretRef } from '../../domain/catalog.ts';
 import { Failure } from '../../domain/failures.ts';
 import type { Cluster, Mirrors, MirrorSpec, Until } from '../../domain/ports.ts';
-import type { ConnectRest } from '../connect/rest.ts';
+import type { ConnectRest, ListedConnector } from '../connect/rest.ts';
 import { createConnectRest } from '../connect/rest.ts';
 import { clusterOf, connectOf, connectorConfig, differing, syncsTopic, unmirrorable } from './connector.ts';
 import { refuseOpposing } from './opposing.ts';
@@ -12,7 +12,7 @@ import { check, prove } from './prospect.ts';
 import { seed, storedNext } from './seeds.ts';
 import { resume } from './resume.ts';
 import { silence, writersOf } from './silence.ts';
-import { awaitGone, awaitRunning, awaitStopped, health, statusNow, told } from './state.ts';
+import { awaitGone, awaitRunning, awaitStopped, health, statusNow, told, tracesOf } from './state.ts';
 import { createSyncs } from './syncs.ts';
 
 export interface MirrorDeps { readonly catalog: Catalog; cluster(name: string): Cluster; secret(ref: SecretRef): Promise<string> }
@@ -31,12 +31,14 @@ export function createMirrors(deps: MirrorDeps): Mirrors {
   };
   const opposing = (p: Place, whenUnreachable: 'refuse' | 'accept', until: Until): Promise<void> =>
     refuseOpposing(p, { catalog: deps.catalog, restOf, whenUnreachable }, until);
+  const listed = async (name: string): Promise<readonly ListedConnector[]> => {
+    const connect = deps.catalog.connects[name];
+    if (!connect) throw new Failure('BadCatalog', `The catalog has no Connect worker ${name}.`);
+    return restOf(connect.url).list(reading);
+  };
   return {
-    list: async (name, prefix) => {
-      const connect = deps.catalog.connects[name];
-      if (!connect) throw new Failure('BadCatalog', `The catalog has no Connect worker ${name}.`);
-      return (await restOf(connect.url).list(reading)).map((c) => c.name).filter((n) => n.startsWith(prefix)).sort();
-    },
+    list: async (name, prefix) => (await listed(name)).map((c) => c.name).filter((n) => n.startsWith(prefix)).sort(),
+    states: async (name) => (await listed(name)).flatMap((c) => (c.status ? [{ name: c.name, connector: c.status.connector.state, traces: tracesOf(c.status) }] : [])),
     check: async (spec) => {
       try {
         return await check(place(spec), deps);

@@ -15,14 +15,17 @@ export async function health(p: Place, how: Patience): Promise<MirrorHealth> {
   const [status, tasks] = await Promise.all([p.rest.status(p.spec.name, how), p.rest.tasks(p.spec.name, how)]);
   if (!status || !tasks) return { connector: 'absent', assigned: [], tasks: 0, traces: [] };
   const running = new Set(status.tasks.filter((t) => t.state === 'RUNNING').map((t) => t.id));
-  const failed = [status.connector, ...status.tasks].filter((x) => x.state === 'FAILED');
   return {
     connector: status.connector.state,
     assigned: tasks.filter((t) => running.has(t.id)).flatMap((t) => partitionsIn(t.config['task.assigned.partitions'] ?? '')).sort(),
     tasks: status.tasks.length,
-    traces: failed.map((x) => traceOf(x.trace ?? 'no trace')),
+    traces: tracesOf(status),
   };
 }
+
+/** One line for each part that has failed. */
+export const tracesOf = (status: ConnectorStatus): readonly string[] =>
+  [status.connector, ...status.tasks].filter((x) => x.state === 'FAILED').map((x) => traceOf(x.trace ?? 'no trace'));
 
 /** What failed and, where Java wraps it, what caused that. */
 const traceOf = (trace: string): string => {

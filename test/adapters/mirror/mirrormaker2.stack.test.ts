@@ -299,6 +299,7 @@ describe('silencing a mirror', () => {
     const load = flow(producer, 'load', partitions);
     await f.target.fenceTransactionalId(task?.transactionalId ?? assert.fail('no task'), noLimit);
     await eventually('the fenced task failed', async () => (await f.mirrors.health(spec)).traces.length > 0 || undefined, 60_000);
+    assert.deepEqual((await f.mirrors.states(spec.connect)).find((s) => s.name === spec.name)?.traces, (await f.mirrors.health(spec)).traces);
     assert.match((await f.mirrors.revive(spec, noLimit)).join(), /Exception/);
     await eventually('it runs again', async () => (await f.mirrors.health(spec)).assigned.length === partitions || undefined, 60_000);
     const sent = await load.stop();

@@ -1,0 +1,168 @@
+/**
+ * Mirrors between the steps that wait for them: a task that has failed stays so until somebody restarts it, and whoever reads
+ * what it copies would wait as long. One request per Connect worker and look while nothing is wrong.
+ */
+import type { Side } from '../domain/authority.ts';
+import { cutSets, type CutSet } from '../domain/cutsets.ts';
+import type { MirrorSpec, MirrorState, Ports } from '../domain/ports.ts';
+import type { Tended } from '../domain/progress.ts';
+import type { At } from './boundary.ts';
+import { viewMirror } from './caughtup.ts';
+import { ownMirrors } from './connect.ts';
+import { standingMark } from './cut.ts';
+import type { LedgerBook } from './ledger.ts';
+import type { Glance } from './looking.ts';
+import { both, count, list, nameOf } from './outside.ts';
+import type { LookAsk } from './work.ts';
+
+/** What was restarted counts as mended when it has run for so long. */
+const mendedMs = 60_000;
+/** Between a restart and the next one of the same mirror: 10 s, then twice as long each time. */
+const [firstRestMs, longestRestMs] = [10_000, 300_000];
+/** What may pass by itself is no alarm before: a worker that restarts, a group that rebalances. */
+const passingMs = 30_000;
+/** The number of restarts is part of the state, and each new state ends a turn. */
+const mostCounted = 6;
+
+interface Own { readonly set: CutSet; readonly toward: Side; readonly spec: MirrorSpec; readonly state: MirrorState }
+interface Trouble {
+  readonly sinceMs: number;
+  /** What is seen. */
+  seen: string;
+  /** What was done about it, or why nothing is: the rest of that sentence. It stands until the trouble is over. */
+  done: string;
+  restarts: number;
+  /** No restart before, epoch ms. */
+  nextMs: number;
+  /** When it was first no longer seen; `null`: it is there. */
+  goneMs: number | null;
+  alarm: boolean;
+}
+
+export const tending = (ports: Ports, record: LedgerBook) => ({
+  lookMirrors(x: LookAsk, at: At): () => Promise<Glance> {
+    const tended = new Tending(ports, record, x, at);
+    return () => tended.look();
+  },
+});
+
+class Tending {
+  readonly #ports: Ports;
+  readonly #record: LedgerBook;
+  readonly #x: LookAsk;
+  readonly #at: At;
+  readonly #sets: readonly CutSet[];
+  /** By mirror, or by Connect worker that does not answer. */
+  readonly #troubles = new Map<string, Trouble>();
+  constructor(ports: Ports, record: LedgerBook, x: LookAsk, at: At) {
+    this.#ports = ports;
+    this.#record = record;
+    this.#x = x;
+    this.#at = at;
+    this.#sets = cutSets(x.m);
+    for (const [name, restarts] of carried(x.c.before)) {
+      const trouble = this.#ill(name, `mirror ${name} had failed`);
+      Object.assign(trouble, { restarts, nextMs: at.now() + restMs(restarts), goneMs: at.now(), done: ` and was told to restart${timesOf(restarts)}`, alarm: restarts > 1 });
+    }
+  }
+
+  async look(): Promise<Glance> {
+    const seen = await Promise.all(both.map((toward) => this.#ofConnect(toward)));
+    const own = seen.flatMap((s) => s ?? []);
+    for (const one of own) await this.#tend(one);
+    // Of a worker that does not answer nothing is known, also not that a mirror is gone.
+    if (!seen.includes(null)) for (const name of [...this.#troubles.keys()]) if (!own.some((o) => o.spec.name === name)) this.#well(name);
+    return this.#told(own);
+  }
+
+  /** `null`: not known. */
+  async #ofConnect(toward: Side): Promise<readonly Own[] | null> {
+    const { m } = this.#x;
+    const connect = toward === 'target' ? m.connect : m.connectBack;
+    if (connect === null) return [];
+    const name = `Connect ${connect}`;
+    try {
+      const states = await this.#ports.mirrors.states(connect);
+      this.#well(name);
+      return (await Promise.all(this.#sets.map((set) => this.#newest(set, toward, states)))).flat();
+    } catch (e) {
+      this.#at.until.check();
+      this.#ill(name, `whether the mirrors on Connect ${connect} copy is unknown: ${this.#at.words(e)}`);
+      return null;
+    }
+  }
+  async #newest(set: CutSet, toward: Side, states: readonly MirrorState[]): Promise<readonly Own[]> {
+    const [spec] = await ownMirrors(this.#ports, { ...this.#x, set, toward }, states.map((s) => s.name));
+    const state = states.find((s) => s.name === spec?.name);
+    return spec && state ? [{ set, toward, spec, state }] : [];
+  }
+
+  async #tend(one: Own): Promise<void> {
+    const { spec, state } = one;
+    if (state.connector === 'PAUSED') { this.#ill(spec.name, `mirror ${spec.name} is paused on Connect ${spec.connect} and copies nothing until somebody resumes it`); return; }
+    if (state.connector === 'UNASSIGNED') { this.#ill(spec.name, `no worker of Connect ${spec.connect} holds mirror ${spec.name}`); return; }
+    // Stopped it was told not to run.
+    if (state.traces.length === 0 || (state.connector !== 'RUNNING' && state.connector !== 'FAILED')) { this.#well(spec.name); return; }
+    const trouble = this.#ill(spec.name, `mirror ${spec.name} has failed on Connect ${spec.connect} (${list(state.traces, 2)})`);
+    if (this.#at.now() < trouble.nextMs) return;
+    trouble.nextMs = this.#at.now() + restMs(trouble.restarts + 1);
+    try {
+      await this.#restart(one, trouble);
+    } catch (e) {
+      this.#at.until.check();
+      Object.assign(trouble, { alarm: true, done: ` and could not be restarted: ${this.#at.words(e)}` });
+    }
+  }
+
+  async #restart({ set, toward, spec }: Own, trouble: Trouble): Promise<void> {
+    const of = { ...this.#x, set, toward };
+    const mark = await standingMark(this.#record, of);
+    if (mark?.to === toward) {
+      trouble.done = `, ran before cut ${mark.epoch} of ${set.name} to the ${toward}, and is not restarted`;
+      return;
+    }
+    const { damage } = await viewMirror(this.#ports, of, this.#record, this.#at);
+    if (damage.length > 0) {
+      Object.assign(trouble, { alarm: true, done: `, and is not restarted because it no longer copies faithfully: ${list(damage, 5)}` });
+      return;
+    }
+    const failed = await this.#ports.mirrors.revive(spec, this.#at.until);
+    if (failed.length === 0) return; // it runs by now
+    trouble.restarts++;
+    trouble.alarm = trouble.restarts > 1;
+    trouble.done = ` and was told to restart${timesOf(trouble.restarts)}: what ${nameOf(this.#x.m, toward)} lacks of ${set.name} comes once it runs`;
+  }
+
+  #ill(name: string, seen: string): Trouble {
+    const nowMs = this.#at.now();
+    const trouble = this.#troubles.get(name) ?? { sinceMs: nowMs, seen, done: '', restarts: 0, nextMs: nowMs, goneMs: null, alarm: false };
+    this.#troubles.set(name, trouble);
+    Object.assign(trouble, { seen, goneMs: null, alarm: trouble.alarm || nowMs - trouble.sinceMs >= passingMs });
+    return trouble;
+  }
+  /** One that was restarted is watched for a while. */
+  #well(name: string): void {
+    const trouble = this.#troubles.get(name);
+    if (!trouble) return;
+    trouble.goneMs ??= this.#at.now();
+    if (trouble.restarts === 0 || this.#at.now() - trouble.goneMs >= mendedMs) this.#troubles.delete(name);
+  }
+
+  #told(own: readonly Own[]): Glance {
+    const seen = [...this.#troubles].sort(([a], [b]) => (a < b ? -1 : 1));
+    const all = seen.filter(([, t]) => t.restarts > 0 || t.alarm);
+    const state: Tended['state'] = all.some(([, t]) => t.alarm) ? 'failing' : all.length > 0 ? 'restarted' : 'running';
+    const running = own.filter((o) => o.state.connector === 'RUNNING' && o.state.traces.length === 0).length;
+    const say = seen.length === 0 ? `${count(running, 'mirror')} ${running === 1 ? 'runs' : 'run'}, none has failed.` : `${seen.map(([, t]) => `${t.seen}${t.done}`).join('; ')}.`;
+    return { done: false, say, state: [state, ...all.map(([name, t]) => `${name.replaceAll(' ', '_')}=${Math.min(mostCounted, t.restarts)}`)].join(' '), figures: { state } };
+  }
+}
+
+const timesOf = (restarts: number): string => (restarts < 2 ? '' : `, ${restarts} times`);
+const restMs = (restarts: number): number => Math.min(longestRestMs, firstRestMs * 2 ** Math.max(0, restarts - 1));
+
+/** Restarts by mirror, from the state that the turn before ended with. */
+function carried(before: string | null): ReadonlyMap<string, number> {
+  const state: unknown = before === null ? null : (JSON.parse(before) as { readonly state?: unknown }).state;
+  return new Map(typeof state === 'string' ? [...state.matchAll(/(\S+)=([1-9]\d*)/g)].map((found): [string, number] => [found[1] ?? '', Number(found[2])]) : []);
+}

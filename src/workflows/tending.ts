@@ -1,0 +1,49 @@
+/**
+ * From the first mirror on an activity looks after all that run: what they copy is read by whoever has moved already, and no
+ * step may be waiting for it. It rests where mirrors are silenced or taken away: inside outages, undos and what is irreversible.
+ */
+import type { Tended } from '../domain/progress.ts';
+import { stepsOf, type Look, type Unit } from '../domain/scheme.ts';
+import { Beside } from './beside.ts';
+import type { Run } from './engine.ts';
+
+/** Asked of `has`: runs planned before mirrors were looked after go on without. */
+export const tends = 'tend-mirrors';
+
+export const tending = (run: Run): Beside<'mirrors'> => new Beside(run, {
+  name: 'tend',
+  wanted: () => (isWanted(run) ? 'mirrors' : null),
+  look: (_wanted, c) => run.work.lookMirrors({ m: run.j.migration, c }),
+  heard: (look) => { if ('failed' in look) tell(run, { say: look.failed, state: 'failing', atMs: run.runtime.now() }); else tell(run, { say: look.say, state: stateOf(look), atMs: look.toMs }); },
+  rested: () => { run.j.mirrors = null; },
+});
+
+const openings: Readonly<Record<Tended['state'], string>> = { failing: 'a mirror does not copy', restarted: 'a mirror was restarted', running: 'all mirrors run again' };
+function tell(run: Run, tended: Tended): void {
+  const { j } = run;
+  // That they run is news only behind something else.
+  if (tended.state !== (j.mirrors?.state ?? 'running')) run.log(`${openings[tended.state]}: ${tended.say}`);
+  j.mirrors = tended;
+  run.tell();
+}
+
+function isWanted(run: Run): boolean {
+  const { j } = run;
+  if (j.has[tends] !== true || j.closedBy !== null || j.unwind || j.recovering || run.at === null) return false;
+  if (j.reverse ? j.reverse.without !== undefined || j.reverse.refused !== null : j.direction === 'back') return false;
+  if (!j.reverse && !behindFirstMirror(run.forwardUnits, j.at)) return false;
+  const kind = run.units.find((u) => u.name === run.at)?.step.kind;
+  // An outage that was undone waits for an answer, and may wait for long.
+  if (kind === 'outage') return j.question !== null && !j.undos.some((u) => u.unit === run.at);
+  return kind !== 'irreversible';
+}
+
+function behindFirstMirror(all: readonly Unit[], at: string | null): boolean {
+  const first = all.findIndex((u) => stepsOf(u).some((s) => s.kind === 'change' && (s.effects ?? []).some((e) => e.do === 'mirror' && e.state === 'running')));
+  return first >= 0 && all.findIndex((u) => u.name === at) > first;
+}
+
+const stateOf = (look: Look): Tended['state'] => {
+  const state = (look.figures as { readonly state?: unknown } | null | undefined)?.state;
+  return state === 'running' || state === 'restarted' ? state : 'failing';
+};
