@@ -28,7 +28,7 @@ export type ConnectorStatus = z.infer<typeof statusShape>;
 export type ConnectorConfig = Readonly<Record<string, string>>;
 export type ConnectorTask = { readonly id: number; readonly config: Readonly<Record<string, string | null>> };
 export interface StoredOffset { readonly partition: Readonly<Record<string, unknown>>; readonly offset: Readonly<Record<string, unknown>> | null }
-export interface ListedConnector { readonly name: string; readonly config: Readonly<Record<string, string | null>>; readonly state: ConnectorStatus['connector']['state'] | 'unknown'; readonly tasks: number; /** `null`: not known. */ readonly status: ConnectorStatus | null }
+export interface ListedConnector { readonly name: string; readonly config: Readonly<Record<string, string | null>>; readonly state: ConnectorStatus['connector']['state'] | 'unknown'; readonly tasks: number }
 
 /** Every call throws `Unreachable`, `Unauthorized`, `BadCatalog` or `Unsupported`; 404 of a connector is `null` or `absent`. */
 export interface ConnectRest {
@@ -38,6 +38,8 @@ export interface ConnectRest {
   /** One sentence per fault, values left out. */
   validate(config: ConnectorConfig, p: Patience): Promise<readonly string[]>;
   list(p: Patience): Promise<readonly ListedConnector[]>;
+  /** By name, of those whose state it knows. */
+  statuses(p: Patience): Promise<ReadonlyMap<string, ConnectorStatus>>;
   createStopped(name: string, config: ConnectorConfig, p: Patience): Promise<'created' | 'exists'>;
   config(name: string, p: Patience): Promise<Readonly<Record<string, string | null>> | null>;
   status(name: string, p: Patience): Promise<ConnectorStatus | null>;
@@ -77,7 +79,9 @@ export function createConnectRest(url: string, h: Habits = habits): ConnectRest 
       return v.error_count === 0 ? [] : v.configs.flatMap((c) => c.value.errors.map((e) => validationFault(c.value.name, e)));
     },
     list: async (p) => Object.entries(await must({ method: 'GET', path: '/connectors?expand=info&expand=status', what: 'list its connectors' }, listShape, p))
-      .map(([name, c]) => ({ name, config: c.info?.config ?? {}, state: c.status?.connector.state ?? 'unknown', tasks: c.status?.tasks.length ?? 0, status: c.status ?? null })),
+      .map(([name, c]) => ({ name, config: c.info?.config ?? {}, state: c.status?.connector.state ?? 'unknown', tasks: c.status?.tasks.length ?? 0 })),
+    statuses: async (p) => new Map(Object.entries(await must({ method: 'GET', path: '/connectors?expand=status', what: 'list the states of its connectors' }, listShape, p))
+      .flatMap(([name, { status }]) => (status ? [[name, status] as const] : []))),
     createStopped: async (name, config, p) => {
       const answer = await ask({ method: 'POST', path: '/connectors', body: { name, config, initial_state: 'STOPPED' }, what: `create connector ${name}`, quiet: true }, p);
       return answer.status === 409 ? 'exists' : 'created';

@@ -2,7 +2,7 @@
 import type { Catalog, SecretRef } from '../../domain/catalog.ts';
 import { Failure } from '../../domain/failures.ts';
 import type { Cluster, Mirrors, MirrorSpec, Until } from '../../domain/ports.ts';
-import type { ConnectRest, ListedConnector } from '../connect/rest.ts';
+import type { ConnectRest } from '../connect/rest.ts';
 import { createConnectRest } from '../connect/rest.ts';
 import { clusterOf, connectOf, connectorConfig, differing, syncsTopic, unmirrorable } from './connector.ts';
 import { refuseOpposing } from './opposing.ts';
@@ -31,14 +31,14 @@ export function createMirrors(deps: MirrorDeps): Mirrors {
   };
   const opposing = (p: Place, whenUnreachable: 'refuse' | 'accept', until: Until): Promise<void> =>
     refuseOpposing(p, { catalog: deps.catalog, restOf, whenUnreachable }, until);
-  const listed = async (name: string): Promise<readonly ListedConnector[]> => {
+  const named = (name: string): ConnectRest => {
     const connect = deps.catalog.connects[name];
     if (!connect) throw new Failure('BadCatalog', `The catalog has no Connect worker ${name}.`);
-    return restOf(connect.url).list(reading);
+    return restOf(connect.url);
   };
   return {
-    list: async (name, prefix) => (await listed(name)).map((c) => c.name).filter((n) => n.startsWith(prefix)).sort(),
-    states: async (name) => (await listed(name)).flatMap((c) => (c.status ? [{ name: c.name, connector: c.status.connector.state, traces: tracesOf(c.status) }] : [])),
+    list: async (name, prefix) => (await named(name).list(reading)).map((c) => c.name).filter((n) => n.startsWith(prefix)).sort(),
+    states: async (name) => [...await named(name).statuses(reading)].map(([connector, status]) => ({ name: connector, connector: status.connector.state, traces: tracesOf(status) })),
     check: async (spec) => {
       try {
         return await check(place(spec), deps);
