@@ -117,10 +117,8 @@ class Tending {
   async #restart({ set, toward, spec }: Own, trouble: Trouble): Promise<void> {
     const of = { ...this.#x, set, toward };
     const mark = await standingMark(this.#record, of);
-    if (mark?.to === toward) {
-      trouble.done = `, ran before cut ${mark.epoch} of ${set.name} to the ${toward}, and is not restarted`;
-      return;
-    }
+    // It ran before a cut and was silenced for it: nothing is to come of it any more.
+    if (mark?.to === toward) return void this.#troubles.delete(spec.name);
     const { damage } = await viewMirror(this.#ports, of, this.#record, this.#at);
     if (damage.length > 0) {
       Object.assign(trouble, { alarm: true, done: `, and is not restarted because it no longer copies faithfully: ${list(damage, 5)}` });
@@ -153,8 +151,9 @@ class Tending {
     const all = seen.filter(([, t]) => t.restarts > 0 || t.alarm);
     const state: Tended['state'] = all.some(([, t]) => t.alarm) ? 'failing' : all.length > 0 ? 'restarted' : 'running';
     const running = own.filter((o) => o.state.connector === 'RUNNING' && o.state.traces.length === 0).length;
-    const say = seen.length === 0 ? `${count(running, 'mirror')} ${running === 1 ? 'runs' : 'run'}, none has failed.` : `${seen.map(([, t]) => `${t.seen}${t.done}`).join('; ')}.`;
-    return { done: false, say, state: [state, ...all.map(([name, t]) => `${name.replaceAll(' ', '_')}=${Math.min(mostCounted, t.restarts)}`)].join(' '), figures: { state } };
+    const say = seen.length === 0 ? `${count(running, 'mirror')} ${running === 1 ? 'runs' : 'run'}.` : `${seen.map(([, t]) => `${t.seen}${t.done}`).join('; ')}.`;
+    // What passes ends a turn as well: it was said, and would be shown until the next one.
+    return { done: false, say, state: [state, ...seen.map(([name, t]) => `${name.replaceAll(' ', '_')}=${Math.min(mostCounted, t.restarts)}`)].join(' '), figures: { state } };
   }
 }
 

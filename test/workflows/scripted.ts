@@ -107,7 +107,7 @@ function answers(name: string, ask: Partial<Ask>, script: Script): unknown {
   }
   if (name === 'captureCut') return { epoch: 1 };
   if (name === 'lookSwept') return { ...said('as of now the ledger has 3 positions.'), done: false, picture: 'swept' };
-  if (name === 'lookMirrors') return { ...said('2 mirrors run, none has failed.'), done: false, picture: 'running', figures: { state: 'running' } };
+  if (name === 'lookMirrors') return { ...said('2 mirrors run.'), done: false, picture: 'running', figures: { state: 'running' } };
   if (name.startsWith('capture')) return { missing: [] };
   return said(`${name}: done`);
 }
