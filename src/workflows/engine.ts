@@ -98,8 +98,8 @@ export class Run implements Door {
       this.tell();
       if (this.mayRenew()) {
         for (const one of this.#beside) await one.rest();
-        await this.runtime.condition(() => this.runtime.handlersFinished() && (this.listener?.idle() ?? true));
-        // Meanwhile somebody may have said something, which the next run would not know of.
+        // Meanwhile somebody may have said something, which the next run would not know of; whoever said it waits here for a verdict.
+        await this.runtime.condition(() => !this.mayRenew() || (this.runtime.handlersFinished() && (this.listener?.idle() ?? true)));
         if (!this.mayRenew()) continue;
         await this.runtime.continueAsNew({ ...j, runs: j.runs + 1 });
       }

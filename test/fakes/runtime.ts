@@ -72,7 +72,9 @@ class FakeRuntime implements Runtime {
   historyLength(): number { return 0; }
   historyBytes(): number { return 0; }
   continueAsNewSuggested(): boolean { return this.calls >= this.#renewEvery; }
-  handlersFinished(): boolean { return true; }
+  /** As long as a decision has no verdict, whoever sent it as an update waits for an answer. */
+  deciding: () => boolean = () => false;
+  handlersFinished(): boolean { return !this.deciding(); }
   continueAsNew(journal: unknown): Promise<never> { return Promise.reject(new ContinuedAsNew(journal)); }
   tell(): void {}
   isCancellation(error: unknown): boolean { return error instanceof Cancelled; }
@@ -176,6 +178,7 @@ export async function trial(given: TrialOptions): Promise<Trial> {
   };
   const begin = async (carried: string | null): Promise<Run> => {
     const r = new Engine(runtime, work);
+    runtime.deciding = () => r.inbox.waiting;
     const kept = carried === null ? null : parseJournal(JSON.parse(carried));
     const { migration, inventory } = kept ?? (await work.assess({ m: x.m, scheme: x.scheme }));
     const { plan, hash } = plans({ migration, inventory });

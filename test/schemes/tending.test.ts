@@ -53,3 +53,11 @@ test('one that cannot be looked after is an alarm, and no reason to stop', async
   assert.equal(t.outcome, 'completed');
   assert.ok(t.journal.audit.some((line) => line.includes('a mirror does not copy: ')), t.journal.audit.join('\n'));
 });
+
+test('a decision that comes while mirrors come to rest before a new run is heard, and answered', async () => {
+  for (const renewEvery of [4, 7, 11]) {
+    const t = await trial({ scheme: 'stopRestartRepeat', m, world: lagging, renewEvery });
+    assert.equal(t.outcome, 'completed');
+    assert.ok(t.runs > 5, `${t.runs} runs`);
+  }
+});
