@@ -8,9 +8,9 @@ import type { Tally } from './tally.ts';
 
 /** What was struck, and how: repeats are compared within one of these. */
 export const aloneName = (fault: FaultName, struck: Struck): string => `${fault.split(' ')[0] ?? ''} ${struck.endsWith('broker') ? 'broker' : struck}`;
-/** What all of them are called, or `only` that one. */
-export const aloneNames = (only: readonly string[] = faultNames): readonly string[] => [...new Set(faultNames.filter((f) => only.includes(f)).flatMap((f) =>
-  (f.endsWith('application') ? applications.map((a) => aloneName(f, a)) : [aloneName(f, victimOf(f))])))];
+/** What all of them are called, or those of `only`: faults, or such names themselves. */
+export const aloneNames = (only: readonly string[] = faultNames): readonly string[] => [...new Set(faultNames.flatMap((f) =>
+  (f.endsWith('application') ? applications.map((a) => aloneName(f, a)) : [aloneName(f, victimOf(f))]).filter((name) => only.includes(f) || only.includes(name))))];
 /** Of a fault of what is shared. */
 export const victimOf = (fault: FaultName): Struck => fault.slice(fault.indexOf(' ') + 1) as Struck;
 const of = (name: string): { readonly fault: FaultName; readonly application: (typeof applications)[number] | null } => {

@@ -22,7 +22,8 @@ const usage = `npm run guarantees [-- options]      all rows, or those that all 
   --migrations N  migrations side by side on each stack; a strike is at a step of each of them (default 1)
   --again         also what ran with this very code; without it such rows are left out
   --fill          leaves out what ran with any code
-  --alone N       the faults alone (or those of --fault) until each ran N times, instead of rows
+  --alone N       the faults alone (or those of --fault, which may be one application's: "kill audit") until each ran
+                  N times, instead of rows
   --list          says which rows these are, and runs none
   --dry           writes nothing; without it docs/guarantees.md and .json get each row as it ends`;
 
@@ -44,7 +45,8 @@ function rowsWanted(seed: number): readonly Row[] {
   oneOf('scheme', schemeNames);
   oneOf('way', ways);
   oneOf('step', [...new Set(allRows.map((r) => r.step))]);
-  oneOf('fault', [...faultNames, noFault]);
+  oneOf('fault', [...new Set([...faultNames, ...(values.alone === undefined ? [noFault] : aloneNames())])]);
+  if (values.alone !== undefined) return [];
   const { scheme, way, step, fault: faults } = values;
   const rows = chosen({ ...(scheme === undefined ? {} : { scheme }), ...(way === undefined ? {} : { way }), ...(step === undefined ? {} : { step }), ...(faults === undefined ? {} : { faults }) });
   if (rows.length === 0) throw new Error('There is no such row: this scheme has no such step that way.');
