@@ -114,7 +114,7 @@ const outageLine = (o: OutageRecord): string => `- ${o.name}: ${o.outcome}${o.ad
 
 /** Present for as long as the state stands: a workflow that showed every sweep would grow with them. */
 export const sweptLine = (s: Swept): string => (s.state === 'failing' ? `**ALARM, the way back without the target grows old:** ${s.say}` : `If the target dies: swept every few seconds since ${new Date(s.atMs).toISOString()} at the latest; then, ${s.say}`);
-export const tendedLine = (t: Tended): string => (t.state === 'failing' ? `**ALARM, what a mirror should copy is missing:** ${t.say}` : `Mirrors: ${t.say}`);
+export const tendedLine = (t: Tended): string => (t.state === 'failing' ? `**ALARM, mirrors:** ${t.say}` : `Mirrors: ${t.say}`);
 /** Markdown without tables (the UI renders them without padding). */
 export const details = (p: Progress): string => [
   `# ${p.unit === '' ? p.state : p.unit} · ${p.state}`,

@@ -18,7 +18,7 @@ export const tending = (run: Run): Beside<'mirrors'> => new Beside(run, {
   rested: () => { run.j.mirrors = null; },
 });
 
-const openings: Readonly<Record<Tended['state'], string>> = { failing: 'a mirror does not copy', restarted: 'a mirror was restarted', running: 'all mirrors run again' };
+const openings: Readonly<Record<Tended['state'], string>> = { failing: 'a mirror may not copy', restarted: 'a mirror was restarted', running: 'all mirrors run again' };
 function tell(run: Run, tended: Tended): void {
   const { j } = run;
   // That they run is news only behind something else.
