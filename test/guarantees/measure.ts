@@ -2,7 +2,7 @@
 import { alone, aloneName, victimOf, type Alone } from './alone.ts';
 import { applications, openHouse, rateOf, type House } from './cast.ts';
 import { circumstances, codeHash, controlFrom, withAlone, withRow, type Data } from './data.ts';
-import { faultNames, isOfApplication, type FaultName } from './faults.ts';
+import { faultNames, isOfApplication } from './faults.ts';
 import { controlOf, enoughControls, verdictOf } from './judge.ts';
 import { isOfReaders, rowName, type Row } from './rows.ts';
 import { series, type Choices as SeriesChoices, type Ended } from './series.ts';
@@ -29,8 +29,6 @@ export interface Choices {
 /** Rows of one series: what its applications noted is kept in memory. */
 const rowsASeries = 60;
 const mostBroken = 3;
-/** Runs of a broker's fault alone, none of which repeated anything. */
-const surelyQuiet = 24;
 /** Of the time there is; the rest is for the faults alone. */
 const shareOfRows = 0.9;
 
@@ -94,12 +92,11 @@ export function nextOf(left: readonly Row[], turns: ReadonlyMap<Row['scheme'], n
 }
 
 /** What the faults alone did so far. */
-export function knownOf(data: Pick<Data, 'alone'>, ordersPerSecond: number): Pick<SeriesChoices, 'repeating' | 'quiet' | 'alone'> {
+function knownOf(data: Data, ordersPerSecond: number): Pick<SeriesChoices, 'repeating' | 'quiet' | 'alone'> {
   const repeats = new Set(data.alone.filter((a) => a.tally.duplicated > 0).map((a) => a.name));
-  // A reader that could not commit reads again: with a broker it is chance whether it does, so few runs without say little.
-  const isChance = (fault: FaultName): boolean => fault.endsWith('broker') && data.alone.filter((a) => a.name === aloneName(fault, victimOf(fault))).length < surelyQuiet;
   return {
-    repeating: new Set(faultNames.filter((f) => !isOfApplication(f) && (repeats.has(aloneName(f, victimOf(f))) || isChance(f)))),
+    // A reader that could not commit reads again: with a broker it is chance whether it does.
+    repeating: new Set(faultNames.filter((f) => f.endsWith('broker') || (!isOfApplication(f) && repeats.has(aloneName(f, victimOf(f)))))),
     quiet: (fault) => applications.filter((a) => data.alone.some((run) => run.name === aloneName(fault, a)) && !repeats.has(aloneName(fault, a))),
     alone: (fault, struck) => controlFrom(data, controlOf({ fault }, { struck }), ordersPerSecond),
   };

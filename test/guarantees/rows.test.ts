@@ -8,7 +8,7 @@ import { enoughControls, faultsOf, promisedBy, verdictOf } from './judge.ts';
 import { allPlaces, demoMigration, journeyOf, placesUpToHold, plainStep, turningPoint } from './places.ts';
 import { allRows, chanceOf, chosen, isOfReaders, noFault, noStep, rowName, sample, schemeNames, spread, stepsOf, ways, type Row } from './rows.ts';
 import { roundOf, rowsIn, type RoundChoices } from './company.ts';
-import { knownOf, nextOf } from './measure.ts';
+import { nextOf } from './measure.ts';
 import { migrationOf, renaming } from './naming.ts';
 import type { Played } from './series.ts';
 import { volleyOf, type Reach, type Wish } from './volley.ts';
@@ -121,14 +121,6 @@ test('faults that let somebody read again by themselves strike beside their like
   const f = of('pause target broker', 'open');
   assert.deepEqual(play([[d, a, b, e, f]], { repeating }), [[d, e, f]]);
   assert.deepEqual(play([[a, d, b, e]], { repeating }), [[a, b]]);
-});
-
-test('a broker\'s fault counts among those that let somebody read again until many runs of it alone did not', () => {
-  const run = (name: string, duplicated: number) => ({ name, tally: { ...tally, duplicated }, ranAt: '', commit: '', code: '', seed: 1, ordersPerSecond: 75, machineLoad: 1, machine: '' });
-  const known = (runs: number) => knownOf({ alone: [...Array.from({ length: runs }, () => run('kill broker', 0)), ...Array.from({ length: runs }, (_, n) => run('pause broker', n === 0 ? 5 : 0)), run('kill worker', 0), run('kill Temporal', 1)] }, 75).repeating;
-  const pauses: readonly FaultName[] = ['pause source broker', 'pause target broker'];
-  assert.deepEqual([...known(23)].sort(), ['kill Temporal', 'kill source broker', 'kill target broker', ...pauses]);
-  assert.deepEqual([...known(24)].sort(), ['kill Temporal', ...pauses]);
 });
 
 test('of several migrations on one stack all are struck by the same, an application by what concerns no other, and without a fault none', () => {
