@@ -78,6 +78,8 @@ const isFaulty = (r: Row): r is Faulty => r.fault !== noFault;
 /** What one killed application repeats is all that a kill repeats: two of them are above it. */
 const isOnce = (r: Row): boolean => r.fault === 'kill application';
 
+const howOf = (f: FaultName): string | undefined => f.split(' ')[0];
+
 /** The more of those strike in one stretch, the more seldom nothing was read again in it. */
 const fewRepeating = 3;
 
@@ -93,7 +95,9 @@ export function roundOf(wishes: readonly (readonly Row[])[], x: RoundChoices): R
   if (isOfApplication(fault) && (isSingle || !shares(fault))) return { kind: 'own', fault, most: isSingle || isOnce(first) ? 1 : x.most };
   if (isSingle) return { kind: 'joint', faults: new Set([fault]), most: 1, leader };
   const isRepeating = x.repeating.has(fault);
-  return { kind: 'joint', faults: new Set(faultNames.filter((f) => shares(f) && x.repeating.has(f) === isRepeating)), most: isRepeating ? Math.min(x.most, fewRepeating) : x.most, leader: null };
+  // What is counted in a stretch is compared with what the mildest of its faults does alone: a kill lets far fewer be read again than a pause.
+  const isLike = (f: FaultName): boolean => x.repeating.has(f) === isRepeating && (!isRepeating || howOf(f) === howOf(fault));
+  return { kind: 'joint', faults: new Set(faultNames.filter((f) => shares(f) && isLike(f))), most: isRepeating ? Math.min(x.most, fewRepeating) : x.most, leader: null };
 }
 
 /** Of its wishes, what one of a company of `size` may play in that round. */
