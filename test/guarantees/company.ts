@@ -57,7 +57,7 @@ export class Company {
 }
 
 /**
- * What may strike until the next hold. `own`: each is struck by itself; `joint`: all at once, `leader` (if any) in its first row.
+ * What may strike until the next hold. `own`: each is struck by itself; `joint`: all at once, and nobody without `leader`, if any.
  * `most`: strikes, one after the other.
  */
 export type Round =
@@ -72,7 +72,14 @@ export interface RoundChoices {
   /** Applications of which such a fault lets nobody read again: they are struck beside others. */
   readonly quiet: (fault: FaultName) => readonly Application[];
   readonly most: number;
+  /** How often that row was wished for, and not struck. */
+  readonly inVain: (row: Row) => number;
 }
+
+/** Those that are at the same: so many, and which of them this one is. */
+export interface Peers { readonly size: number; readonly turn: number }
+const alone: Peers = { size: 1, turn: 0 };
+export const peersIn = <T>(all: readonly T[]): readonly Peers[] => all.map((of, i) => ({ size: all.filter((o) => o === of).length, turn: all.slice(0, i).filter((o) => o === of).length }));
 
 const isFaulty = (r: Row): r is Faulty => r.fault !== noFault;
 /** What one killed application repeats is all that a kill repeats: two of them are above it. */
@@ -83,11 +90,24 @@ const howOf = (f: FaultName): string | undefined => f.split(' ')[0];
 /** The more of those strike in one stretch, the more seldom nothing was read again in it. */
 const fewRepeating = 3;
 
-/** `wishes`: of each, in the order of wish, what could be played there. */
-export function roundOf(wishes: readonly (readonly Row[])[], x: RoundChoices): Round {
-  const leader = wishes.findIndex((w) => w.length > 0);
-  const first = wishes[leader]?.[0];
-  if (first === undefined) return { kind: 'joint', faults: new Set(), most: 0, leader: null };
+/**
+ * `wishes`: of each, in the order of wish, what could be played there. `peers`: of each, those that share its wishes. Of all rounds
+ * that have one of them the one in which most are played; of equals that of the first wish.
+ */
+export function roundOf(wishes: readonly (readonly Row[])[], peers: readonly Peers[], x: RoundChoices): Round {
+  const rounds = wishes.flatMap((w, leader) => w.map((first) => roundWith(first, leader, x)));
+  const played = (round: Round): number => sumOf(wishes.map((w, i) => {
+    const rows = rowsIn(round, i, w, { single: x.single, peers: peers[i] ?? alone });
+    // What was wished for in vain may be out of reach, and must not keep back all others.
+    return sumOf(rows.map((r) => 1 / (1 + x.inVain(r))).sort((a, b) => b - a).slice(0, round.kind === 'plain' ? 1 : round.most));
+  }));
+  const [best] = rounds.map((round) => ({ round, played: played(round) })).sort((a, b) => b.played - a.played);
+  return best?.round ?? { kind: 'joint', faults: new Set(), most: 0, leader: null };
+}
+const sumOf = (all: readonly number[]): number => all.reduce((sum, n) => sum + n, 0);
+
+/** The round that has this wish of that one. */
+function roundWith(first: Row, leader: number, x: RoundChoices): Round {
   if (!isFaulty(first)) return { kind: 'plain', leader };
   const { fault } = first;
   const isSingle = x.single.has(rowName(first));
@@ -100,15 +120,13 @@ export function roundOf(wishes: readonly (readonly Row[])[], x: RoundChoices): R
   return { kind: 'joint', faults: new Set(faultNames.filter((f) => shares(f) && isLike(f))), most: isRepeating ? Math.min(x.most, fewRepeating) : x.most, leader: null };
 }
 
-/** Of its wishes, what one of a company of `size` may play in that round. */
-export function rowsIn(round: Round, member: number, wishes: readonly Row[], { single, size }: { readonly single: ReadonlySet<string>; readonly size: number }): readonly Row[] {
-  const first = wishes.slice(0, 1);
-  if (round.kind === 'plain') return round.leader === member ? first : [];
+/** Of its wishes, what one of a company may play in that round. */
+export function rowsIn(round: Round, member: number, wishes: readonly Row[], { single, peers }: { readonly single: ReadonlySet<string>; readonly peers: Peers }): readonly Row[] {
+  if (round.kind === 'plain') return round.leader === member ? wishes.filter((r) => !isFaulty(r)).slice(0, 1) : [];
   const faulty = wishes.filter(isFaulty).filter((r) => round.most === 1 || !single.has(rowName(r)));
   if (round.kind === 'own') {
-    const mine = faulty.filter((r) => r.fault === round.fault).filter((_r, n) => n % size === member);
+    const mine = faulty.filter((r) => r.fault === round.fault).filter((_r, n) => n % peers.size === peers.turn);
     return round.most === 1 ? mine.slice(0, 1) : mine;
   }
-  if (round.leader === member) return first;
   return faulty.filter((r) => round.faults.has(r.fault));
 }

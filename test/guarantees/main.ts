@@ -19,7 +19,8 @@ const usage = `npm run guarantees [-- options]      all rows, or those that all 
   --strikes N     faults one after the other between two holds (default 4): what all of them did not do none
                   did; where they did anything, each strikes by itself
   --stacks N      stacks at work side by side, each with its part of the rows (default 1)
-  --migrations N  migrations side by side on each stack; a strike is at a step of each of them (default 1)
+  --migrations N  migrations side by side on each stack, of as many schemes as have rows; a strike is at a step
+                  of each of them (default 1)
   --again         also what ran with this very code; without it such rows are left out
   --fill          leaves out what ran with any code
   --alone N       the faults alone (or those of --fault, which may be one application's: "kill audit") until each ran

@@ -60,8 +60,9 @@ async function runRows(x: Choices, rows: readonly Row[]): Promise<void> {
   const turns = new Map<Row['scheme'], number>();
   await using houses = new Houses();
   while (left.size > 0 && Date.now() < x.untilMs && broken < mostBroken) {
-    const { scheme, rows: next, share } = nextOf([...left.values()], turns);
-    turns.set(scheme, (turns.get(scheme) ?? 0) + 1);
+    const { schemes, rows: next, share } = nextOf([...left.values()], turns, x.migrations);
+    for (const scheme of new Set(schemes)) turns.set(scheme, (turns.get(scheme) ?? 0) + 1);
+    x.say(`${next.length} rows of ${schemes.join(', ')}`);
     const ended = async (e: Ended): Promise<void> => {
       left.delete(rowName(e.row));
       await x.keep(withRow(x.data(), e, { ...about(), ordersPerSecond: rateOf(x.migrations) }));
@@ -70,7 +71,7 @@ async function runRows(x: Choices, rows: readonly Row[]): Promise<void> {
     };
     try {
       await series(await houses.open(), {
-        scheme, rows: next, migrations: x.migrations, seed: x.seed, ...knownOf(x.data(), rateOf(x.migrations)), untilMs: Date.now() + (x.untilMs - Date.now()) * share, most: rowsASeries, strikes: x.strikes, single, ended, say: x.say,
+        schemes, rows: next, seed: x.seed, ...knownOf(x.data(), rateOf(x.migrations)), untilMs: Date.now() + (x.untilMs - Date.now()) * share, most: rowsASeries, strikes: x.strikes, single, ended, say: x.say,
         closing: () => (Date.now() < x.untilMs ? 'roll back' : 'leave'),
       });
       broken = 0;
@@ -82,13 +83,21 @@ async function runRows(x: Choices, rows: readonly Row[]): Promise<void> {
   }
 }
 
-/** Of the schemes with rows left that had the fewest turns the one with most of them. `share`: of the time that is left, for it. */
-export function nextOf(left: readonly Row[], turns: ReadonlyMap<Row['scheme'], number>): { readonly scheme: Row['scheme']; readonly rows: readonly Row[]; readonly share: number } {
+/**
+ * For each of so many migrations side by side a scheme with rows left: those that had the fewest turns, of these those with most rows.
+ * Where there are fewer schemes, several migrations share the rows of one. `share`: of the time that is left, for them.
+ */
+export function nextOf(left: readonly Row[], turns: ReadonlyMap<Row['scheme'], number>, migrations: number): { readonly schemes: readonly Row['scheme'][]; readonly rows: readonly Row[]; readonly share: number } {
   const of = Map.groupBy(left, (r) => r.scheme);
   const had = (scheme: Row['scheme']): number => turns.get(scheme) ?? 0;
-  const waiting = [...of].sort(([a, x], [b, y]) => had(a) - had(b) || y.length - x.length);
-  const [[scheme, rows] = ['stopRestartRepeat', []] as const] = waiting;
-  return { scheme, rows, share: 1 / waiting.filter(([s]) => had(s) === had(scheme)).length };
+  const waiting = [...of.keys()].sort((a, b) => had(a) - had(b) || (of.get(b)?.length ?? 0) - (of.get(a)?.length ?? 0));
+  const chosen = waiting.slice(0, migrations);
+  const schemes = [...chosen];
+  const rowsEach = (s: Row['scheme']): number => (of.get(s)?.length ?? 0) / (schemes.filter((o) => o === s).length + 1);
+  while (schemes.length < migrations) schemes.push(chosen.reduce((most, s) => (rowsEach(s) > rowsEach(most) ? s : most)));
+  const [first] = chosen;
+  const sameTurn = waiting.filter((s) => first !== undefined && had(s) === had(first)).length;
+  return { schemes, rows: chosen.flatMap((s) => of.get(s) ?? []), share: Math.min(1, chosen.length / sameTurn) };
 }
 
 /** What the faults alone did so far. */

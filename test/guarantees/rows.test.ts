@@ -7,7 +7,7 @@ import { controlFrom, withRow } from './data.ts';
 import { enoughControls, faultsOf, promisedBy, verdictOf } from './judge.ts';
 import { allPlaces, demoMigration, journeyOf, placesUpToHold, plainStep, turningPoint } from './places.ts';
 import { allRows, chanceOf, chosen, isOfReaders, noFault, noStep, rowName, sample, schemeNames, spread, stepsOf, ways, type Row } from './rows.ts';
-import { roundOf, rowsIn, type RoundChoices } from './company.ts';
+import { peersIn, roundOf, rowsIn, type RoundChoices } from './company.ts';
 import { nextOf } from './measure.ts';
 import { migrationOf, renaming } from './naming.ts';
 import type { Played } from './series.ts';
@@ -87,23 +87,27 @@ test('whenever the time is over, no fault was left out while another came twice'
   assert.notDeepEqual(spread(allRows, 7), spread(allRows, 8));
 });
 
-const others: RoundChoices = { single: new Set<string>(), repeating: new Set<FaultName>(), quiet: () => [], most: 4 };
+const others: RoundChoices = { single: new Set<string>(), repeating: new Set<FaultName>(), quiet: () => [], most: 4, inVain: () => 0 };
 const of = (fault: Row['fault'], step = 'stop'): Row => ({ scheme: 'stopRestartRepeat', way: 'forward', step, fault });
 /** What each of a company plays. */
 const play = (wishes: readonly (readonly Row[])[], x: Partial<RoundChoices> = {}) => {
-  const round = roundOf(wishes, { ...others, ...x });
-  return wishes.map((w, i) => rowsIn(round, i, w, { single: x.single ?? others.single, size: wishes.length }));
+  const peers = peersIn(wishes.map((w) => w[0]?.scheme));
+  const round = roundOf(wishes, peers, { ...others, ...x });
+  return wishes.map((w, i) => rowsIn(round, i, w, { single: x.single ?? others.single, peers: peers[i] ?? { size: 1, turn: 0 } }));
 };
 
 test('faults strike beside others, but applications, and those of which nobody could say what they did, by themselves', () => {
   const [a, b, c, d] = [of('kill worker'), of('pause Temporal', 'fence'), of('kill application'), of('kill target broker')];
   const plain: Row = { ...a, step: noStep, fault: noFault };
   assert.deepEqual(play([[a, b, c, d]]), [[a, b, d]]);
-  assert.deepEqual(play([[c, a, b]]), [[c]]);
-  assert.deepEqual(play([[a, b, d]], { single: new Set([rowName(a)]) }), [[a]]);
+  assert.deepEqual(play([[c, a, b]]), [[a, b]], 'as many as possible');
+  assert.deepEqual(play([[c, a]]), [[c]]);
+  assert.deepEqual(play([[c, a, b]], { inVain: (r) => (r === c ? 0 : 2) }), [[c]], 'what is out of reach keeps nothing back for ever');
+  assert.deepEqual(play([[a, b, d]], { single: new Set([rowName(a)]) }), [[b, d]]);
+  assert.deepEqual(play([[a, b]], { single: new Set([rowName(a)]) }), [[a]]);
   assert.deepEqual(play([[b, a, d]], { single: new Set([rowName(a)]) }), [[b, d]]);
   assert.deepEqual([play([[plain, a]]), play([[a, plain]]), play([[]])], [[[plain]], [[a]], [[]]]);
-  assert.deepEqual(roundOf([[a, b]], { ...others, single: new Set([rowName(a)]) }), { kind: 'joint', faults: new Set(['kill worker']), most: 1, leader: 0 });
+  assert.deepEqual(roundOf([[a, b]], [{ size: 1, turn: 0 }], { ...others, single: new Set([rowName(a)]) }), { kind: 'joint', faults: new Set(['kill worker']), most: 1, leader: 0 });
 });
 
 test('an application of which a fault lets nobody read again is struck beside others, and by itself once nobody could say what did it', () => {
@@ -111,7 +115,7 @@ test('an application of which a fault lets nobody read again is struck beside ot
   const [a, b, c] = [of('kill worker'), of('kill application'), of('pause application')];
   assert.deepEqual(play([[a, b, c]], { quiet }), [[a, b]]);
   assert.deepEqual(play([[b, a, c]], { quiet }), [[b, a]]);
-  assert.deepEqual(play([[c, a, b]], { quiet }), [[c]]);
+  assert.deepEqual(play([[c, a]], { quiet }), [[c]]);
   assert.deepEqual(play([[b, a, c]], { quiet, single: new Set([rowName(b)]) }), [[b]]);
 });
 
@@ -120,7 +124,7 @@ test('faults that let somebody read again by themselves strike beside their like
   const repeating = new Set<FaultName>(['kill target broker', 'pause target broker']);
   const f = of('pause target broker', 'open');
   assert.deepEqual(play([[d, a, b, e, f]], { repeating }), [[d, e]]);
-  assert.deepEqual(play([[f, d, a, b, e]], { repeating }), [[f]]);
+  assert.deepEqual(play([[f, d, a]], { repeating }), [[f]]);
   assert.deepEqual(play([[a, d, b, e]], { repeating }), [[a, b]]);
 });
 
@@ -129,10 +133,13 @@ test('of several migrations on one stack all are struck by the same, an applicat
   const apps = ['stop', 'fence', 'open', 'see at work'].flatMap((step) => [of('pause application', step), of('kill application', step)]);
   const [pauses, kills] = [apps.filter((r) => r.fault === 'pause application'), apps.filter((r) => r.fault === 'kill application')];
   assert.deepEqual(play([[a, b], [a, b]]), [[a, b], [a, b]]);
-  assert.deepEqual(play([[plain, a], [plain, a]]), [[plain], []]);
+  assert.deepEqual(play([[plain], [plain]]), [[plain], []]);
+  assert.deepEqual(play([[plain, a], [plain, a]]), [[a], [a]]);
   assert.deepEqual(play([apps, apps]), [[pauses[0], pauses[2]], [pauses[1], pauses[3]]], 'each its own');
   assert.deepEqual(play([kills, kills]), [[kills[0]], [kills[1]]], 'once');
-  assert.deepEqual(play([[b, a], [b, a]], { single: new Set([rowName(b)]) }), [[b], [b, a]], 'one leads, the others are hit where they are');
+  assert.deepEqual(play([[b, a], [b, a]], { single: new Set([rowName(b)]) }), [[b, a], [b, a]], 'once, each where it is');
+  const otherwise = (r: Row): Row => ({ ...r, scheme: 'blueGreen' });
+  assert.deepEqual(play([kills.slice(0, 1), kills.slice(0, 1).map(otherwise)]), [kills.slice(0, 1), kills.slice(0, 1).map(otherwise)], 'those of another scheme share nothing');
   assert.deepEqual(play([[], [a]]), [[], [a]]);
 });
 
@@ -155,9 +162,13 @@ test('a volley hits as many as it can, by one fault, each in another row, at ste
 test('what is played next: the fewest turns first, then the most rows', () => {
   const rows = allRows.filter((r) => r.fault === 'kill worker');
   const most = schemeNames.toSorted((a, b) => rows.filter((r) => r.scheme === b).length - rows.filter((r) => r.scheme === a).length);
-  assert.deepEqual([nextOf(rows, new Map()).scheme, nextOf(rows, new Map()).share], [most[0], 1 / schemeNames.length]);
-  const { scheme, share, rows: next } = nextOf(rows, new Map(most.slice(0, 2).map((s) => [s, 1])));
-  assert.deepEqual([scheme, share, next], [most[2], 1 / (schemeNames.length - 2), rows.filter((r) => r.scheme === most[2])]);
+  const next = (n: number, turns: readonly string[] = [], of: readonly Row[] = rows) => nextOf(of, new Map(turns.map((t) => [t as Row['scheme'], 1])), n);
+  assert.deepEqual([next(1).schemes, next(1).share], [most.slice(0, 1), 1 / schemeNames.length]);
+  assert.deepEqual(next(1, most.slice(0, 2)), { schemes: [most[2]], share: 1 / (schemeNames.length - 2), rows: rows.filter((r) => r.scheme === most[2]) });
+  assert.deepEqual([next(4).schemes, next(4).share], [most.slice(0, 4), 4 / schemeNames.length], 'each migration side by side has its own');
+  assert.deepEqual([next(4, most.slice(0, 4)).schemes, next(4, most.slice(0, 4)).share], [[...most.slice(4), most[0]], 1]);
+  const [some, few] = [rows.filter((r) => r.scheme === most[0]).slice(0, 6), rows.filter((r) => r.scheme === most[1]).slice(0, 2)];
+  assert.deepEqual(next(4, [], [...few, ...some]).schemes, [most[0], most[1], most[0], most[0]], 'of few schemes several migrations of one');
 });
 
 test('repeats count against a row only above what the fault does alone; losses, order and places always do', () => {

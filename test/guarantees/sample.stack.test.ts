@@ -23,7 +23,7 @@ test('faults drawn at random strike steps drawn at random: nothing is lost, noth
   try {
     const told: Ended[] = [];
     await series(house, {
-      scheme: 'stopRestartRepeat', rows, migrations: 1, repeating: new Set(), quiet: () => [], alone: () => null, seed, untilMs: Date.now() + strikesForMs, least: 1, most: rowsStruck, strikes: 1, single: new Set(), say: () => undefined, closing: () => 'leave',
+      schemes: ['stopRestartRepeat'], rows, repeating: new Set(), quiet: () => [], alone: () => null, seed, untilMs: Date.now() + strikesForMs, least: 1, most: rowsStruck, strikes: 1, single: new Set(), say: () => undefined, closing: () => 'leave',
       ended: async (e) => { told.push(e); },
     });
     assert.ok(told.length > 0, 'no row was played to its end');

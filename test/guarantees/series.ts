@@ -4,7 +4,7 @@
  */
 import type { OutageRecord, Progress, Question } from '../../src/domain/progress.ts';
 import { applications, openCasts, type Application, type Cast, type House } from './cast.ts';
-import { Broken, Company, roundOf, rowsIn, type Round } from './company.ts';
+import { Broken, Company, peersIn, roundOf, rowsIn, type Round } from './company.ts';
 import type { FaultName, Struck } from './faults.ts';
 import { recovered } from './health.ts';
 import type { Control } from './judge.ts';
@@ -40,9 +40,8 @@ export interface Played {
 /** `played`: `null` where nothing is known of the row, and why. */
 export interface Ended { readonly row: Row; readonly played: Played | null; readonly why: string }
 export interface Choices {
-  /** So many migrations of it side by side, and the rows that are wanted of them. */
-  readonly scheme: Row['scheme'];
-  readonly migrations: number;
+  /** Of the migrations side by side, and the rows that are wanted of them. */
+  readonly schemes: readonly Row['scheme'][];
   readonly rows: readonly Row[];
   /** Faults that let somebody read again without any migration, and the most that a fault did alone. */
   readonly repeating: ReadonlySet<FaultName>;
@@ -64,8 +63,8 @@ export interface Choices {
   readonly ended: (e: Ended) => Promise<void>;
   readonly say: (line: string) => void;
 }
-/** What those of a company have in common. `hit`: rows that were, until the books of it are closed. */
-interface Common { readonly company: Company; readonly strikes: Strikes; readonly left: Map<string, Row>; readonly hit: Set<Row>; told: number }
+/** What those of a company have in common. `hit`: rows that were, until the books of it are closed. `inVain`: how often rows were wished for that were not hit. */
+interface Common { readonly company: Company; readonly strikes: Strikes; readonly left: Map<string, Row>; readonly hit: Set<Row>; readonly inVain: Map<string, number>; told: number }
 /** For applications to come up before a step is tried again. */
 const upWithinMs = 20_000;
 /** Whose outage was undone begins it anew together with the others: the next strike hits all of them again. */
@@ -74,9 +73,9 @@ const rallyWithinMs = 20_000;
 /** Rows that were not reached are not told of. Throws what ended the series early, after telling of the row it was at. */
 export async function series(house: House, x: Choices): Promise<void> {
   await using resources = new AsyncDisposableStack();
-  const casts = await openCasts(house, resources, Array.from({ length: x.migrations }, () => ({ second: x.scheme === 'blueGreen' })));
-  const common: Common = { company: new Company(casts.length), strikes: new Strikes(casts.length), left: new Map(x.rows.map((r) => [rowName(r), r])), hit: new Set(), told: 0 };
-  const all = casts.map((cast, member) => new Series({ cast, member, common }, x));
+  const casts = await openCasts(house, resources, x.schemes.map((scheme) => ({ second: scheme === 'blueGreen' })));
+  const common: Common = { company: new Company(casts.length), strikes: new Strikes(casts.length), left: new Map(x.rows.map((r) => [rowName(r), r])), hit: new Set(), inVain: new Map(), told: 0 };
+  const all = x.schemes.flatMap((scheme, member) => { const cast = casts[member]; return cast ? [new Series({ cast, scheme, member, common }, x)] : []; });
   await together(all, common.company, (one) => one.play());
   if (x.closing() === 'roll back') await together(all, common.company, (one) => one.close());
 }
@@ -100,7 +99,7 @@ async function together(all: readonly Series[], company: Company, what: (one: Se
 
 /** Up to the next hold; `wishes`: what could be played there, in the order of wish. */
 interface Next { readonly way: Way; readonly places: readonly Place[]; readonly wishes: readonly Row[] }
-interface Seat { readonly cast: Cast; readonly member: number; readonly common: Common }
+interface Seat { readonly cast: Cast; readonly scheme: Row['scheme']; readonly member: number; readonly common: Common }
 class Series {
   readonly #cast: Cast;
   readonly #scheme: Row['scheme'];
@@ -114,14 +113,14 @@ class Series {
   #stretch: Stretch | null = null;
   #from = momentOf(Date.now());
   #done = false;
-  constructor({ cast, member, common }: Seat, x: Choices) {
+  constructor({ cast, scheme, member, common }: Seat, x: Choices) {
     this.#cast = cast;
-    this.#scheme = x.scheme;
+    this.#scheme = scheme;
     this.#member = member;
     this.#common = common;
     this.#x = x;
     this.#operator = new Operator(cast, common.company);
-    this.#journey = journeyOf(x.scheme, cast.input(x.scheme));
+    this.#journey = journeyOf(scheme, cast.input(scheme));
   }
 
   get #over(): boolean {
@@ -209,10 +208,12 @@ class Series {
     const next = this.#next(q);
     const all = await company.meet(this.#member, { wishes: next.wishes, over: this.#over });
     this.#done = all.some((o) => o.over);
-    if (!this.#done) this.#begin(p, q, next, roundOf(all.map((o) => o.wishes), { single: this.#x.single, repeating: this.#x.repeating, quiet: this.#x.quiet, most: this.#x.strikes }));
+    if (!this.#done) this.#begin(p, q, next, roundOf(all.map((o) => o.wishes), peersIn(this.#x.schemes), { single: this.#x.single, repeating: this.#x.repeating, quiet: this.#x.quiet, most: this.#x.strikes, inVain: (r) => this.#common.inVain.get(rowName(r)) ?? 0 }));
   }
 
-  #wantsReaders(): boolean { return [...this.#common.left.values()].some((r) => r.step.startsWith('readers: ')); }
+  /** Wanted of this scheme. */
+  #left(): readonly Row[] { return [...this.#common.left.values()].filter((r) => r.scheme === this.#scheme); }
+  #wantsReaders(): boolean { return this.#left().some((r) => r.step.startsWith('readers: ')); }
 
   /** Which units run until the next hold, and the rows that are wanted there. */
   #next(q: Question): Next {
@@ -224,21 +225,21 @@ class Series {
     // Without a fault it is the cutover itself that is measured.
     const fits = (r: Row): boolean => r.way === way && (r.fault === noFault ? places.some((y) => y.step === opens) : places.some((y) => y.step === r.step));
     // What is not clear comes first.
-    const wishes = [...this.#common.left.values()].filter(fits).sort((a, b) => Number(this.#x.single.has(rowName(b))) - Number(this.#x.single.has(rowName(a))));
+    const wishes = this.#left().filter(fits).sort((a, b) => Number(this.#x.single.has(rowName(b))) - Number(this.#x.single.has(rowName(a))));
     return { way, places, wishes };
   }
 
   #begin(p: Progress, q: Question, { way, places, wishes }: Next, round: Round): void {
     const { strikes, company, hit } = this.#common;
     const { outage } = this.#cast.input(this.#scheme);
-    const rows = rowsIn(round, this.#member, wishes, { single: this.#x.single, size: company.size });
+    const rows = rowsIn(round, this.#member, wishes, { single: this.#x.single, peers: peersIn(this.#x.schemes)[this.#member] ?? { size: company.size, turn: this.#member } });
     if (rows[0]?.fault === noFault) this.#x.say(`  ${rowName(rows[0])} …`);
     this.#stretch = new Stretch(this.#cast, {
       scheme: this.#scheme, opensAt: q.name, way, places, rows, seed: this.#x.seed, from: this.#from, outages: p.outages,
       member: this.#member, leads: round.kind === 'joint' && round.leader === this.#member, of: round.kind === 'own' ? () => applications : this.#x.quiet, most: round.kind === 'plain' ? 0 : round.most, hit, alone: this.#x.alone, outageMs: outage.budgetMs - outage.undoReserveMs,
       // What an application does by its own death concerns no other migration.
       strikes: round.kind === 'own' ? new Strikes(1) : strikes,
-      wanted: () => [...this.#common.left.values()].filter((r) => r.way === way && !hit.has(r)),
+      wanted: () => this.#left().filter((r) => r.way === way && !hit.has(r)),
       missed: (row) => this.#missed.get(rowName(row)) ?? 0, say: (text) => { this.#x.say(plain(this.#cast, text)); },
     });
   }
@@ -250,6 +251,7 @@ class Series {
     if (s?.error) throw new Stuck(`What was struck did not come back: ${s.error.message}`);
     this.#stretch = null;
     if (s && s.x.rows.length === 0 && s.struck === 0) return;
+    for (const row of s?.x.rows ?? []) if (!s?.rows.includes(row)) this.#common.inVain.set(rowName(row), (this.#common.inVain.get(rowName(row)) ?? 0) + 1);
     this.#from = await recovered(this.#cast).catch((e: Error) => { throw new Stuck(e.message); });
     if (!s) return;
     const told = s.told(p, this.#from, this.#misplaced(q), { plain: (text) => plain(this.#cast, text), plainTally: (t) => plainTally(this.#cast, t) });
