@@ -1,13 +1,14 @@
 /** What can be seen of a stage and the migration on it: for scenarios, for the guarantees, and for whoever reads a failure. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { WorkflowHandle } from '@temporalio/client';
+import { Connection, type WorkflowHandle } from '@temporalio/client';
 import { ending } from '../../demo/ending.ts';
 import type { Stage } from '../../demo/stage.ts';
 import type { Progress, Question } from '../../src/domain/progress.ts';
 
 /** A query to a worker that was killed while it answered is never answered: every call gets a deadline. */
 const callMs = 2_000;
+const freshWithinMs = 5_000;
 export const soon = <T>({ client }: Stage, call: () => Promise<T>): Promise<T> => client.withDeadline(Date.now() + callMs, call);
 export const progressOf = (stage: Stage, handle: WorkflowHandle): Promise<Progress> => soon(stage, () => handle.query<Progress>('progress'));
 
@@ -32,7 +33,23 @@ export async function surroundings(stage: Stage, handle: WorkflowHandle): Promis
     ...(raw.pendingActivities ?? []).map((a) => `pending ${a.activityType?.name}, attempt ${a.attempt}${a.lastFailure?.message ? `, last failure: ${a.lastFailure.message}` : ''}`),
     ...(raw.pendingWorkflowTask ? [`a workflow task is pending, attempt ${raw.pendingWorkflowTask.attempt}`] : []),
   ], (e: unknown) => [`what is pending is unknown: ${reasonOf(e)}`]);
-  return [...pending, ...(pending.length === 0 ? ['nothing is pending'] : []), ...(ends.length === 0 ? ['no process died or was killed'] : ends), ...worriesOf(stage)];
+  return [...pending, ...(pending.length === 0 ? ['nothing is pending'] : []), await freshConnection(stage), ...(ends.length === 0 ? ['no process died or was killed'] : ends), ...worriesOf(stage)];
+}
+
+/** Whether it is the server that does not answer, or only whoever asked it so far. */
+async function freshConnection({ stack: { temporal } }: Stage): Promise<string> {
+  const told = 'a new connection to the Temporal server';
+  try {
+    const connection = await Connection.connect({ address: temporal.address, connectTimeout: freshWithinMs });
+    try {
+      await connection.withDeadline(Date.now() + freshWithinMs, () => connection.workflowService.describeNamespace({ namespace: temporal.namespace }));
+      return `${told} is answered`;
+    } finally {
+      await connection.close();
+    }
+  } catch (e) {
+    return `${told}: ${reasonOf(e)}`;
+  }
 }
 
 /** An error and what it came from: what a call of the Temporal client failed of stands in its cause only. */
