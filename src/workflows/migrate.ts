@@ -20,7 +20,7 @@ import { bind } from './resources/use.ts';
 import { reporter } from './reporting.ts';
 import { groundwork } from './schemes/groundwork.ts';
 import { sweeps } from './sweeping.ts';
-import { tends } from './tending.ts';
+import { isTended, tends } from './tending.ts';
 import { schemes, type SchemeName } from './schemes/schemes.ts';
 import { temporalRuntime, work } from './temporal.ts';
 
@@ -119,7 +119,7 @@ async function begin(run: Run, scheme: Runnable, input: unknown): Promise<void> 
   const has: Record<string, boolean> = {};
   const plan = planFor(run, scheme, migration, inventory, (id) => (has[id] ??= run.runtime.patched(id)));
   if (migration.connectBack !== null) has[sweeps] = run.runtime.patched(sweeps);
-  if (migration.connect !== null) has[tends] = run.runtime.patched(tends);
+  if (isTended(migration)) has[tends] = run.runtime.patched(tends);
   has[weighs] = run.runtime.patched(weighs);
   has[looksAgain] = run.runtime.patched(looksAgain);
   refuseUnsafe(migration, plan);

@@ -2,6 +2,7 @@
  * From the first mirror on an activity looks after all that run: what they copy is read by whoever has moved already, and no
  * step may be waiting for it. It rests where mirrors are silenced or taken away: inside outages, undos and what is irreversible.
  */
+import type { Migration } from '../domain/migration.ts';
 import type { Tended } from '../domain/progress.ts';
 import { stepsOf, type Look, type Unit } from '../domain/scheme.ts';
 import { Beside } from './beside.ts';
@@ -9,6 +10,8 @@ import type { Run } from './engine.ts';
 
 /** Asked of `has`: runs planned before mirrors were looked after go on without. */
 export const tends = 'tend-mirrors';
+/** A scheme that copies nothing forward may carry records back. */
+export const isTended = (m: Pick<Migration, 'connect' | 'connectBack'>): boolean => m.connect !== null || m.connectBack !== null;
 
 export const tending = (run: Run): Beside<'mirrors'> => new Beside(run, {
   name: 'tend',

@@ -17,7 +17,7 @@ import { bind } from '../../src/workflows/resources/use.ts';
 import type { Runtime, Scope } from '../../src/workflows/runtime.ts';
 import { schemes, type SchemeName } from '../../src/workflows/schemes/schemes.ts';
 import { sweeps } from '../../src/workflows/sweeping.ts';
-import { tends } from '../../src/workflows/tending.ts';
+import { isTended, tends } from '../../src/workflows/tending.ts';
 import type { Clock } from './clock.ts';
 import { World, type Snapshot, type Verdict, type WorldOptions } from './world.ts';
 import { mortal } from './world-sweep.ts';
@@ -182,7 +182,7 @@ export async function trial(given: TrialOptions): Promise<Trial> {
     const kept = carried === null ? null : parseJournal(JSON.parse(carried));
     const { migration, inventory } = kept ?? (await work.assess({ m: x.m, scheme: x.scheme }));
     const { plan, hash } = plans({ migration, inventory });
-    r.begin(kept ?? openJournal({ scheme: x.scheme, run: runtime.firstRunId, migration, inventory, planHash: hash, inventoryHash: hashOf(inventory), has: { [sweeps]: true, [tends]: true, [looksAgain]: true }, searchAttributes: [], at: null, startedMs: runtime.now() }), plan, hash);
+    r.begin(kept ?? openJournal({ scheme: x.scheme, run: runtime.firstRunId, migration, inventory, planHash: hash, inventoryHash: hashOf(inventory), has: { [sweeps]: true, ...(isTended(migration) ? { [tends]: true } : {}), [looksAgain]: true }, searchAttributes: [], at: null, startedMs: runtime.now() }), plan, hash);
     return r;
   };
   const toTheEnd = async (): Promise<Trial['outcome']> => {

@@ -43,25 +43,42 @@ async function runsAgain(stage: Stage, handle: WorkflowHandle, mirror: string): 
   assert.match(said, /has failed on Connect \S+ \(.*\) and was told to restart: what \S+ lacks of \S+ comes once it runs\./);
 }
 
+/** What is written from now on reaches its readers, while the hold waits. */
+async function readOn(stage: Stage, handle: WorkflowHandle, hold: string): Promise<void> {
+  await stage.books.refresh();
+  const written = stage.books.acknowledged('orders');
+  await until('readers of the copies read on', 30_000, async () => {
+    await stage.books.refresh();
+    return stage.books.count(duties.filter((d) => d.topic === 'orders'), []).duties.every((d) => stage.books.acknowledged('orders') - d.lost > written);
+  });
+  assert.equal((await progressOf(stage, handle)).question?.name, hold);
+}
+
 test('a mirror that fails while nobody waits for it is restarted, forward and back', async () => {
   await using resources = new AsyncDisposableStack();
   const stage = await setScene(resources);
   const handle = await startMigration(stage, outage);
   await atHold(stage, handle, 'cut enriched/approve the cut');
   await runsAgain(stage, handle, await fail(stage, 'forward', 'cutover-orders-fwd-'));
-  // What is written from now on reaches its readers, while the hold waits.
-  await stage.books.refresh();
-  const written = stage.books.acknowledged('orders');
-  await until('readers on the target read on', 30_000, async () => {
-    await stage.books.refresh();
-    return stage.books.count(duties.filter((d) => d.topic === 'orders'), []).duties.every((d) => stage.books.acknowledged('orders') - d.lost > written);
-  });
-  assert.equal((await progressOf(stage, handle)).question?.name, 'cut enriched/approve the cut');
+  await readOn(stage, handle, 'cut enriched/approve the cut');
   await atHold(stage, handle, 'finish/approve the finish');
   await runsAgain(stage, handle, await fail(stage, 'back', 'cutover-orders-back-'));
   await operate(stage, handle, onward, 120_000);
   await ended(handle, 'completed');
   const audit = await handle.query<readonly string[]>('audit');
   assert.equal(audit.filter((line) => line.includes(' a mirror was restarted: ')).length, 2, audit.join('\n'));
+  await assertMoved(stage, 'target');
+});
+
+test('also where nothing is copied forward: readers that have not moved read what is carried back', async () => {
+  await using resources = new AsyncDisposableStack();
+  const stage = await setScene(resources);
+  const handle = await startMigration(stage, outage, 'producerFirst');
+  const hold = 'approve/approve the move';
+  await atHold(stage, handle, hold);
+  await runsAgain(stage, handle, await fail(stage, 'back', 'cutover-orders-back-'));
+  await readOn(stage, handle, hold);
+  await operate(stage, handle, onward, 120_000);
+  await ended(handle, 'completed');
   await assertMoved(stage, 'target');
 });

@@ -15,6 +15,13 @@ for (const scheme of ['stopRestartRepeat', 'producerFirst', 'consumerFirst', 'st
   assert.deepEqual([t.world.tended.now.size, t.journal.mirrors], [0, null]);
 });
 
+test('mirrors back are looked after where nothing is copied forward', async () => {
+  const t = await trial({ scheme: 'producerFirst', m: { ...m, connect: null }, world: lagging });
+  const made = t.activities.calls.indexOf('createMirror');
+  assert.ok(made >= 0 && t.activities.calls.indexOf('lookMirrors') > made, t.activities.calls.join(' '));
+  assert.deepEqual([t.world.tended.now.size, t.journal.mirrors], [0, null]);
+});
+
 test('nothing is looked after where nothing is copied', async () => {
   const t = await trial({ scheme: 'stopWaitRestart', m: { ...m, connect: null, connectBack: null }, world: lagging });
   assert.equal(t.world.tended.begun, 0);
