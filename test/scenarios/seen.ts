@@ -1,6 +1,6 @@
 /** What can be seen of a stage and the migration on it: for scenarios, for the guarantees, and for whoever reads a failure. */
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { Connection, type WorkflowHandle } from '@temporalio/client';
 import { ending } from '../../demo/ending.ts';
 import type { Stage } from '../../demo/stage.ts';
@@ -58,11 +58,13 @@ export function reasonOf(e: unknown): string {
   return e.cause === undefined ? e.message : `${e.message}: ${reasonOf(e.cause)}`;
 }
 
-/** What the Connect workers and the Temporal server complained of last: their logs go away with the stack. */
-function worriesOf({ stack }: Stage): readonly string[] {
-  return ['connect-fwd', 'connect-back', 'temporal'].flatMap((name) => {
-    const log = join(stack.folder, 'logs', `${name}.log`);
-    const lines = (existsSync(log) ? readFileSync(log, 'utf8') : '').split('\n').filter((line) => /\b(WARN|ERROR|FATAL|panic)\b/.test(line));
-    return lines.slice(-5).map((line) => `${name}: ${line.slice(0, 400)}`);
-  });
+/** What the Connect workers and the Temporal server complained of last, and what the applications said last: their logs go away with the stack. */
+function worriesOf({ stack, folder }: Stage): readonly string[] {
+  const last = (log: string, n: number, wanted: RegExp): readonly string[] =>
+    (existsSync(log) ? readFileSync(log, 'utf8') : '').split('\n').filter((line) => wanted.test(line)).slice(-n).map((line) => `${basename(log, '.log')}: ${line.slice(0, 400)}`);
+  const applications = join(folder, 'applications');
+  return [
+    ...['connect-fwd', 'connect-back', 'temporal'].flatMap((name) => last(join(stack.folder, 'logs', `${name}.log`), 5, /\b(WARN|ERROR|FATAL|panic)\b/)),
+    ...(existsSync(applications) ? readdirSync(applications) : []).filter((file) => file.endsWith('.log')).sort().flatMap((file) => last(join(applications, file), 3, /./)),
+  ];
 }
