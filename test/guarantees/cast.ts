@@ -20,11 +20,11 @@ import { Gate } from './gate.ts';
 import { migrationOf, renamed, renaming, type Named } from './naming.ts';
 import { Accounts } from './tally.ts';
 
-/** Orders a second of all shops together, and the longest that a fetch waits for more, ms: few requests, so that the machine is there for what strikes. */
+/** Orders a second of all shops together, on whichever stack, and the longest that a fetch waits for more, ms: few requests, so that the machine is there for what strikes. */
 export const ratePerSecond = 300;
 export const restMs = 300;
-/** Of each of so many migrations on one stack. */
-export const rateOf = (migrations: number): number => Math.round(ratePerSecond / migrations);
+/** Of each of so many migrations on each of so many stacks. */
+export const rateOf = (migrations: number, stacks = 1): number => Math.round(ratePerSecond / migrations / stacks);
 /** So many, and its applications are at work. */
 const firstOrders = 100;
 /** One queue for all: the locks of the clusters live there. */
@@ -33,16 +33,16 @@ export type Application = 'shop' | 'enricher' | 'billing' | 'audit';
 /** Readers first, as anybody would. */
 export const applications: readonly Application[] = ['billing', 'audit', 'enricher', 'shop'];
 
-/** A running stack. */
-export interface House { readonly stack: Stack; readonly client: Client; readonly opened: { casts: number }; close(): Promise<void> }
+/** A running stack, one of so many at work side by side. */
+export interface House { readonly stack: Stack; readonly client: Client; readonly opened: { casts: number }; readonly stacks: number; close(): Promise<void> }
 
 /** `lent`: a stack with logins that others use afterwards. */
-export async function openHouse(lent?: Stack): Promise<House> {
+export async function openHouse({ lent, stacks = 1 }: { readonly lent?: Stack; readonly stacks?: number } = {}): Promise<House> {
   const stack = lent ?? await startStack({ variant: 'sasl' });
   try {
     const connection = await Connection.connect({ address: stack.temporal.address });
     return {
-      stack, client: new Client({ connection, namespace: stack.temporal.namespace }), opened: { casts: 0 },
+      stack, client: new Client({ connection, namespace: stack.temporal.namespace }), opened: { casts: 0 }, stacks,
       close: async () => { await connection.close(); if (!lent) await stack.stop(); },
     };
   } catch (e) {
@@ -73,7 +73,7 @@ interface Ensemble extends Pick<Cast, 'named' | 'supervisor' | 'accounts' | 'inp
 /** `second`: with a second (green) set of every application and a switch for traffic. */
 export async function openCasts(house: House, resources: AsyncDisposableStack, wanted: readonly { readonly second: boolean }[]): Promise<readonly Cast[]> {
   const { stack, client } = house;
-  const all = await Promise.all(wanted.map(({ second }) => gather(house, resources, { second, rate: rateOf(wanted.length) })));
+  const all = await Promise.all(wanted.map(({ second }) => gather(house, resources, { second, rate: rateOf(wanted.length, house.stacks) })));
   const gates = join(stack.folder, `gates-${house.opened.casts}`);
   const casts = all.map((e) => ({ ...e, gate: new Gate(join(gates, e.row)) }));
   stack.writeCatalog({ fleets: Object.assign({}, ...all.map((e) => e.fleets)), hooks: Object.assign({}, ...all.map((e) => e.hooks)), taskQueue });

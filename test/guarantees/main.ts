@@ -18,7 +18,8 @@ const usage = `npm run guarantees [-- options]      all rows, or those that all 
                   every fault once on every way, at steps that chance draws
   --strikes N     faults one after the other between two holds (default 4): what all of them did not do none
                   did; where they did anything, each strikes by itself
-  --stacks N      stacks at work side by side, each with its part of the rows (default 1)
+  --stacks N      stacks at work side by side, each with faults of its own; they share the
+                  machine and the orders a second (default 1)
   --migrations N  migrations side by side on each stack, of as many schemes as have rows; a strike is at a step
                   of each of them (default 1)
   --again         also what ran with this very code; without it such rows are left out

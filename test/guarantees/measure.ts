@@ -13,7 +13,7 @@ export interface Choices {
   readonly untilMs: number;
   /** Strikes between two holds. */
   readonly strikes: number;
-  /** Stacks at work side by side, each with its part of the rows. */
+  /** Stacks at work side by side, each with faults of its own. */
   readonly stacks: number;
   /** Migrations side by side on each of them, struck at once. */
   readonly migrations: number;
@@ -39,15 +39,26 @@ export async function measure(x: Choices): Promise<void> {
   x.say(`${x.rows.length} rows, ${x.rows.length - rows.length} of them ran before; seed ${x.seed}, code ${code}`);
   const startedMs = Date.now();
   const untilMs = startedMs + (x.untilMs - startedMs) * shareOfRows;
-  const part = (i: number): readonly Row[] => rows.filter((_row, n) => n % x.stacks === i);
   const saying = (i: number) => (text: string): void => { x.say(x.stacks === 1 ? text : `${i + 1}|${text}`); };
-  if (x.alone === null) await Promise.all(Array.from({ length: x.stacks }, (_, i) => runRows({ ...x, untilMs, say: saying(i) }, part(i))));
-  await using houses = new Houses();
+  if (x.alone === null) await Promise.all(partsOf(rows, x.stacks).map((part, i) => runRows({ ...x, untilMs, say: saying(i) }, part)));
+  await using houses = new Houses(1);
   await runAlone(x, houses, x.alone === null ? wantedAlone(x.data()) : missingRuns(x.alone, x.data()));
   const { rows: all } = x.data();
   const verdicts = Map.groupBy(all.filter((k) => rows.some((r) => rowName(r) === rowName(k))), (k) => verdictOf(k, k.played, k.played && controlFrom(x.data(), controlOf(k, k.played), k.ordersPerSecond)));
   x.say(['passed', 'failed', 'open', 'unknown'].map((v) => `${verdicts.get(v as 'passed')?.length ?? 0} ${v}`).join(', '));
   if ((verdicts.get('failed')?.length ?? 0) > 0) process.exitCode = 1;
+}
+
+/** Each stack gets its own faults, about as many rows as the others: what strikes there plays all rows that it can. In the order they came. */
+export function partsOf(rows: readonly Row[], stacks: number): readonly (readonly Row[])[] {
+  const parts = Array.from({ length: stacks }, () => ({ faults: new Set<Row['fault']>(), rows: 0 }));
+  const dealt = [...Map.groupBy(rows, (r) => r.fault)].sort(([, a], [, b]) => b.length - a.length);
+  for (const [fault, { length }] of dealt) {
+    const least = parts.reduce((a, b) => (b.rows < a.rows ? b : a));
+    least.faults.add(fault);
+    least.rows += length;
+  }
+  return parts.map(({ faults }) => rows.filter((r) => faults.has(r.fault)));
 }
 
 /** On a stack of its own, series after series. */
@@ -56,22 +67,23 @@ async function runRows(x: Choices, rows: readonly Row[]): Promise<void> {
   const left = new Map(rows.map((r) => [rowName(r), r]));
   const startedMs = Date.now();
   const single = new Set(rows.filter((r) => isOfReaders(r, x.seed)).map(rowName));
+  const ordersPerSecond = rateOf(x.migrations, x.stacks);
   let broken = 0;
   const turns = new Map<Row['scheme'], number>();
-  await using houses = new Houses();
+  await using houses = new Houses(x.stacks);
   while (left.size > 0 && Date.now() < x.untilMs && broken < mostBroken) {
     const { schemes, rows: next, share } = nextOf([...left.values()], turns, x.migrations);
     for (const scheme of new Set(schemes)) turns.set(scheme, (turns.get(scheme) ?? 0) + 1);
     x.say(`${next.length} rows of ${schemes.join(', ')}`);
     const ended = async (e: Ended): Promise<void> => {
       left.delete(rowName(e.row));
-      await x.keep(withRow(x.data(), e, { ...about(), ordersPerSecond: rateOf(x.migrations) }));
+      await x.keep(withRow(x.data(), e, { ...about(), ordersPerSecond }));
       const done = rows.length - left.size;
-      x.say(`${x.line(e, rateOf(x.migrations))}\n  ${done} of ${rows.length} rows, ${eta(startedMs, done, left.size)}`);
+      x.say(`${x.line(e, ordersPerSecond)}\n  ${done} of ${rows.length} rows, ${eta(startedMs, done, left.size)}`);
     };
     try {
       await series(await houses.open(), {
-        schemes, rows: next, seed: x.seed, ...knownOf(x.data(), rateOf(x.migrations)), untilMs: Date.now() + (x.untilMs - Date.now()) * share, most: rowsASeries, strikes: x.strikes, single, ended, say: x.say,
+        schemes, rows: next, seed: x.seed, ...knownOf(x.data(), ordersPerSecond), untilMs: Date.now() + (x.untilMs - Date.now()) * share, most: rowsASeries, strikes: x.strikes, single, ended, say: x.say,
         closing: () => (Date.now() < x.untilMs ? 'roll back' : 'leave'),
       });
       broken = 0;
@@ -147,8 +159,10 @@ async function runAlone(x: Choices, houses: Houses, names: readonly string[]): P
 }
 
 class Houses implements AsyncDisposable {
+  readonly #stacks: number;
   #house: House | null = null;
-  async open(): Promise<House> { return (this.#house ??= await openHouse()); }
+  constructor(stacks: number) { this.#stacks = stacks; }
+  async open(): Promise<House> { return (this.#house ??= await openHouse({ stacks: this.#stacks })); }
   async close(): Promise<void> {
     const house = this.#house;
     this.#house = null;

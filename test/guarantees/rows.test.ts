@@ -8,7 +8,7 @@ import { enoughControls, faultsOf, promisedBy, verdictOf } from './judge.ts';
 import { allPlaces, demoMigration, journeyOf, placesUpToHold, plainStep, turningPoint } from './places.ts';
 import { allRows, chanceOf, chosen, isOfReaders, noFault, noStep, rowName, sample, schemeNames, spread, stepsOf, ways, type Row } from './rows.ts';
 import { peersIn, roundOf, rowsIn, type RoundChoices } from './company.ts';
-import { nextOf } from './measure.ts';
+import { nextOf, partsOf } from './measure.ts';
 import { migrationOf, renaming } from './naming.ts';
 import type { Played } from './series.ts';
 import { volleyOf, type Reach, type Wish } from './volley.ts';
@@ -77,6 +77,18 @@ test('readers are killed by themselves: wherever they move, and at about every s
   const share = others.filter((r) => isOfReaders(r, 7)).length / others.length;
   assert.ok(share > 0.3 && share < 0.7, String(share));
   assert.ok(!allRows.some((r) => r.fault !== 'kill application' && isOfReaders(r, 7)));
+});
+
+test('stacks share the rows by fault, about evenly, and each plays its own in the order they came', () => {
+  const rows = spread(allRows, 7);
+  const parts = partsOf(rows, 2);
+  assert.deepEqual(parts.flat().map(rowName).sort(), rows.map(rowName).sort());
+  const [a = [], b = []] = parts;
+  assert.ok(!a.some((r) => b.some((o) => o.fault === r.fault)));
+  assert.ok(Math.abs(a.length - b.length) < rows.length / 10, `${a.length} and ${b.length}`);
+  assert.deepEqual(a, rows.filter((r) => a.includes(r)));
+  assert.deepEqual(partsOf(rows, 1), [rows]);
+  assert.deepEqual(partsOf(rows.filter((r) => r.fault === 'kill worker'), 2).map((p) => p.length > 0), [true, false]);
 });
 
 test('whenever the time is over, no fault was left out while another came twice', () => {

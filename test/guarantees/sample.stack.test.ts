@@ -19,7 +19,7 @@ test('faults drawn at random strike steps drawn at random: nothing is lost, noth
   const all = chosen({ scheme: 'stopRestartRepeat' }).filter((r) => r.fault !== noFault);
   const rows = sample(all, all.length, seed);
   const { stack } = await lend('sasl');
-  const house = await openHouse(stack);
+  const house = await openHouse({ lent: stack });
   try {
     const told: Ended[] = [];
     await series(house, {
