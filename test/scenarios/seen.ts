@@ -5,6 +5,7 @@ import { Connection, type WorkflowHandle } from '@temporalio/client';
 import { ending } from '../../demo/ending.ts';
 import type { Stage } from '../../demo/stage.ts';
 import type { Progress, Question } from '../../src/domain/progress.ts';
+import { isTemporalHealthy } from '../../stack/temporal.ts';
 
 /** A query to a worker that was killed while it answered is never answered: every call gets a deadline. */
 const callMs = 2_000;
@@ -48,7 +49,8 @@ async function freshConnection({ stack: { temporal } }: Stage): Promise<string> 
       await connection.close();
     }
   } catch (e) {
-    return `${told}: ${reasonOf(e)}`;
+    const http = await isTemporalHealthy({ http: temporal.httpPort, ui: null }, temporal.namespace).then((ok) => (ok ? 'serves the namespace' : 'does not serve the namespace'), (err: unknown) => `says ${reasonOf(err)}`);
+    return `${told}: ${reasonOf(e)}; its process is ${temporal.state}, its HTTP API ${http}`;
   }
 }
 
