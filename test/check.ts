@@ -1,4 +1,4 @@
-/** `npm run check`: everything that needs no cluster, in under a minute. */
+/** `npm run check`: everything that needs no cluster, in about a minute. */
 import { files, printFailures, runFiles } from './suite.ts';
 import { staticSteps } from './steps.ts';
 

@@ -9,7 +9,7 @@ import type { At } from './boundary.ts';
 import { magnitude, type Glance } from './looking.ts';
 import { requireMirror } from './connect.ts';
 import { standingMark } from './cut.ts';
-import type { LedgerBook } from './ledger.ts';
+import { bookOf, type LedgerBook } from './ledger.ts';
 import { isEmpty } from './moved.ts';
 import { byKey, clusterOf, count, list, topicsOf } from './outside.ts';
 import { reviving } from './reviving.ts';
@@ -187,33 +187,29 @@ export async function unreadOf(ports: Ports, x: { readonly m: Migration; readonl
   });
   const fromOf = (a: (typeof asked)[number]): bigint => (a.position === null || a.position < a.end.logStart ? a.end.logStart : a.position);
   const unread = asked.filter((a) => fromOf(a) < a.end.lso);
-  // Groups of one partition share the lowest position's answer only when they stand at the same place.
-  const places = new Map(unread.map((a) => [`${a.key} ${fromOf(a)}`, a] as const));
-  const seen = new Map<string, boolean>();
-  for (const wave of waves([...places])) {
-    const firsts = await cluster.records.firsts(wave.map(([, a]) => ({ topic: a.end.topic, partition: a.end.partition, from: fromOf(a), to: a.end.lso })));
-    for (const [place, a] of wave) seen.set(place, firsts.get(a.key) !== null && firsts.get(a.key) !== undefined);
-  }
+  const last = await lastVisible(cluster, unread.map((a) => ({ end: a.end, from: fromOf(a) })));
   return asked.map((a) => ({
     group: a.group, key: a.key, position: a.position, end: a.end.lso, open: a.end.hw !== a.end.lso,
-    atMost: fromOf(a) < a.end.lso && seen.get(`${a.key} ${fromOf(a)}`) === true ? a.end.lso - fromOf(a) : 0n,
+    atMost: fromOf(a) < a.end.lso && (last.get(a.key) ?? -1n) >= fromOf(a) ? a.end.lso - fromOf(a) : 0n,
   }));
+}
+
+/**
+ * By partition the last visible record below its end, looked for down to the lowest of its places and no further: at or behind
+ * the place of whoever has something left, before the place of everybody else. One question, at however many places groups stand.
+ */
+async function lastVisible(cluster: Cluster, places: readonly { readonly end: LogEnds; readonly from: bigint }[]): Promise<ReadonlyMap<string, bigint>> {
+  const down = new Map<string, LogEnds>();
+  for (const { end, from } of places) if (from < (down.get(tpKey(end))?.logStart ?? end.lso)) down.set(tpKey(end), { ...end, logStart: from });
+  if (down.size === 0) return new Map();
+  const tails = await cluster.records.tails([...down.values()], 1);
+  return new Map([...tails].flatMap(([key, tail]) => { const last = tail.at(-1); return last === undefined ? [] : [[key, last.offset] as const]; }));
 }
 
 /** A log that was cut off on that side ends at the cut: what a mirror carries back behind it is on the other side too. */
 export async function cutEnds(record: LedgerBook, x: Ask & { readonly topics: readonly string[]; readonly on: Side }): Promise<ReadonlyMap<string, bigint>> {
   const sets = allSets(x.m).filter((set) => set.topics.some((t) => x.topics.includes(t)));
-  const marks = await Promise.all(sets.map((set) => standingMark(record, { ...x, set })));
+  const book = await bookOf(record, x.m, `${x.c.run}/cut/`);
+  const marks = await Promise.all(sets.map((set) => standingMark(book, { ...x, set })));
   return new Map(marks.flatMap((mark) => (mark === null || mark.to === x.on ? [] : Object.entries(mark.ends[x.on]).map(([key, end]) => [key, BigInt(end.lso)] as const))));
-}
-
-/** The reader answers by partition: two places of one partition need two calls. */
-function waves<T extends { readonly key: string }>(places: readonly (readonly [string, T])[]): readonly (readonly (readonly [string, T])[])[] {
-  const out: (readonly [string, T])[][] = [];
-  for (const place of places) {
-    const wave = out.find((w) => !w.some(([, a]) => a.key === place[1].key)) ?? [];
-    if (wave.length === 0) out.push(wave);
-    wave.push(place);
-  }
-  return out;
 }

@@ -80,6 +80,18 @@ export function createRecord(ports: Ports) {
 }
 export type LedgerBook = ReturnType<typeof createRecord>;
 
+/** As `read`, where a key that is missing must be missing for certain: with one cluster out of reach nothing is answered. */
+export async function readFromBoth(ports: Ports, m: Clusters, prefix: string): Promise<ReadonlyMap<string, string>> {
+  const [source, target] = await Promise.all([ports.ledger.read(m.source, prefix), ports.ledger.read(m.target, prefix)]);
+  return new Map([...target, ...source]);
+}
+
+/** One look at all that is under `prefix`, for those who then ask key by key. */
+export async function bookOf(record: LedgerBook, m: Clusters, prefix: string): Promise<LedgerBook> {
+  const entries = await record.read(m, prefix);
+  return { ...record, read: async (of, asked, newer) => (asked.startsWith(prefix) ? new Map([...entries].filter(([key]) => key.startsWith(asked))) : record.read(of, asked, newer)) };
+}
+
 /** The JSON of an entry, or null where the key is missing. */
 export const valueOf = <T>(entries: ReadonlyMap<string, string>, key: string): T | null => {
   const text = entries.get(key);

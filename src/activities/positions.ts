@@ -3,14 +3,14 @@ import { otherSide, type Side } from '../domain/authority.ts';
 import { Failure } from '../domain/failures.ts';
 import { tpKey, type Cluster, type Ports, type Position, type TopicPartition } from '../domain/ports.ts';
 import type { At } from './boundary.ts';
-import { entry, valueOf, type LedgerBook } from './ledger.ts';
+import { entry, readFromBoth, valueOf, type LedgerBook } from './ledger.ts';
 import { keepPlaces } from './known.ts';
 import { isEmpty, membersOf } from './moved.ts';
 import { kept, whole } from './preimage.ts';
-import { byKey, clusterOf, count, list, topicsOf, unique, type Said } from './outside.ts';
+import { byKey, clusterOf, count, list, nameOf, topicsOf, unique, type Said } from './outside.ts';
 import { behindAll } from './behind.ts';
-import { lookByTimestamp } from './timestamping.ts';
-import { describe, lookAt, provenPlaces, repeatsOf, settled, translateGroups, type Look, type Placed, type Places } from './translating.ts';
+import { lookByTimestamp, lookFor, translateGroups } from './timestamping.ts';
+import { describe, lookAt, provenPlaces, repeatsOf, settled, type Look, type Placed, type Places } from './translating.ts';
 import { earliest, latest } from './beginning.ts';
 import type { Ask, Consent, LossConsent, PositionForecast, PositionHow, PositionsBefore } from './work.ts';
 
@@ -21,6 +21,16 @@ type Kept = Readonly<Record<string, { readonly from: string | null; readonly to:
 const setKey = (x: Ask, group: string): string => `${x.c.key}/set/${group}`;
 /** A group that read on the target what is only there: its place is kept for the next way forward. */
 const advancedKey = (x: OfGroups, group: string): string => `${x.c.run}/advanced/${x.to}/${group}`;
+
+/** By partition, as in `Kept`. */
+type Offsets = Readonly<Record<string, string>>;
+/**
+ * Where a group stood on `to` when it was settled where it goes on, and where it was set back to on the other side (nothing
+ * where it had not `moved`). There once its place on the other side is right, and before anything is written over the one on
+ * `to`: with this entry what stands on `to` says nothing of the group any more, without it what stands there is the group's own.
+ */
+interface Returned { readonly moved: boolean; readonly stood: Offsets; readonly back: Offsets }
+const returnedKey = (x: Ask, group: string): string => `${x.c.key}/returned/${group}`;
 
 export const positions = (ports: Ports, record: LedgerBook) => ({
   /** A partition that is missing had no position: keeps the pre-image small. */
@@ -41,40 +51,40 @@ export const positions = (ports: Ports, record: LedgerBook) => ({
     const present = there.committed(x.groups);
     present.catch(() => undefined); // heard where it is used
     const places = await placesFor(ports, record, x, at);
-    await Promise.all([
-      writeThrough(there, places, { at, range: 'checked', present }),
-      record.write(x.m, [...places].map(([group, of]) => entry(setKey(x, group), keep(of))), 'one', at),
-    ]);
-    await requireEmpty(there, x.groups);
+    await writeThrough(there, places, { at, range: 'checked', present });
+    // Not before they are read back: by this entry the undo knows that what stands there was ours, and not what was there before.
+    const kept = record.write(x.m, [...places].map(([group, of]) => entry(setKey(x, group), keep(of))), 'one', at);
+    const empty = requireEmpty(there, x.groups);
+    await Promise.allSettled([kept, empty]); // whoever came too early has read from these places: written down all the same
+    await Promise.all([kept, empty]);
     return { say: `${describePlaces(places)} on the ${x.to}, read back.`, figures: { positions: [...places.values()].flat().length, groups: places.size } };
   },
 
-  async returnPositions(asked: OfGroups & { readonly how: PositionHow; readonly before: PositionsBefore }, at: At): Promise<Said> {
+  async returnPositions(asked: OfGroups & { readonly how: PositionHow; readonly before: PositionsBefore; readonly consents?: readonly Consent[] }, at: At): Promise<Said> {
     const x = { ...asked, before: await whole(record, asked) };
     const [here, back] = [clusterOf(ports, x.m, x.to), clusterOf(ports, x.m, otherSide(x.to))];
     // Where nothing was set there is nothing to take back, and whoever is in the group does not matter.
-    const set = [...await here.committed(x.groups)].filter(([group, of]) => of.some((p) => topicsOf(x.m, group).includes(p.topic))).map(([group]) => group);
+    const set = [...await standing(here, x)].filter(([, of]) => of.length > 0).map(([group]) => group);
     await requireEmpty(here, set);
-    const now = await here.committed(x.groups);
-    const moved: string[] = [];
-    for (const group of x.groups) if (await movedOn(record, x, { group, now: now.get(group) ?? [] })) moved.push(group);
+    const now = await standing(here, x);
     if (x.how === 'behind') {
       await restore(here, x, { groups: x.groups, now, at });
       return { say: `positions of ${list(x.groups)} on the ${x.to} are as before; those on the ${otherSide(x.to)} were never touched.` };
     }
-    if (x.how === 'cut' || x.how === 'log-start') return leaveAdvanced(record, x, { here, now, moved, at });
+    const { moved, settled } = await whoMoved(ports, x, now);
+    if (x.how === 'cut' || x.how === 'log-start') return leaveAdvanced(record, x, { here, now, moved, settled, at });
     await requireEmpty(back, moved);
     const places = moved.length === 0 ? new Map<string, readonly Placed[]>() : await translateGroups(ports, record, { ...x, groups: moved, from: x.to }, at);
     await writeThrough(back, places, { at, range: 'checked' });
+    await settle(record, x, { groups: x.groups.filter((g) => !settled.has(g)), now, places, at });
     await restore(here, x, { groups: x.groups, now, at });
-    const still = x.groups.filter((g) => !moved.includes(g));
-    return { say: `${moved.length > 0 ? `${describePlaces(places)} back on the ${otherSide(x.to)}; ` : ''}${still.length > 0 ? `${list(still)} had not read on the ${x.to}; ` : ''}the ${x.to} is as before.` };
+    return { say: sayReturned(x, { moved, settled, places }) };
   },
 
   async forecastPositions(x: OfGroups & { readonly how?: 'translated' | 'timestamp' }): Promise<readonly PositionForecast[]> {
     const wanted = { ...x, from: otherSide(x.to) };
     const committed = clusterOf(ports, x.m, wanted.from).committed(x.groups);
-    const look = x.how === 'timestamp' ? await lookByTimestamp(ports, wanted, committed) : await lookAt(ports, record, wanted, committed);
+    const look = x.how === 'timestamp' ? await lookByTimestamp(ports, record, wanted, committed) : await lookFor(ports, record, wanted, committed);
     return [...x.groups].sort().map((group) => forecast(look, group));
   },
 
@@ -104,20 +114,24 @@ function placesFor(ports: Ports, record: LedgerBook, x: OfGroups & { readonly ho
   if (x.how === 'behind') return behindAll(ports, record, x);
   if (x.how === 'log-start') return logStarts(ports, record, x);
   const wanted = { ...x, from: otherSide(x.to) };
-  if (x.how === 'timestamp') return settled(ports, wanted, at, (committed) => lookByTimestamp(ports, wanted, committed));
+  if (x.how === 'timestamp') return settled(ports, wanted, at, (committed) => lookByTimestamp(ports, record, wanted, committed));
   return x.how === 'cut' ? atCuts(ports, record, x, at) : translateGroups(ports, record, wanted, at);
 }
 
 /** Where the other log was cut last, for groups that have read all that was never copied; one that has been there before goes on where it was. */
 async function atCuts(ports: Ports, record: LedgerBook, x: OfGroups, at: At): Promise<Places> {
-  const been = new Set<string>();
-  for (const group of x.groups) if ((await record.read(x.m, advancedKey(x, group))).has(advancedKey(x, group))) been.add(group);
+  const been = await advancedOf(record, x);
   const fresh = x.groups.filter((g) => !been.has(g));
   const [kept, placed] = await Promise.all([
     been.size === 0 ? new Map<string, readonly Placed[]>() : logStarts(ports, record, { ...x, groups: [...been] }),
     fresh.length === 0 ? new Map<string, readonly Placed[]>() : translateGroups(ports, record, { ...x, groups: fresh, from: otherSide(x.to) }, at),
   ]);
   return new Map([...kept, ...placed]);
+}
+/** Those of the groups that read on `to` before what is only there. */
+async function advancedOf(record: LedgerBook, x: OfGroups): Promise<ReadonlySet<string>> {
+  const entries = await record.read(x.m, advancedKey(x, ''));
+  return new Set(x.groups.filter((group) => entries.has(advancedKey(x, group))));
 }
 
 /** Read what is there, write only what differs, read back. */
@@ -161,42 +175,106 @@ async function requireInRange(cluster: Cluster, places: Places): Promise<void> {
 /** Nothing was copied, so the log of `to` begins with what comes after the cut: its start, or where the group already is. */
 async function logStarts(ports: Ports, record: LedgerBook, x: OfGroups): Promise<Places> {
   const cluster = clusterOf(ports, x.m, x.to);
-  const [ends, committed] = await Promise.all([cluster.ends(unique(x.groups.flatMap((g) => topicsOf(x.m, g)))), cluster.committed(x.groups)]);
-  return new Map(await Promise.all(x.groups.map(async (group) => {
-    const advanced = (await record.read(x.m, advancedKey(x, group))).has(advancedKey(x, group));
+  const [ends, committed, advanced] = await Promise.all([cluster.ends(unique(x.groups.flatMap((g) => topicsOf(x.m, g)))), cluster.committed(x.groups), advancedOf(record, x)]);
+  return new Map(x.groups.map((group) => {
     const known = new Map((committed.get(group) ?? []).map((p) => [tpKey(p), p]));
     const reads = topicsOf(x.m, group);
     return [group, ends.filter((e) => reads.includes(e.topic)).map((e): Placed => {
-      const kept = advanced ? known.get(tpKey(e)) : undefined;
+      const kept = advanced.has(group) ? known.get(tpKey(e)) : undefined;
       return { topic: e.topic, partition: e.partition, offset: kept?.offset ?? e.logStart, metadata: kept?.metadata ?? '', from: null, by: 'log-start', matched: 0 };
     })] as const;
-  })));
+  }));
 }
 
 const keep = (of: readonly Placed[]): Kept => Object.fromEntries(of.map((p) => [tpKey(p), { from: p.from === null ? null : String(p.from), to: String(p.offset), by: p.by, matched: p.matched, ...(p.repeats !== undefined && { repeats: p.repeats }), ...(p.lost !== undefined && { lost: p.lost }) }]));
 
+type Returning = OfGroups & { readonly before: PositionsBefore };
+/** Group → where it stands on the topics it reads. */
+type Standing = ReadonlyMap<string, readonly Position[]>;
+async function standing(cluster: Cluster, x: OfGroups): Promise<Standing> {
+  const committed = await cluster.committed(x.groups);
+  return new Map(x.groups.map((group) => {
+    const reads = topicsOf(x.m, group);
+    return [group, (committed.get(group) ?? []).filter((p) => reads.includes(p.topic))] as const;
+  }));
+}
+
+/**
+ * Who read on `to` since it was set there, and whose place an earlier try of this undo has settled. Of those what was there
+ * before may stand there again: translated, it would be taken for where the group is. An entry that only one ledger has may
+ * be in the one that does not answer, so both are asked.
+ */
+async function whoMoved(ports: Ports, x: Returning, now: Standing): Promise<{ readonly moved: readonly string[]; readonly settled: ReadonlyMap<string, Returned> }> {
+  const entries = await readFromBoth(ports, x.m, `${x.c.key}/`);
+  const settled = new Map(x.groups.flatMap((group) => { const of = valueOf<Returned>(entries, returnedKey(x, group)); return of === null ? [] : [[group, of] as const]; }));
+  requireUntouched(x, { now, settled });
+  const moved = x.groups.filter((group) => !settled.has(group) && movedOn({ now: now.get(group) ?? [], before: x.before[group] ?? {}, set: valueOf<Kept>(entries, setKey(x, group)) }));
+  return { moved, settled };
+}
+
 /** Whether the group read on `to` after we set it there. What we did not write down counts as moved: translating back is always right. */
-async function movedOn(record: LedgerBook, x: OfGroups, of: { readonly group: string; readonly now: readonly Position[] }): Promise<boolean> {
-  const reads = topicsOf(x.m, of.group);
-  const now = of.now.filter((p) => reads.includes(p.topic));
-  if (now.length === 0) return false; // nothing was set, or all of it has been taken back
-  const set = valueOf<Kept>(await record.read(x.m, setKey(x, of.group)), setKey(x, of.group));
+function movedOn({ now, before, set }: { readonly now: readonly Position[]; readonly before: PositionsBefore[string]; readonly set: Kept | null }): boolean {
   // Without an entry the positions were never set to the end, so nobody was started on them: what stands there is older.
-  return set !== null && now.some((p) => set[tpKey(p)]?.to !== String(p.offset));
+  if (set === null) return false;
+  return now.some((p) => {
+    const [was, to] = [before[tpKey(p)], set[tpKey(p)]?.to];
+    // Nobody reads backwards to just where it was. A worker of an earlier release wrote its entry while it set the places, and none when it took them back.
+    const asBefore = typeof was === 'number' && BigInt(was) === p.offset && to !== undefined && p.offset < BigInt(to);
+    return String(p.offset) !== to && !asBefore;
+  });
+}
+
+/** Between two tries of one undo a group is where it stood, or where it was before; elsewhere nobody can say what it has read. */
+function requireUntouched(x: Returning, o: { readonly now: Standing; readonly settled: ReadonlyMap<string, Returned> }): void {
+  const off = [...o.settled].flatMap(([group, { stood }]) => (o.now.get(group) ?? []).filter((p) => String(p.offset) !== stood[tpKey(p)] && Number(p.offset) !== x.before[group]?.[tpKey(p)])
+    .map((p) => `${group} ${tpKey(p)} at ${p.offset}, wanted ${stood[tpKey(p)] ?? 'none'} (where it stood) or ${x.before[group]?.[tpKey(p)] ?? 'none'} (as before)`));
+  if (off.length > 0) throw new Failure('Drift', `Since an earlier try of this undo somebody has read on cluster ${nameOf(x.m, x.to)}: ${list(off, 5)}. Where the group goes on on cluster ${nameOf(x.m, otherSide(x.to))} was settled before; nothing was written.`,
+    'Stop whoever reads there and set the group back to where it stood, then retry: it reads again what was read since. To skip leaves its positions as they are.');
+}
+
+/** Which of these groups would find other positions on `to` than it has. */
+const overwritten = (x: Returning, groups: readonly string[], now: Standing): readonly string[] => groups.filter((group) => {
+  const [of, before] = [now.get(group) ?? [], Object.entries(x.before[group] ?? {}).filter(([, offset]) => offset !== null)];
+  return of.length !== before.length || of.some((p) => x.before[group]?.[tpKey(p)] !== Number(p.offset));
+});
+
+/**
+ * After their places on the other side are read back, before the old ones are restored. A try that is lost before this is
+ * written has overwritten nothing on `to`: the next one finds the group where it was, and comes to the same places again. One
+ * that is lost later finds this. Groups of which nothing will be overwritten need no entry: they are judged the same every time.
+ */
+async function settle(record: LedgerBook, x: Returning, o: { readonly groups: readonly string[]; readonly now: Standing; readonly places: Places; readonly at: At }): Promise<void> {
+  const entries = overwritten(x, o.groups, o.now).map((group) => entry(returnedKey(x, group), {
+    moved: o.places.has(group), stood: offsetsOf(o.now.get(group) ?? []), back: offsetsOf(o.places.get(group) ?? []),
+  } satisfies Returned));
+  if (entries.length > 0) await record.write(x.m, entries, 'one', o.at);
+}
+const offsetsOf = (of: readonly Position[]): Offsets => Object.fromEntries(of.map((p) => [tpKey(p), String(p.offset)]));
+
+function sayReturned(x: Returning, o: { readonly moved: readonly string[]; readonly settled: ReadonlyMap<string, Returned>; readonly places: Places }): string {
+  const earlier = [...o.settled].filter(([, of]) => of.moved).map(([group]) => group);
+  const still = x.groups.filter((g) => !o.moved.includes(g) && !earlier.includes(g));
+  return [
+    ...(o.moved.length > 0 ? [`${describePlaces(o.places)} back on the ${otherSide(x.to)}`] : []),
+    ...(earlier.length > 0 ? [`${list(earlier)} set back on the ${otherSide(x.to)} by an earlier try`] : []),
+    ...(still.length > 0 ? [`${list(still)} had not read on the ${x.to}`] : []),
+    `the ${x.to} is as before.`,
+  ].join('; ');
 }
 
 /** What a group read on the target alone has no place on the source: it keeps its position there for the next way forward. */
-async function leaveAdvanced(record: LedgerBook, x: OfGroups & { readonly before: PositionsBefore }, o: { readonly here: Cluster; readonly now: ReadonlyMap<string, readonly Position[]>; readonly moved: readonly string[]; readonly at: At }): Promise<Said> {
+async function leaveAdvanced(record: LedgerBook, x: Returning, o: { readonly here: Cluster; readonly now: Standing; readonly moved: readonly string[]; readonly settled: ReadonlyMap<string, Returned>; readonly at: At }): Promise<Said> {
   if (o.moved.length > 0) await record.write(x.m, o.moved.map((group) => entry(advancedKey(x, group), { atMs: o.at.now() })), 'one', o.at);
   const rest = x.groups.filter((g) => !o.moved.includes(g));
+  await settle(record, x, { groups: rest.filter((g) => !o.settled.has(g)), now: o.now, places: new Map(), at: o.at });
   await restore(o.here, x, { groups: rest, now: o.now, at: o.at });
   const kept = o.moved.length === 0 ? '' : `${list(o.moved)} already read records that are on the ${x.to} only: their positions there are kept, and continue when they come again; `;
   return { say: `${kept}positions of ${list(rest) || 'no group'} on the ${x.to} are as before; those on the ${otherSide(x.to)} were never touched.` };
 }
 
 /** `before` again, on the topics of the migration: set what was there, take away what was not. */
-async function restore(cluster: Cluster, x: OfGroups & { readonly before: PositionsBefore }, o: { readonly groups: readonly string[]; readonly now: ReadonlyMap<string, readonly Position[]>; readonly at: At }): Promise<void> {
-  const ours = o.groups.map((group) => ({ group, before: x.before[group] ?? {}, now: (o.now.get(group) ?? []).filter((p) => topicsOf(x.m, group).includes(p.topic)) }));
+async function restore(cluster: Cluster, x: Returning, o: { readonly groups: readonly string[]; readonly now: Standing; readonly at: At }): Promise<void> {
+  const ours = o.groups.map((group) => ({ group, before: x.before[group] ?? {}, now: o.now.get(group) ?? [] }));
   const away = new Map(ours.map(({ group, before, now }) => [group, now.filter((p) => (before[tpKey(p)] ?? null) === null).map(({ topic, partition }) => ({ topic, partition }))] as const).filter(([, of]) => of.length > 0));
   const again = new Map(ours.map(({ group, before }) => [group, Object.entries(before).flatMap(([key, offset]): Placed[] =>
     offset === null ? [] : [{ ...partitionOf(key), offset: BigInt(offset), metadata: '', from: null, by: 'log-start', matched: 0 }])] as const).filter(([, of]) => of.length > 0));

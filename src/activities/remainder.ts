@@ -7,10 +7,11 @@ import { Failure } from '../domain/failures.ts';
 import { readingsOf, type Migration } from '../domain/migration.ts';
 import type { Repeats } from '../domain/scheme.ts';
 import { tpKey, type Cluster, type LogEnds, type Ports, type Position } from '../domain/ports.ts';
+import { abortedIn } from './aborted.ts';
 import { countAll, summed, type Span } from './beginning.ts';
 import { standingMarks, type Mark } from './cut.ts';
 import { unreadOf, type Unread } from './drained.ts';
-import type { LedgerBook } from './ledger.ts';
+import { bookOf, type LedgerBook } from './ledger.ts';
 import { clusterOf, count, grouped, list, nameOf, setsOf, topicsOf, unique } from './outside.ts';
 import type { Placed } from './translating.ts';
 import type { Ask } from './work.ts';
@@ -23,7 +24,8 @@ interface Carried { readonly from: bigint; readonly to: bigint | null }
 export type History = ReadonlyMap<string, readonly Mark[]>;
 export async function historyOf(record: LedgerBook, x: Ask & { readonly topics: readonly string[] }): Promise<History> {
   const sets = setsOf(x.m, x.topics);
-  const marks = await Promise.all(sets.map((set) => standingMarks(record, { ...x, set })));
+  const book = await bookOf(record, x.m, `${x.c.run}/cut/`);
+  const marks = await Promise.all(sets.map((set) => standingMarks(book, { ...x, set })));
   return new Map(sets.flatMap((set, i) => set.topics.map((topic) => [topic, (marks[i] ?? []).toSorted((a, b) => a.epoch - b.epoch)] as const)));
 }
 const leaves = (mark: Mark, on: Side): boolean => mark.to !== on && mark.mirror === null;
@@ -82,8 +84,8 @@ async function withAborted(cluster: Cluster, m: Migration, spans: readonly Span[
   const seers = new Set(readingsOf(m.applications).filter((r) => r.isolation === 'read_uncommitted').map((r) => r.group));
   const seen = spans.filter((s) => seers.has(s.group) && s.from < s.to);
   if (seen.length === 0) return counted;
-  const aborted = await cluster.records.aborted(seen.map(({ end, from, to }) => ({ topic: end.topic, partition: end.partition, from, to })));
-  return new Map([...counted].map(([s, n]) => [s, !seen.includes(s) ? n : (aborted.get(tpKey(s.end)) ?? []).reduce((sum, b) => (b.firstOffset >= s.from && b.firstOffset < s.to ? sum + b.records : sum), n)]));
+  const aborted = new Map((await abortedIn(cluster, seen.map((span) => ({ span, end: span.end, stretches: [{ from: span.from, until: span.to }] })))).map(([{ span }, n]) => [span, n] as const));
+  return new Map([...counted].map(([s, n]) => [s, n + (aborted.get(s) ?? 0)]));
 }
 
 /** A consent is given before the last of them is written: so much more than what is there. */

@@ -60,9 +60,10 @@ class Tending {
     this.#x = x;
     this.#at = at;
     this.#sets = cutSets(x.m);
-    for (const [name, restarts] of carried(x.c.before)) {
-      const trouble = this.#ill(name, `mirror ${name} had failed`);
-      Object.assign(trouble, { restarts, nextMs: at.now() + restMs(restarts), goneMs: at.now(), done: ` and was told to restart${timesOf(restarts)}`, alarm: restarts > 1 });
+    const nowMs = at.now();
+    for (const { name, restarts, alarm } of carried(x.c.before)) {
+      if (restarts === 0) { Object.assign(this.#ill(name, `mirror ${name} did not copy when it was last seen`), { alarm }); continue; }
+      Object.assign(this.#ill(name, `mirror ${name} had failed`), { restarts, nextMs: nowMs + restMs(restarts), goneMs: nowMs, done: ` and was told to restart${timesOf(restarts)}`, alarm });
     }
   }
 
@@ -153,15 +154,18 @@ class Tending {
     const running = own.filter((o) => o.state.connector === 'RUNNING' && o.state.traces.length === 0).length;
     const say = seen.length === 0 ? `${count(running, 'mirror')} ${running === 1 ? 'runs' : 'run'}.` : `${seen.map(([, t]) => `${t.seen}${t.done}`).join('; ')}.`;
     // What passes ends a turn as well: it was said, and would be shown until the next one.
-    return { done: false, say, state: [state, ...seen.map(([name, t]) => `${name.replaceAll(' ', '_')}=${Math.min(mostCounted, t.restarts)}`)].join(' '), figures: { state } };
+    return { done: false, say, state: [state, ...seen.map(([name, t]) => `${encodeURIComponent(name)}=${Math.min(mostCounted, t.restarts)}${t.alarm ? '!' : ''}`)].join(' '), figures: { state } };
   }
 }
 
 const timesOf = (restarts: number): string => (restarts < 2 ? '' : `, ${restarts} times`);
 const restMs = (restarts: number): number => Math.min(longestRestMs, firstRestMs * 2 ** Math.max(0, restarts - 1));
 
-/** Restarts by mirror, from the state that the turn before ended with. */
-function carried(before: string | null): ReadonlyMap<string, number> {
+/** What was restarted, or is an alarm, from the state that the turn before ended with: an alarm ends when its trouble does, not its turn. */
+function carried(before: string | null): readonly { readonly name: string; readonly restarts: number; readonly alarm: boolean }[] {
   const state: unknown = before === null ? null : (JSON.parse(before) as { readonly state?: unknown }).state;
-  return new Map(typeof state === 'string' ? [...state.matchAll(/(\S+)=([1-9]\d*)/g)].map((found): [string, number] => [found[1] ?? '', Number(found[2])]) : []);
+  if (typeof state !== 'string') return [];
+  return [...state.matchAll(/(\S+)=(\d+)(!?)/g)]
+    .map(([, name = '', restarts, bang]) => ({ name: decodeURIComponent(name), restarts: Number(restarts), alarm: bang === '!' }))
+    .filter((x) => x.restarts > 0 || x.alarm);
 }

@@ -24,7 +24,7 @@ const pollMs = { outage: 10, plain: 250 };
 /** Offset syncs trail the records they speak of; longer than this they will not come. */
 const anchorsMs = 5_000;
 
-export interface Placed extends Position { readonly from: bigint | null; readonly by: Proof['by'] | 'log-start' | 'behind' | 'never-committed' | 'consent' | 'timestamp' | 'earliest' | 'latest'; readonly matched: number; readonly repeats?: number; /** Never read by the group. */ readonly lost?: number }
+export interface Placed extends Position { readonly from: bigint | null; readonly by: Proof['by'] | 'log-start' | 'behind' | 'never-committed' | 'consent' | 'no-repeats' | 'timestamp' | 'earliest' | 'latest'; readonly matched: number; readonly repeats?: number; /** Never read by the group. */ readonly lost?: number }
 export type Committed = ReadonlyMap<string, readonly Position[]>;
 /** Group → its places on the other side. */
 export type Places = ReadonlyMap<string, readonly Placed[]>;
@@ -71,10 +71,6 @@ export async function lookAt(ports: Ports, record: LedgerBook, x: Wanted, commit
   return { spots, answers, known };
 }
 
-export async function translateGroups(ports: Ports, record: LedgerBook, x: Wanted, at: At): Promise<Places> {
-  return settled(ports, x, at, (committed) => lookAt(ports, record, x, committed));
-}
-
 /** The committed places on one side, looked at until every one has an exact answer or one with consent; `NotExact` with all that have none. */
 export async function settled(ports: Ports, x: Wanted, at: At, look: (committed: Promise<Committed>) => Promise<Look>): Promise<Places> {
   // The groups are empty: what they committed does not change while the rest is looked at again.
@@ -107,10 +103,10 @@ export function repeatsOf(spots: readonly Spot[], answers: ReadonlyMap<Spot, Ans
   return sum;
 }
 
-/** A consent covers a group as long as what was computed now is no more than what was consented to. */
+/** A consent covers a group as long as what was computed now is no more than what was consented to; where nothing is repeated there is nothing to consent to. */
 function withoutConsent(x: Wanted, open: readonly Spot[], answers: ReadonlyMap<Spot, Answer>): readonly Spot[] {
   return [...Map.groupBy(open, (p) => p.group)].flatMap(([group, spots]) => {
-    const consented = Math.max(-1, x.c.mayRepeat?.[group] ?? -1, ...(x.consents ?? []).filter((c) => c.group === group).map((c) => c.repeats));
+    const consented = Math.max(0, x.c.mayRepeat?.[group] ?? 0, ...(x.consents ?? []).filter((c) => c.group === group).map((c) => c.repeats));
     const repeats = repeatsOf(spots, answers);
     return repeats !== null && repeats <= consented ? [] : spots;
   });
@@ -213,7 +209,7 @@ function collect(spots: readonly Spot[], answers: ReadonlyMap<Spot, Answer>): Pl
     const of = out.get(p.group) ?? out.set(p.group, []).get(p.group);
     of?.push({
       topic: p.end.topic, partition: p.end.partition, offset: a.offset, metadata: p.metadata, from: p.position,
-      by: never ? 'never-committed' : a.kind === 'exact' ? a.proof.by : 'consent', matched: a.kind === 'exact' ? a.proof.matched : 0,
+      by: never ? 'never-committed' : a.kind === 'exact' ? a.proof.by : a.repeats === 0 ? 'no-repeats' : 'consent', matched: a.kind === 'exact' ? a.proof.matched : 0,
       ...(a.kind === 'conservative' && a.repeats !== 'unknown' && { repeats: a.repeats }),
     });
   }

@@ -171,7 +171,7 @@ export interface Work {
   /** One explicit position per partition each group reads: translated with proof (else `NotExact`), or the log start. Read back. */
   setPositions(x: Ask & { readonly groups: readonly string[]; readonly to: Side; readonly how: PositionHow; readonly before: PositionsBefore; readonly topics?: readonly string[]; readonly consents?: readonly Consent[]; readonly losses?: readonly LossConsent[] }): Promise<Done>;
   /** The undo: where the groups are on `to` now is translated back to the other side and set there; then `before` is restored on `to`. */
-  returnPositions(x: Ask & { readonly groups: readonly string[]; readonly to: Side; readonly how: PositionHow; readonly before: PositionsBefore }): Promise<Done>;
+  returnPositions(x: Ask & { readonly groups: readonly string[]; readonly to: Side; readonly how: PositionHow; readonly before: PositionsBefore; readonly consents?: readonly Consent[] }): Promise<Done>;
   /** What `setPositions` would find for each group now. Reads only; waits for nothing. */
   forecastPositions(x: Ask & { readonly groups: readonly string[]; readonly to: Side; readonly how?: 'translated' | 'timestamp' }): Promise<readonly PositionForecast[]>;
   /**

@@ -74,7 +74,7 @@ export function linesOf(s: Standing, columns: number, now: number): readonly str
       ...(figuresLine(p.figures) === '' ? [] : [`figures     ${figuresLine(p.figures)}`]),
       `way back    ${p.wayBack}${s.status === 'RUNNING' ? ` · running for ${clock(now - p.startedMs)}` : ''}`,
       ...(!p.mirrors ? [] : [`${p.mirrors.state === 'failing' ? 'ALARM       ' : 'mirrors     '}${p.mirrors.say}`]),
-      ...(p.swept === null ? [] : [`${p.swept.state === 'failing' ? 'ALARM       ' : 'swept       '}${s.swept === null ? p.swept.say : `${s.swept}${ago(s.swept, now)}`}`]),
+      ...(p.swept === null ? [] : [`${p.swept.state === 'failing' ? 'ALARM       ' : 'swept       '}${s.swept === null ? p.swept.say : `${s.swept}${ago(s.swept, now)}`}${p.swept.state === 'resting' ? ' The sweep rests at present.' : ''}`]),
       ...p.outages.map(outageLine),
       ...(p.refused === null ? [] : [`refused     ${p.refused}`]),
       ...(p.question === null ? [] : [...questionLines(p.question), howToAnswer(p, p.question)]),

@@ -118,18 +118,25 @@ async function within(x: Across, at: At, read: OnSide): Promise<Answer> {
   return answer.kind === 'refused' && answer.cause === 'behind' && at.epoch.until ? { ...answer, cause: 'mismatch', why: `${answer.why} Cut ${at.epoch.number + 1} had shown everything copied.` } : answer;
 }
 
-/** Nothing of this epoch is on the other side: only a group that has read all of it has a place there. */
+/**
+ * Nothing of this epoch is on the other side: only a group that has read all of it here has a place there, where the epoch
+ * began. What the authority has written behind that place since then is all still to be read; on a side without authority it
+ * is a stranger's, and nobody can say where the group belongs.
+ */
 async function uncopied(x: Across, { epoch, position }: At, read: OnSide): Promise<Answer> {
-  const [here, there] = [x.ends[x.on], x.ends[otherSide(x.on)]];
+  const other = otherSide(x.on);
+  const [here, there] = [x.ends[x.on], x.ends[other]];
   const end = epoch.until?.[x.on] ?? here.lso;
-  const start = epoch.from[otherSide(x.on)];
+  const start = epoch.from[other];
   if (position > end) return refused(position > here.hw ? 'mismatch' : 'open-transaction', `Position ${position} lies above the last stable offset ${end}.`);
   const unread = await first(read(x.on, position, end));
   if (unread) return notCopied(x.on, unread.offset);
   if (!epoch.until && here.hw !== here.lso) return refused('open-transaction', `Nothing is left to read up to ${end}, and a transaction is open there.`);
   const from = start > there.logStart ? start : there.logStart;
-  const strange = await first(read(otherSide(x.on), from, epoch.until?.[otherSide(x.on)] ?? there.lso));
-  if (strange) return refused('mismatch', `Record ${strange.offset} of the ${otherSide(x.on)} was written there before a cut gave it authority, and nothing was copied.`);
+  if (epoch.number > 0 && epoch.authority === other)
+    return from > start ? refused('mismatch', `The log of the ${other} begins at ${from}, and cut ${epoch.number} is at ${start}: what was written there in between is gone, and the group has not read it.`) : exactly(start, 'place', epoch.from);
+  const strange = await first(read(other, from, epoch.until?.[other] ?? there.lso));
+  if (strange) return refused('mismatch', `Record ${strange.offset} of the ${other} was written there before a cut gave it authority, and nothing was copied.`);
   return exactly(from, epoch.number > 0 ? 'place' : 'nothing-to-read', epoch.number > 0 ? epoch.from : null);
 }
 

@@ -33,13 +33,16 @@ export interface Reading {
   readonly isolation: 'read_committed' | 'read_uncommitted';
   /** Consent: at most so many records may be read again where a position cannot be proven; absent: none. */
   readonly mayRepeat?: number;
-  /** Where it begins on the target; `restartAllAtOnce` only. Absent: where it was, `translated`. */
+  /** Where it begins on the target. Absent: where it was, `translated`. */
   readonly start?: Start;
   /** Consent: at most so many records may never be read; `restartAllAtOnce` only. Absent: none. */
   readonly mayLose?: number;
 }
-/** `earliest`: with all that is on the target, read again. `latest`: behind it, so that what is unread is given up. */
-export type Start = 'translated' | 'earliest' | 'latest';
+/**
+ * `timestamp`: as `translated`, and where that cannot be proven by the smallest timestamp of what is unread. For `restartAllAtOnce`
+ * only: `earliest`, with all that is on the target, read again; `latest`, behind it, so that what is unread is given up.
+ */
+export type Start = 'translated' | 'timestamp' | 'earliest' | 'latest';
 /** Groups of these applications that may read records again, and how many. */
 export const consentsOf = (applications: readonly Application[]): readonly { readonly group: string; readonly repeats: number }[] =>
   readingsOf(applications).flatMap((r) => (r.mayRepeat === undefined ? [] : [{ group: r.group, repeats: r.mayRepeat }]));

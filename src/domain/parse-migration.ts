@@ -164,7 +164,7 @@ function readReading(x: At): Reading {
     topics: readTopics(f('topics'), { noun: 'topics or patterns', least: 1, most: 2_000 }),
     isolation: choice(f('isolation'), ['read_committed', 'read_uncommitted'], 'read_uncommitted'),
     ...(mayRepeat === null ? {} : { mayRepeat }),
-    ...(f('start').value === undefined ? {} : { start: choice(f('start'), ['translated', 'earliest', 'latest']) }),
+    ...(f('start').value === undefined ? {} : { start: choice(f('start'), ['translated', 'timestamp', 'earliest', 'latest']) }),
     ...(mayLose === null ? {} : { mayLose }),
   };
 }
@@ -271,13 +271,14 @@ function checkBatches(m: Migration, x: At): void {
   }
 }
 
-/** Where groups begin is asked of one scheme only; what that means for loss and repeats must be consented to. */
+/** Where groups begin, but for the fallback, is asked of one scheme only; what that means for loss and repeats must be consented to. */
 function checkStarts(m: Migration, f: Fields, scheme: string): void {
   const { faults } = f('applications');
   const fault = (i: number, j: number, key: string, sentence: string): void => { faults.add(`applications[${i}].reads[${j}].${key}`, sentence); };
   m.applications.forEach((a, i) => { a.reads.forEach((r, j) => {
+    if (r.start === 'timestamp' && m.connect === null) { fault(i, j, 'start', 'is "timestamp", and without a copy ("connect") nothing on the target bears the timestamps of what is unread. Leave it out.'); return; }
     if (scheme !== 'restartAllAtOnce') {
-      for (const key of ['start', 'mayLose'] as const) if (r[key] !== undefined) fault(i, j, key, `is for restartAllAtOnce only; ${scheme} moves every group to where it was. Leave it out.`);
+      for (const key of ['start', 'mayLose'] as const) if (r[key] !== undefined && r[key] !== 'timestamp') fault(i, j, key, `is for restartAllAtOnce only; ${scheme} moves every group to where it was. Leave it out.`);
       return;
     }
     if (r.start === 'earliest' && m.connect === null) fault(i, j, 'start', 'is "earliest", and without a copy ("connect") nothing is on the target to be read again. Leave it out.');

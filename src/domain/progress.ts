@@ -35,8 +35,8 @@ export interface OutageRecord {
   /** Part of `addedMs` in which no activity was at work. */
   readonly temporalMs: number | null;
 }
-/** What the source's ledger knows of groups on the target, should the target die: kept a few seconds old while it is `swept`; `failing` is an alarm. */
-export interface Swept { readonly state: 'swept' | 'failing'; readonly say: string; /** When it said so, epoch ms; it speaks again when its state changes, and every 15 minutes. */ readonly atMs: number }
+/** What the source's ledger knows of groups on the target, should the target die: kept a few seconds old while it is `swept`, growing old while it rests (in an outage, or while something is undone); `failing` is an alarm. */
+export interface Swept { readonly state: 'swept' | 'resting' | 'failing'; readonly say: string; /** When it said so, epoch ms; it speaks again when its state changes, and every 15 minutes. */ readonly atMs: number }
 /** Mirrors that run beside everything else: `restarted` within the last minute, and running again since; `failing` is an alarm. */
 export interface Tended { readonly state: 'running' | 'restarted' | 'failing'; readonly say: string; /** When it said so, epoch ms; it speaks again when its state changes, and every 15 minutes. */ readonly atMs: number }
 export interface UnitProgress { readonly name: string; readonly kind: string; readonly state: 'done' | 'current' | 'todo' }
@@ -113,7 +113,10 @@ const seconds = (ms: number): string => `${(ms / 1000).toFixed(2)} s`;
 const outageLine = (o: OutageRecord): string => `- ${o.name}: ${o.outcome}${o.addedMs === null ? ` (${o.why})` : `, added write outage ${seconds(o.addedMs)}`}`;
 
 /** Present for as long as the state stands: a workflow that showed every sweep would grow with them. */
-export const sweptLine = (s: Swept): string => (s.state === 'failing' ? `**ALARM, the way back without the target grows old:** ${s.say}` : `If the target dies: swept every few seconds since ${new Date(s.atMs).toISOString()} at the latest; then, ${s.say}`);
+export function sweptLine(s: Swept): string {
+  if (s.state === 'failing') return `**ALARM, the way back without the target grows old:** ${s.say}`;
+  return s.state === 'resting' ? `If the target dies: the sweep rests at present; ${s.say}` : `If the target dies: swept every few seconds since ${new Date(s.atMs).toISOString()} at the latest; then, ${s.say}`;
+}
 export const tendedLine = (t: Tended): string => (t.state === 'failing' ? `**ALARM, mirrors:** ${t.say}` : `Mirrors: ${t.say}`);
 /** Markdown without tables (the UI renders them without padding). */
 export const details = (p: Progress): string => [

@@ -52,11 +52,11 @@ export function asksWhatToDo(run: Run, unit: Unit, why: string): void {
 
 export async function answer(run: Run, q: Question): Promise<void> {
   const { j } = run;
-  await run.runtime.condition(() => run.inbox.waiting || j.wantBack !== null || run.mayRenew());
+  await run.runtime.condition(() => run.inbox.waiting || run.wantsBack || run.mayRenew());
   refuseLate(run);
   const heard = run.inbox.next();
   // Who refuses the way back without the target is asked again what was asked before.
-  if (!heard) { if (j.wantBack && !(j.wantBack.withoutTarget && j.has[looksAgain] === true && q.kind !== 'hold')) j.question = null; return; }
+  if (!heard) { if (run.wantsBack && !(j.wantBack?.withoutTarget && j.has[looksAgain] === true && q.kind !== 'hold')) j.question = null; return; }
   const { decision } = heard;
   if (decision.kind === 'approve') { await approve(run, q, heard); refuseLate(run); return; }
   j.question = null;
@@ -70,7 +70,7 @@ export async function answer(run: Run, q: Question): Promise<void> {
 }
 
 /** Said twice, or by two people: what has been answered is answered, and nothing that was not shown is approved by it. */
-function refuseLate(run: Run): void {
+export function refuseLate(run: Run): void {
   const late = run.inbox.late(run.j.question);
   if (late.length === 0 || !run.runtime.patched(answersItsOwn)) return;
   for (const heard of late) {

@@ -6,7 +6,7 @@ import type { Json } from '../domain/json.ts';
 import type { Look, LookContext } from '../domain/scheme.ts';
 import type { Run } from './engine.ts';
 import { describeError } from './errors.ts';
-import { ledgerRun } from './journal.ts';
+import { awake, ledgerRun } from './journal.ts';
 import type { Scope } from './runtime.ts';
 
 /** After a call that failed beyond its retries. */
@@ -23,6 +23,15 @@ export interface Besides<W extends Json> {
   rested?(): void;
 }
 interface Under { readonly key: string; readonly scope: Scope; over: Promise<void>; resting: boolean }
+
+/** Where the way leads forward, or has led back as far as was asked: what is open stays open, be it for days, until somebody answers. */
+export function staysOpen(run: Run): boolean {
+  const { has, direction, question } = run.j;
+  return direction === 'forward' || (has[awake] === true && question?.kind === 'parked');
+}
+
+/** At an outage that was undone or has not begun, somebody is waited for. */
+export const waitsOutside = (run: Run): boolean => (run.j.question !== null || run.standsStill) && !run.j.undos.some((u) => u.unit === run.at) && (run.j.has[awake] !== true || run.j.opening !== run.at);
 
 export class Beside<W extends Json> {
   readonly #run: Run;

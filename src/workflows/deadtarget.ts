@@ -1,7 +1,8 @@
 /** The target is dead: the way back that asks nothing of it. Refused at its hold, everything is as if it had never been asked for. */
 import { stepId, stepsOf } from '../domain/scheme.ts';
+import { refuseLate } from './asking.ts';
 import type { Run } from './engine.ts';
-import type { Turn, Without } from './journal.ts';
+import { awake, type Turn, type Without } from './journal.ts';
 
 /** Taken at any point after an opening, also in the middle of an ordinary way back, or of an opening that cannot be finished. */
 export function turnWithout(run: Run, want: Turn): void {
@@ -17,6 +18,7 @@ export function turnWithout(run: Run, want: Turn): void {
   j.attempt++;
   run.insideOutage = false;
   run.freshScope();
+  if (j.has[awake] === true) refuseLate(run);
   run.log('the way back without the target begins');
 }
 

@@ -7,9 +7,9 @@ import type { Work } from '../activities/work.ts';
 import type { Decision } from '../domain/decisions.ts';
 import { details, type Progress } from '../domain/progress.ts';
 import { backOf, stepId, units, type Change, type Context, type Observe, type Plan, type Step, type Unit } from '../domain/scheme.ts';
-import { answer, ask, asksWhatToDo, openHold } from './asking.ts';
+import { answer, ask, asksWhatToDo, openHold, refuseLate } from './asking.ts';
 import { Inbox, type Door } from './inbox.ts';
-import { auditTail, ledgerRun, type Journal } from './journal.ts';
+import { auditTail, awake, ledgerRun, type Journal } from './journal.ts';
 import { runOutage } from './outage.ts';
 import { takeUp } from './recovering.ts';
 import { floor, park, reversed, stay, turn, undoNext, unwound } from './returning.ts';
@@ -91,9 +91,9 @@ export class Run implements Door {
   async toTheEnd(): Promise<'completed' | 'rolled-back'> {
     for (;;) {
       const j = this.j;
-      await this.runtime.condition(() => !j.paused || j.wantBack !== null || j.unwind !== null || j.direction === 'back');
+      if (j.has[awake] !== true) await this.runtime.condition(() => !j.paused || j.wantBack !== null || j.unwind !== null || j.direction === 'back');
       if (j.wantBack?.withoutTarget) turnWithout(this, j.wantBack);
-      else if (j.unwind === null && j.wantBack !== null) turn(this);
+      else if (j.unwind === null && this.wantsBack) turn(this);
       if (this.#over()) break;
       this.tell();
       if (this.mayRenew()) {
@@ -104,13 +104,24 @@ export class Run implements Door {
         await this.runtime.continueAsNew({ ...j, runs: j.runs + 1 });
       }
       for (const one of this.#beside) await one.follow();
-      await this.#move();
+      if (this.standsStill) await this.runtime.condition(() => !this.standsStill || this.mayRenew());
+      else await this.#move();
     }
     for (const one of this.#beside) await one.rest();
     await this.#closing();
     return this.j.direction === 'back' ? 'rolled-back' : 'completed';
   }
 
+  /** Until what a terminated workflow had begun has its undo entries, a rollback would leave it as it is. */
+  get wantsBack(): boolean {
+    const { wantBack, recovering, has } = this.j;
+    return wantBack !== null && (wantBack.withoutTarget === true || !(recovering && has[awake] === true));
+  }
+  /** Paused between two units. What is asked is answered all the same, and what undoes goes on. */
+  get standsStill(): boolean {
+    const { has, paused, question, recovering, unwind, wantBack, direction } = this.j;
+    return has[awake] === true && paused && !question && !recovering && !unwind && !wantBack && direction === 'forward';
+  }
   /** What runs beside the units. Runs that were planned without one do not even ask it: replayed, not a turn of theirs may differ. */
   get #beside(): readonly Pick<Beside<never>, 'follow' | 'rest'>[] { return this.j.has[tends] === true ? [this.#sweeping, this.#tending] : [this.#sweeping]; }
 
@@ -267,7 +278,7 @@ export class Run implements Door {
     if (j.direction === 'back' && !j.question && d.to === j.backTo && !d.withoutTarget) { this.log(`${d.kind} by ${d.by}: the way back is under way`); return; }
     j.wantBack = { by: d.by, reason: d.reason ?? '', kind: d.kind === 'reject' ? 'reject' : d.by === 'workflow cancel' ? 'cancel' : 'rollback', to: d.to, ...(d.withoutTarget ? { withoutTarget: true } : {}) };
     this.log(`${d.kind} by ${d.by}${d.reason === null ? '' : ` (${d.reason})`}${d.withoutTarget ? ' without the target' : d.to === null ? '' : ` to the end of ${d.to}`}`);
-    if (!j.reverse || d.withoutTarget) this.#forward.cancel();
+    if (d.withoutTarget || (!j.reverse && this.wantsBack)) this.#forward.cancel();
   }
   freshScope(): void { this.#forward = this.runtime.scope(); }
   /** Cancellable: a rollback does not wait for it. */
@@ -301,6 +312,7 @@ export class Run implements Door {
       this.log(`the final record is in this workflow's result only: ${describeError(error)}`);
     }
     this.tell();
+    if (j.has[awake] === true) refuseLate(this);
     await this.runtime.condition(() => this.runtime.handlersFinished());
   }
 

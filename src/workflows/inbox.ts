@@ -4,7 +4,7 @@
  */
 import { parseDecision, type Decision, type Kind } from '../domain/decisions.ts';
 import type { Question } from '../domain/progress.ts';
-import type { Journal } from './journal.ts';
+import { awake, type Journal } from './journal.ts';
 
 /** What the door must know; everything else stays with the engine. */
 export interface Door {
@@ -101,7 +101,9 @@ export class Inbox {
     if (journal.reverse?.without) return 'The rollback without the target is under way; refuse its hold to stay.';
     if (d.to !== null && !this.#door.phases.includes(d.to)) return `There is no phase "${d.to}"; the phases are ${this.#door.phases.join(', ')}.`;
     if (journal.direction === 'back' && journal.backTo === d.to && !journal.question?.answers.includes('rollback')) return 'The migration is rolling back already.';
-    if (journal.closedBy !== null && journal.undos.length === 0 && !this.#door.insideOutage && !journal.question?.answers.includes('rollback'))
+    // Before its opening an outage can still be undone.
+    const undone = this.#door.insideOutage && !(journal.has[awake] === true && journal.opening !== null);
+    if (journal.closedBy !== null && journal.undos.length === 0 && !undone && !journal.question?.answers.includes('rollback'))
       return `The way back was closed by ${journal.closedBy}; nothing since then can be undone.`;
     return null;
   }

@@ -10,6 +10,11 @@ import type { Repeats } from '../domain/scheme.ts';
 import type { OutageRecord, Question, StepTime, Swept, Tended } from '../domain/progress.ts';
 
 export const journalVersion = 1;
+/**
+ * Asked of `has`: runs planned before stand still while paused even where something is asked, look after nothing while parked
+ * behind a refused way back, and know of an opening that has not been finished only where they stand.
+ */
+export const awake = '2026-11-23-awake';
 /** Audit lines carried along; older ones are in the ledger. */
 export const auditTail = 200;
 

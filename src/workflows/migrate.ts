@@ -14,7 +14,7 @@ import { kinds } from '../domain/decisions.ts';
 import { looksAgain } from './asking.ts';
 import { Run, weighs } from './engine.ts';
 import { describeError } from './errors.ts';
-import { openJournal, parseJournal, takenUp } from './journal.ts';
+import { awake, openJournal, parseJournal, takenUp } from './journal.ts';
 import * as messages from './messages.ts';
 import { bind } from './resources/use.ts';
 import { reporter } from './reporting.ts';
@@ -122,6 +122,7 @@ async function begin(run: Run, scheme: Runnable, input: unknown): Promise<void> 
   if (isTended(migration)) has[tends] = run.runtime.patched(tends);
   has[weighs] = run.runtime.patched(weighs);
   has[looksAgain] = run.runtime.patched(looksAgain);
+  has[awake] = run.runtime.patched(awake);
   refuseUnsafe(migration, plan);
   const hash = planHash(migration, inventory, plan);
   const journal = openJournal({

@@ -7,13 +7,18 @@ import { stepId, type Change, type Context, type Look, type Observe, type Outage
 import type { StepTime } from '../domain/progress.ts';
 import type { Run } from './engine.ts';
 import { describeError } from './errors.ts';
+import { awake } from './journal.ts';
 
 /** The workflow's own timer is only the backstop: activities end by themselves at `untilMs`. */
 export const backstopMs = 500;
 
 export async function runOutage(run: Run, unit: Unit, o: Outage, opened: () => void): Promise<void> {
   const { j } = run;
-  if (j.opening === unit.name) return open(run, unit, o, j.pending ?? [], opened);
+  if (j.opening === unit.name) {
+    // A run that continued as new, or has been to the way back and was refused it, is inside of it again.
+    if (j.has[awake] === true) run.insideOutage = true;
+    return open(run, unit, o, j.pending ?? [], opened);
+  }
   for (const step of o.until) if (step.kind === 'change') await run.capture(unit, step);
   const mark = j.undos.length;
   const startedMs = run.runtime.now();

@@ -3,7 +3,7 @@ import { stepsOf, type Context } from '../domain/scheme.ts';
 import { ask } from './asking.ts';
 import type { Run } from './engine.ts';
 import { describeError } from './errors.ts';
-import { ledgerRun } from './journal.ts';
+import { awake, ledgerRun } from './journal.ts';
 
 /**
  * The journal was written before the unit at which it stands: whatever of it was begun is given an undo entry now, from the
@@ -11,8 +11,12 @@ import { ledgerRun } from './journal.ts';
  */
 export async function takeUp(run: Run): Promise<void> {
   const { j } = run;
-  const begun = j.opening !== null || run.at === null ? null : run.unit();
-  const mark = j.undos.length;
+  // An opening that failed, and that somebody was on the way back from, says nothing of the outage back.
+  const opening = j.has[awake] === true && j.reverse !== null ? j.opening === run.at : j.opening !== null;
+  const begun = opening || run.at === null ? null : run.unit();
+  // What a first try recorded before it failed belongs to it as well.
+  const known = j.has[awake] === true ? j.undos.findIndex((u) => u.unit === begun?.name) : -1;
+  const mark = known === -1 ? j.undos.length : known;
   let figures: readonly string[] = [];
   try {
     if (begun && (j.direction === 'forward' || j.reverse)) for (const step of stepsOf(begun)) {
@@ -27,10 +31,10 @@ export async function takeUp(run: Run): Promise<void> {
     run.log('recovered from the ledger');
     if (inOutage) { j.unwind = { to: mark, why: 'the workflow before this one ended inside it' }; return; }
   } catch (error) {
-    ask(run, { name: run.at ?? 'end', kind: 'failed', text: `What was under way could not be looked after: ${describeError(error)}`, answers: ['retry'], claims: [], figures: [], hash: null });
+    ask(run, { name: run.at ?? 'end', kind: 'failed', text: `What was under way could not be looked after: ${describeError(error)} Retry once that is mended; a rollback waits for it.`, answers: ['retry'], claims: [], figures: [], hash: null });
     return;
   }
-  if (j.direction === 'back' || j.opening !== null || run.at === null) return;
+  if (j.direction === 'back' || j.opening !== null || run.at === null || run.wantsBack) return;
   ask(run, { name: run.at, kind: 'parked', text: `Recovered from the ledger at ${run.at}. Retry goes forward from there; rollback undoes what was done.`, answers: ['retry', 'rollback'], claims: [], figures, hash: null });
 }
 

@@ -1,9 +1,9 @@
 /** The ways back of a run: undo entries one by one, an outage that undoes itself, an opening that is undone by a cut back. */
 import { backOf, nextUndo, stepId, stepsOf, units, type Context } from '../domain/scheme.ts';
-import { ask, asksWhatToDo, looksAgain } from './asking.ts';
+import { ask, asksWhatToDo, looksAgain, refuseLate } from './asking.ts';
 import type { Run } from './engine.ts';
 import { describeError } from './errors.ts';
-import type { Reverse, Undo } from './journal.ts';
+import { awake, type Reverse, type Undo } from './journal.ts';
 
 /** A rollback begins. A way back that is under way goes on as it is: only how far it leads may change. */
 export function turn(run: Run): void {
@@ -18,6 +18,10 @@ export function turn(run: Run): void {
   j.picture = null;
   j.attempt++;
   run.freshScope();
+  if (j.has[awake] !== true) return;
+  // Of an opening that failed only its retry is inside its outage.
+  run.insideOutage = false;
+  refuseLate(run);
 }
 
 /** How many undo entries stay when rolling back to the end of a phase. */
@@ -92,16 +96,17 @@ export function reversed(run: Run, reverse: Reverse): void {
   run.log(`${reverse.of} is undone`);
 }
 
-/** The way back was refused and what it did is undone: the opening stands, and goes on forward from there if asked to. */
+/** The way back was refused and what it did is undone: the opening stands, or is still to be finished, and goes on forward from there if asked to. */
 export function stay(run: Run, reverse: Reverse): void {
   const { j } = run;
   const opened = run.forwardUnits.findIndex((u) => reverse.of.startsWith(`${u.name}/`));
+  const unfinished = j.has[awake] === true && j.opening !== null && j.opening === run.forwardUnits[opened]?.name;
   j.reverse = null;
   j.backTo = null;
-  j.at = run.forwardUnits[opened + 1]?.name ?? j.at;
+  j.at = unfinished ? j.opening : run.forwardUnits[opened + 1]?.name ?? j.at;
   j.captured = {};
   j.attempt++;
-  ask(run, { name: j.at ?? 'end', kind: 'parked', text: `The way back of ${reverse.of} was refused by ${reverse.refused ?? 'somebody'}; it stands. Retry goes forward from ${String(j.at)}; rollback asks again.`, answers: ['retry', 'rollback'], claims: [], figures: [], hash: null });
+  ask(run, { name: j.at ?? 'end', kind: 'parked', text: `The way back of ${reverse.of} was refused by ${reverse.refused ?? 'somebody'}; ${unfinished ? 'it has begun, and is still to be finished' : 'it stands'}. Retry goes forward from ${String(j.at)}; rollback asks again.`, answers: ['retry', 'rollback'], claims: [], figures: [], hash: null });
 }
 
 /** Rolled back as far as was asked, or as far as there is a way. */

@@ -1,10 +1,11 @@
 /**
  * While a way back over an opening is open, an activity keeps what the source's ledger knows of groups on the target a few
- * seconds old. It rests inside outages and while anything is undone.
+ * seconds old. It rests inside outages and while anything is undone; what it knew then is told with its age.
  */
 import { stepId, stepsOf, type Look, type Step } from '../domain/scheme.ts';
-import { Beside } from './beside.ts';
+import { Beside, staysOpen, waitsOutside } from './beside.ts';
 import type { Run } from './engine.ts';
+import { awake } from './journal.ts';
 
 /** Asked of `has` by migrations that name a way back: runs planned before there was a sweep go on without. */
 export const sweeps = 'sweep';
@@ -16,11 +17,12 @@ export const sweeping = (run: Run): Beside<Wanted> => new Beside<Wanted>(run, {
   wanted: () => wanted(run),
   look: (of, c) => run.work.lookSwept({ m: run.j.migration, c, ...of }),
   heard: (look) => { if ('failed' in look) tell(run, look.failed, 'failing', run.runtime.now()); else tell(run, look.say, isFailing(look) ? 'failing' : 'swept', look.toMs); },
+  rested: () => { if (run.j.swept?.state === 'swept') run.j.swept = { ...run.j.swept, state: 'resting' }; },
 });
 
 function tell(run: Run, say: string, state: 'swept' | 'failing', atMs: number): void {
   const { j } = run;
-  if (j.swept?.state !== state) run.log(state === 'failing' ? `the sweep of positions fails: ${say}` : `the sweep of positions works: ${say}`);
+  if (j.swept?.state !== state && !(j.swept?.state === 'resting' && state === 'swept')) run.log(state === 'failing' ? `the sweep of positions fails: ${say}` : `the sweep of positions works: ${say}`);
   j.swept = { state, say, atMs };
   run.tell();
 }
@@ -30,9 +32,9 @@ function wanted(run: Run): Wanted | null {
   const { j } = run;
   if (j.has[sweeps] !== true || j.migration.connectBack === null || j.closedBy !== null || j.unwind || j.recovering) return null;
   if (!j.undos.some((u) => u.opening) || run.at === null) return null;
-  if (j.reverse ? j.reverse.without !== undefined || j.reverse.refused !== null || j.reverse.opened : j.direction === 'back') return null;
+  if (j.reverse ? j.reverse.without !== undefined || j.reverse.refused !== null || j.reverse.opened : !staysOpen(run)) return null;
   const kind = run.units.find((u) => u.name === run.at)?.step.kind;
-  if (kind === 'outage' || kind === 'irreversible') return null;
+  if (kind === 'irreversible' || (kind === 'outage' && !(j.has[awake] === true && waitsOutside(run)))) return null;
   // What is being set at this very moment is left alone.
   const steps = j.undos.filter((u) => u.opening === true || u.unit !== run.at).flatMap((u): readonly Step[] => { const unit = run.find(u.unit); return unit ? stepsOf(unit).filter((s) => u.opening === true || stepId(unit, s) === u.step) : []; });
   const effects = steps.flatMap((s) => (s.kind === 'hold' ? [] : s.effects ?? []));

@@ -5,8 +5,9 @@
 import type { Migration } from '../domain/migration.ts';
 import type { Tended } from '../domain/progress.ts';
 import { stepsOf, type Look, type Unit } from '../domain/scheme.ts';
-import { Beside } from './beside.ts';
+import { Beside, staysOpen, waitsOutside } from './beside.ts';
 import type { Run } from './engine.ts';
+import { awake } from './journal.ts';
 
 /** Asked of `has`: runs planned before mirrors were looked after go on without. */
 export const tends = 'tend-mirrors';
@@ -32,13 +33,18 @@ function tell(run: Run, tended: Tended): void {
 
 function isWanted(run: Run): boolean {
   const { j } = run;
-  if (j.has[tends] !== true || j.closedBy !== null || j.unwind || j.recovering || run.at === null) return false;
-  if (j.reverse ? j.reverse.without !== undefined || j.reverse.refused !== null : j.direction === 'back') return false;
+  if (j.has[tends] !== true || hasEnded(run) || j.unwind || j.recovering || run.at === null) return false;
+  if (j.reverse ? j.reverse.without !== undefined || j.reverse.refused !== null : !staysOpen(run)) return false;
   if (!j.reverse && !behindFirstMirror(run.forwardUnits, j.at)) return false;
   const kind = run.units.find((u) => u.name === run.at)?.step.kind;
-  // An outage that was undone waits for an answer, and may wait for long.
-  if (kind === 'outage') return j.question !== null && !j.undos.some((u) => u.unit === run.at);
+  if (kind === 'outage') return waitsOutside(run);
   return kind !== 'irreversible';
+}
+
+/** An opening without a way back ends only what feeds its own set: others read what is copied until theirs. */
+function hasEnded({ j, forwardUnits }: Run): boolean {
+  if (j.closedBy === null || j.has[awake] !== true) return j.closedBy !== null;
+  return forwardUnits.some((u) => u.name === j.closedBy && u.step.kind === 'irreversible');
 }
 
 function behindFirstMirror(all: readonly Unit[], at: string | null): boolean {

@@ -1,7 +1,7 @@
 /** The workflow behind `cutover verify`: compares two clusters record by record, once or until stopped, in turns that survive anything. */
 import {
-  ActivityCancellationType, ApplicationFailure, allHandlersFinished, condition, isCancellation, makeContinueAsNewFunc, proxyActivities,
-  setCurrentDetails, setHandler, workflowInfo,
+  ActivityCancellationType, ApplicationFailure, allHandlersFinished, condition, isCancellation, makeContinueAsNewFunc, patched,
+  proxyActivities, setCurrentDetails, setHandler, workflowInfo,
 } from '@temporalio/workflow';
 import type { VerifyTurn, VerifyWork } from '../activities/verify-work.ts';
 import { countsText, differing, noCounts } from '../domain/diff/difference.ts';
@@ -15,13 +15,17 @@ const options = {
   retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '15s', maximumAttempts: 30 },
 } as const;
 const short = proxyActivities<VerifyWork>({ ...options, startToCloseTimeout: '5 minutes' });
-const turns = proxyActivities<VerifyWork>({ ...options, startToCloseTimeout: '10 minutes' });
+const turns = proxyActivities<VerifyWork>({ ...options, startToCloseTimeout: '1 hour' });
 
 /** Short at first, so that the first figures are there soon. */
 const firstTurnMs = 2_000;
 const turnMs = 10_000;
-/** How long a live comparison rests when it has caught up with the mirror. */
+/** A turn that is not the first ends later while something of it can only be kept whole; below what a call may take. */
+const longestMs = 50 * 60_000;
+/** How long a comparison rests when it has caught up with the mirror, or nothing came of a turn. */
 const restMs = 2_000;
+/** Runs begun before rest only where they have caught up. */
+const restsIdle = '2026-11-23-verify-rests';
 
 /** What a run hands to the next: nothing that the ledger does not have, but for the picture people see. */
 interface Carried { readonly progress: VerifyProgress; readonly stopping: boolean; readonly tookMs: number }
@@ -53,16 +57,18 @@ async function run(input: unknown, carried: unknown): Promise<VerifyResult> {
   setHandler(verifyProgress, () => ({ ...progress, state: stopping && progress.state !== 'completed' ? 'stopping' : progress.state }), { description: 'How far the comparison is, exactly, and what differs so far' });
   setHandler(stopVerify, () => { stopping = true; }, { description: 'End a live comparison; the result says how far it came: {"by":"you"}' });
   const live = v.live === 'until-stopped';
+  const rests = patched(restsIdle);
   if (before === null) progress = { ...progress, partitions: (await short.verifyPlan(x)).partitions };
   for (;;) {
     if (stopping) break;
     const startedDone = progress.done;
-    const turn = await turns.verifyTurn({ ...x, ends: live ? 'now' : 'planned', turnMs: progress.total === 'unknown' ? firstTurnMs : turnMs });
+    const length = progress.total === 'unknown' ? { turnMs: firstTurnMs, longestMs: firstTurnMs } : { turnMs, longestMs };
+    const turn = await turns.verifyTurn({ ...x, ends: live ? 'now' : 'planned', ...length });
     tookMs += turn.tookMs;
     progress = told(turn, { passes: progress.passes + (turn.settled ? 1 : 0), tookMs, fresh: turn.done - startedDone, live });
-    setCurrentDetails(page(progress, v));
+    setCurrentDetails(page(progress, v, turn.undecided));
     if (turn.settled && !live) break;
-    if (turn.settled) await condition(() => stopping, restMs);
+    if (turn.settled || (rests && turn.moved === false)) await condition(() => stopping, restMs);
     if (workflowInfo().historyLength > v.limits.historyEvents || workflowInfo().continueAsNewSuggested) {
       await condition(allHandlersFinished);
       await makeContinueAsNewFunc<typeof verify>()(input, { progress, stopping, tookMs } satisfies Carried);
@@ -70,7 +76,8 @@ async function run(input: unknown, carried: unknown): Promise<VerifyResult> {
   }
   const result = await short.verifyResult(x);
   progress = { ...progress, state: 'completed', counts: result.counts, say: result.say };
-  setCurrentDetails(page(progress, v));
+  // Of what was not compared to its end, or could not be told, it is not said that nothing differs.
+  setCurrentDetails(page(progress, v, result.same ? 0 : 1));
   await condition(allHandlersFinished);
   return result;
 }
@@ -85,13 +92,13 @@ function told(turn: VerifyTurn, x: { readonly passes: number; readonly tookMs: n
   };
 }
 
-function page(p: VerifyProgress, v: { readonly source: string; readonly target: string; readonly live: string }): string {
+function page(p: VerifyProgress, v: { readonly source: string; readonly target: string; readonly live: string }, undecided = 0): string {
   const eta = p.etaMs === 'unknown' ? 'unknown' : `${Math.ceil(p.etaMs / 1_000)} s`;
   return [
     `**${p.state}**: ${v.source} against ${v.target}`, '', p.say, '',
     `- ${p.done} of ${p.total} offsets, ${p.perSecond} per second, ETA ${eta}`,
     `- ${p.partitionsDone} of ${p.partitions} partitions settled`,
-    `- ${differing(p.counts) === 0 ? 'nothing differs so far' : countsText(p.counts)}`,
+    ...(undecided === 0 || differing(p.counts) > 0 ? [`- ${differing(p.counts) === 0 ? 'nothing differs so far' : countsText(p.counts)}`] : []),
     ...(v.live === 'until-stopped' ? ['', 'Runs until it is sent the signal `stop`.'] : []),
   ].join('\n');
 }

@@ -2,76 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { spread } from '../../src/activities/known.ts';
-import type { Work } from '../../src/activities/work.ts';
-import type { Side } from '../../src/domain/authority.ts';
-import { cutSets } from '../../src/domain/cutsets.ts';
-import type { Claim, Repeats } from '../../src/domain/scheme.ts';
 import { application, migration } from '../fakes/migrations.ts';
 import { context, FakeMirror, FakeWorld, run } from './fake-ports.ts';
-
-const m = migration('m', [application('shop', { writes: ['orders'] }), application('billing', { reads: { billing: ['orders'] } })], { connectBack: 'connect-back' });
-const copyless = { ...m, connect: null };
-const [set] = cutSets(m);
-assert.ok(set);
-const groups = ['billing'];
-const ask = (to: Side, n: number) => ({ m, c: context(`positions-${n}`), groups, to, how: 'translated' as const, before: {} });
-
-interface Scene { readonly w: FakeWorld; readonly work: Work }
-function scene(): Scene {
-  const w = new FakeWorld();
-  for (const c of [w.source, w.target]) c.topic('orders', 2);
-  return { w, work: w.work() };
-}
-let written = 0;
-const write = (w: FakeWorld, side: Side, count: number): void => {
-  for (let i = 0; i < count; i++) {
-    w[side].write('orders', 0, `r${++written}`);
-    if (written % 3 === 0) w[side].marker('orders', 0);
-  }
-};
-/** A mirror as Connect has it, begun at the present end of what was copied before. */
-function mirror(w: FakeWorld, toward: Side, number: number): FakeMirror {
-  const [from, to] = toward === 'target' ? [w.source, w.target] : [w.target, w.source];
-  const seed = written > 0 && number > 0 && from.log({ topic: 'orders', partition: 0 }).records.length > 0 && to.log({ topic: 'orders', partition: 0 }).records.length > 0
-    ? [{ topic: 'orders', partition: 0, offset: from.log({ topic: 'orders', partition: 0 }).next, metadata: '' }] : [];
-  const made = new FakeMirror({ connect: toward === 'target' ? 'connect-new' : 'connect-back', name: `cutover-orders-${toward === 'target' ? 'fwd' : 'back'}-${run.slice(-8)}-${number}`, from: from.name, to: to.name, topics: ['orders'], seed });
-  w.connectors.set(made.spec.name, made);
-  w.source.entries.set(`mirrors/${made.spec.name}`, '{}');
-  return made;
-}
-/** Silenced, marked, and removed as after an opening; without `mirrored` nothing was copied. */
-async function cut({ w, work }: Scene, to: Side, o: { readonly epoch: number; readonly mirrored: boolean; readonly of?: typeof m }): Promise<void> {
-  const x = { m: o.of ?? m, set: set!, toward: to };
-  if (o.mirrored) {
-    w.copy();
-    const c = context(`silence-${o.epoch}`);
-    await work.silenceMirror({ ...x, c, before: await work.captureSilence({ ...x, c }) });
-  }
-  const c = context(`cut-${o.epoch}`);
-  const y = { m: x.m, c, set: set!, to };
-  await work.markCut({ ...y, before: await work.captureCut(y) });
-}
-async function retire({ w, work }: Scene, toward: Side): Promise<void> {
-  for (const one of w.connectors.values()) for (const [key, log] of [['orders/0', w.cluster(one.spec.from).log({ topic: 'orders', partition: 0 })]] as const) { const last = log.records.at(-1); if (last) one.next.set(key, last.offset + 1n); }
-  await work.retireMirrors({ m, c: context('retire'), sets: [set!], toward });
-}
-/** The claims about positions at the hold that comes before consumers move. */
-async function provable(s: Scene, mayRepeat: Repeats): Promise<readonly Claim[]> {
-  const inventory = { clusterIds: { source: 'east', target: 'west' }, topics: [{ name: 'orders', id: 'east-orders', partitions: 2 }], groups, authorizer: { source: 'none', target: 'none' } } as const;
-  const { claims } = await s.work.evidence({ m, c: { ...context('evidence'), mayRepeat }, inventory, about: { kind: 'move', applications: ['billing'], sets: [set!], copies: true } });
-  return claims.filter((c) => c.text.includes('billing') && /proven|again/.test(c.text));
-}
-const at = (w: FakeWorld, side: Side, group: string): string => {
-  const position = BigInt(w[side].placed(group)['orders/0'] ?? -1);
-  return w[side].log({ topic: 'orders', partition: 0 }).records.find((r) => r.offset >= position)?.fingerprint ?? 'end';
-};
-const place = (w: FakeWorld, side: Side, index: number): string => {
-  const { records, next } = w[side].log({ topic: 'orders', partition: 0 });
-  const record = records.at(index);
-  w[side].place('billing', 'orders', 0, record?.offset ?? next);
-  w[side].place('billing', 'orders', 1, 0n);
-  return record?.fingerprint ?? 'end';
-};
+import { ask, at, copyless, cut, groups, m, mirror, mirrored, place, provable, retire, scene, set, write } from './scene.ts';
 
 test('forward, back and forward again: wherever a group stands, it goes on at the same record on the other side', async () => {
   const s = scene();
@@ -211,7 +144,7 @@ test('a withdrawn cut counts for nothing', async () => {
   mirror(s.w, 'target', 1);
   write(s.w, 'source', 8);
   s.w.copy();
-  const y = { m, c: context('cut-1'), set: set!, to: 'target' as const };
+  const y = { m, c: context('cut-1'), set, to: 'target' as const };
   const before = await s.work.captureCut(y);
   await s.work.markCut({ ...y, before });
   await s.work.unmarkCut({ ...y, before });
@@ -269,35 +202,8 @@ test('a copy that repeats records: refused, unless the operator accepted as many
   assert.equal(rest.length, 2 + n);
 });
 
-test('a mirror crashed and left aborted copies: a reader with read_uncommitted reads them again, which is counted and needs consent; one with read_committed never sees them', async () => {
-  const s = scene();
-  mirror(s.w, 'target', 1);
-  write(s.w, 'source', 10);
-  s.w.copy();
-  s.w.target.write('orders', 0, 'aborted 1', 'aborted 2', 'aborted 3');
-  s.w.target.marker('orders', 0);
-  write(s.w, 'source', 10);
-  s.w.copy();
-  const careless = { ...m, applications: m.applications.map((a) => ({ ...a, reads: a.reads.map((r) => ({ ...r, isolation: 'read_uncommitted' as const })) })) };
-  const told = async (of: typeof m, index: number): Promise<readonly unknown[]> => {
-    place(s.w, 'source', index);
-    const [said] = await s.work.forecastPositions({ m: of, c: context('forecast'), groups, to: 'target' });
-    return [said?.kind, said?.repeats];
-  };
-  assert.deepEqual(await told(m, 4), ['exact', 0]);
-  assert.deepEqual(await told(careless, 4), ['conservative', 3]);
-  assert.deepEqual(await told(careless, 15), ['exact', 0], 'they lie before its position');
-  const next = place(s.w, 'source', 4);
-  await assert.rejects(s.work.setPositions({ ...ask('target', 1), m: careless }), (e: Error & { type?: string }) => e.type === 'NotExact' && /3 aborted copies of the mirror/.test(e.message));
-  await s.work.setPositions({ ...ask('target', 2), m: careless, consents: [{ group: 'billing', repeats: 3 }] });
-  assert.equal(at(s.w, 'target', 'billing'), next);
-});
-
 test('a forecast tells what is exact, what heals by waiting and what is refused', async () => {
-  const s = scene();
-  mirror(s.w, 'target', 1);
-  write(s.w, 'source', 10);
-  s.w.copy();
+  const s = mirrored();
   place(s.w, 'source', 4);
   const x = { m, c: context('forecast'), groups, to: 'target' as const };
   assert.deepEqual(await s.work.forecastPositions(x), [{ group: 'billing', kind: 'exact', repeats: 0, partitions: 2, why: '' }]);

@@ -173,11 +173,11 @@ function clusterPort(c: FakeCluster): Cluster {
     }),
     records: {
       async *range(of) { yield* visible(of, of.from, of.to); },
-      tails: async (ends, n) => { await called(c, 'tails'); return new Map(ends.map((e) => [tpKey(e), visible(e, e.logStart, e.lso).slice(-n)])); },
-      firsts: async (of) => { await called(c, 'firsts'); return new Map(of.map((x) => [tpKey(x), visible(x, x.from, x.to)[0] ?? null])); },
+      tails: async (ends, n) => { await called(c, 'tails'); return new Map(distinct(ends).map((e) => [tpKey(e), visible(e, e.logStart, e.lso).slice(-n)])); },
+      firsts: async (of) => { await called(c, 'firsts'); return new Map(distinct(of).map((x) => [tpKey(x), visible(x, x.from, x.to)[0] ?? null])); },
       async *contents() { /* nobody reads contents through the activities */ },
       async *originals(of) { for (const r of visible(of, of.from, c.log(of).open ?? of.to)) if (r.offset < of.to) yield { ...r, producerId: c.log(of).by.get(r.offset) ?? -1n, content: Buffer.from(r.fingerprint) }; },
-      aborted: async (of) => { await called(c, 'aborted'); return new Map(of.map((x) => [tpKey(x), written(x, x.from, x.to).filter(isAborted).map((r) => ({ firstOffset: r.offset, records: 1 }))])); },
+      aborted: async (of) => { await called(c, 'aborted'); return new Map(distinct(of).map((x) => [tpKey(x), written(x, x.from, x.to).filter(isAborted).map((r) => ({ firstOffset: r.offset, records: 1 }))])); },
       writers: async (of, options) => {
         await called(c, `writers ${tpKey(of)} ${of.from} ${of.to}`);
         return [...Map.groupBy(written(of, of.from, of.to).filter((r) => options?.isolation !== 'read_committed' || !isAborted(r)), (r) => c.log(r).by.get(r.offset) ?? -1n)].map(([producerId, all]) => ({
@@ -188,6 +188,12 @@ function clusterPort(c: FakeCluster): Cluster {
     },
     close: async () => undefined,
   };
+}
+
+/** As the adapter refuses it. */
+function distinct<T extends TopicPartition>(of: readonly T[]): readonly T[] {
+  for (const [key, same] of Map.groupBy(of, tpKey)) if (same.length > 1) throw new RangeError(`${key} is asked for twice in one call.`);
+  return of;
 }
 
 /** A connector in memory: `copy()` moves everything visible, or at most so many records per partition. */

@@ -287,3 +287,28 @@ test('nobody waits out an outage for a group without members', async () => {
   const look = { m, c: { ...looking('empty'), untilMs: Date.now() + 20_000, mode: 'outage' as const }, groups, topics: ['orders'], on: 'source' as const };
   await assert.rejects(work.lookGroupsDrained(look), /Group billing has no member on the source, and at most \d+ records unread: nobody will read them/);
 });
+
+test('positions are set and returned with as many questions for forty groups as for one, at however many places they stand', async () => {
+  const counted = async (n: number, how: 'translated' | 'log-start' | 'cut', read: 'read' | 'unread'): Promise<Readonly<Record<string, number>>> => {
+    const { w } = await world();
+    const names = Array.from({ length: n }, (_x, i) => `g${i}`);
+    const of = { ...m, applications: [...m.applications, ...names.map((g) => application(`of-${g}`, { reads: { [g]: ['orders'] } }))] };
+    // Each has been there before, and stands on the source elsewhere than its neighbours.
+    for (const [i, g] of names.entries()) for (const p of [0, 1, 2]) { w.source.place(g, 'orders', p, p === 0 ? end(w, 0) - BigInt(2 + i % 12) : end(w, p)); w.target.place(g, 'orders', p, 0n); }
+    // Half of them have read on the target what is only there.
+    if (how === 'cut') for (const g of names.filter((_g, i) => i % 2 === 0)) w.target.entries.set(`${ask.c.run}/advanced/target/${g}`, '{}');
+    const x = { ...ask, m: of, groups: names, how };
+    const work = w.work();
+    const before = await work.capturePositions(x);
+    for (const c of [w.source, w.target]) c.calls.length = 0;
+    await work.setPositions({ ...x, before });
+    if (read === 'read') for (const g of names) w.target.place(g, 'orders', 0, w.target.log({ topic: 'orders', partition: 0 }).next);
+    await work.returnPositions({ ...x, c: context('positions', { mode: 'undo' }), before });
+    await work.returnPositions({ ...x, c: context('positions', { mode: 'undo' }), before });
+    return Object.fromEntries([w.source, w.target].flatMap((c) => [...Map.groupBy(c.calls, (call) => call)].map(([call, all]) => [`${c.name} ${call}`, all.length] as const)));
+  };
+  for (const how of ['translated', 'log-start', 'cut'] as const) for (const read of ['read', 'unread'] as const) {
+    const few = await counted(how === 'cut' ? 2 : 1, how, read);
+    assert.deepEqual(await counted(40, how, read), few, `${how}, ${read}`);
+  }
+});

@@ -82,6 +82,9 @@ test('one that no longer copies faithfully is named and not restarted', async ()
   const seen = await t.look();
   assert.deepEqual([seen.figures, t.orders.state], [{ state: 'failing' }, 'FAILED']);
   assert.match(seen.say, /^mirror \S+ has failed on Connect connect-new \(task 0: boom\), and is not restarted because it no longer copies faithfully: orders\/0 ends at 0 on old, and the mirror already copied up to 12: the log was truncated\.$/);
+  t.again(seen);
+  const still = await t.look();
+  assert.deepEqual([still.say, still.state, t.orders.state], [seen.say, seen.state, 'FAILED'], 'nor in the next turn');
 });
 
 test('one that ran before a cut is not restarted after it, nor one that was stopped, nor that of another run', async () => {
@@ -128,6 +131,13 @@ test('what may pass is an alarm only when it does not: a pause, a worker that ho
     const seen = await t.look();
     assert.deepEqual(seen.figures, { state: 'failing' });
     assert.match(seen.say, says);
+    // A turn ends with every piece of news, and after a while: the alarm stands until its trouble is over.
+    for (let turns = 0; turns < 3; turns++) {
+      t.again(seen);
+      const still = await t.look();
+      assert.deepEqual([still.figures, still.state], [{ state: 'failing' }, seen.state]);
+      assert.match(still.say, says);
+    }
     t.orders.state = 'RUNNING';
     t.w.deaf.clear();
     assert.deepEqual((await t.look()).figures, { state: 'running' });

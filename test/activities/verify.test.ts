@@ -2,44 +2,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createVerify } from '../../src/activities/verify.ts';
-import { begin } from '../../src/domain/diff/begin.ts';
-import { compare } from '../../src/domain/diff/compare.ts';
-import { begun, differing } from '../../src/domain/diff/difference.ts';
-import type { CompareAsk, Comparer, PartitionEnd } from '../../src/domain/diff/port.ts';
+import { differing } from '../../src/domain/diff/difference.ts';
+import type { Comparer } from '../../src/domain/diff/port.ts';
 import { Failure } from '../../src/domain/failures.ts';
-import { tpKey } from '../../src/domain/ports.ts';
 import { parseVerification } from '../../src/domain/verification.ts';
-import { between, pairOf, type Logs } from '../domain/diff/logs.ts';
+import { comparerOf } from './fake-comparer.ts';
 import { FakeWorld, looking, run } from './fake-ports.ts';
 
 const set = { name: 'orders', topics: ['orders'], writers: [] };
 const v = parseVerification({ source: 'old', target: 'new', topics: ['orders'] });
 
-/** Compares the logs of a world in this thread; after `mostPartitions` of one call the rest is stopped. */
-function comparerOf(world: FakeWorld, mostPartitions = Infinity): Comparer & { calls: CompareAsk[] } {
-  const calls: CompareAsk[] = [];
-  return {
-    calls, peakBytes: () => 0,
-    compare: async (ask, told) => {
-      calls.push(ask);
-      const ends: PartitionEnd[] = [];
-      for (const [n, p] of ask.partitions.entries()) {
-        const key = tpKey(p);
-        if (n >= mostPartitions) { ends.push({ key, decided: 'stopped', state: null, hash: null }); continue; }
-        const logs: Logs = { origin: world.cluster(ask.clusters.origin).log(p).records, copy: world.cluster(ask.clusters.copy).log(p).records };
-        let { state } = p;
-        if (state === null) {
-          const beginning = await begin({ origin: { logStart: p.starts.origin, end: p.ends.origin }, copy: { logStart: p.starts.copy, end: p.ends.copy } }, p.anchors, between(logs));
-          state = begun(beginning.at);
-          told({ key, state, fresh: [], beginning });
-        }
-        const end = await compare(pairOf(logs, state, 1_000, p.starts), { state, ends: p.ends, horizon: p.horizon, report: (s, fresh) => { told({ key, state: s, fresh, beginning: null }); } });
-        ends.push({ key, decided: end.decided, state: end.state, hash: end.hash });
-      }
-      return ends;
-    },
-  };
-}
 function worldOf(copied: readonly string[], partitions = 1): FakeWorld {
   const world = new FakeWorld();
   for (const cluster of [world.source, world.target]) cluster.topic('orders', partitions);

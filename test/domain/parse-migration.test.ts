@@ -207,19 +207,23 @@ test('migration accepted: a scheme with one outage for all cuts everything toget
   assert.deepEqual(parseMigration(m, 'stopWaitRestart'), m);
   assert.equal('cuts' in parseMigration(good, 'stopRestartRepeat'), false);
 });
-test('migration accepted: where groups begin, with consent, by restartAllAtOnce', () => {
+test('migration accepted: where groups begin, with consent, by restartAllAtOnce; the fallback by every scheme that copies', () => {
   const [a, ...rest] = good.applications;
   const reads = (more: object): object => ({ ...good, applications: [a, ...rest.map((x) => ({ ...x, reads: (x as unknown as { readonly reads: readonly object[] }).reads.map((r) => ({ ...r, ...more })) }))] });
   const m = parseMigration(reads({ start: 'latest', mayLose: 0 }), 'restartAllAtOnce');
   assert.deepEqual(m.applications.flatMap((x) => x.reads.map((r) => [r.start, r.mayLose])), [['latest', 0]]);
   assert.deepEqual(parseMigration(m, 'restartAllAtOnce'), m);
+  for (const scheme of ['stopRestartRepeat', 'consumerFirst', 'restartAllAtOnce']) assert.deepEqual(parseMigration(reads({ start: 'timestamp' }), scheme).applications.flatMap((x) => x.reads.map((r) => r.start)), ['timestamp'], scheme);
   for (const [more, connect, scheme, fault] of [
     [{ start: 'latest' }, 'c', 'restartAllAtOnce', /mayLose: is missing; a group that begins at the latest never reads/],
     [{ start: 'earliest' }, 'c', 'restartAllAtOnce', /mayRepeat: is missing; a group that begins at the earliest reads again/],
     [{ start: 'earliest', mayRepeat: 5, mayLose: 5 }, null, 'restartAllAtOnce', /start: is "earliest", and without a copy/],
     [{}, null, 'restartAllAtOnce', /mayLose: is missing; without a copy .* choose stopWaitRestart/],
     [{ mayLose: 5 }, 'c', 'stopRestartRepeat', /mayLose: is for restartAllAtOnce only/],
-    [{ start: 'soon' }, 'c', 'restartAllAtOnce', /start: must be one of "translated", "earliest", "latest"/],
+    [{ start: 'latest' }, 'c', 'stopRestartRepeat', /start: is for restartAllAtOnce only/],
+    [{ start: 'timestamp', mayLose: 0 }, null, 'restartAllAtOnce', /start: is "timestamp", and without a copy/],
+    [{ start: 'timestamp' }, null, 'producerFirst', /start: is "timestamp", and without a copy/],
+    [{ start: 'soon' }, 'c', 'restartAllAtOnce', /start: must be one of "translated", "timestamp", "earliest", "latest"/],
   ] as const) assert.throws(() => parseMigration({ ...reads(more), connect }, scheme), fault);
 });
 const loops: readonly (readonly [string, object, RegExp])[] = [

@@ -26,8 +26,8 @@ export async function setScene(resources: AsyncDisposableStack, x: Partial<Pick<
   return stage;
 }
 
-export async function startMigration(stage: Stage, outage: Outage, scheme: SchemeName = 'stopRestartRepeat'): Promise<WorkflowHandle> {
-  const input = { ...migration({ copies: copies[scheme] || copiesEither.includes(scheme), principals: stage.stack.variant === 'sasl', budgetMs: outage.budgetMs, second: scheme === 'blueGreen' }), outage };
+export async function startMigration(stage: Stage, outage: Outage, scheme: SchemeName = 'stopRestartRepeat', other: { readonly connectBack?: null } = {}): Promise<WorkflowHandle> {
+  const input = { ...migration({ copies: copies[scheme] || copiesEither.includes(scheme), principals: stage.stack.variant === 'sasl', budgetMs: outage.budgetMs, second: scheme === 'blueGreen' }), outage, ...other };
   return stage.client.workflow.start(scheme, { workflowId: workflowIdOf(input), taskQueue: stage.taskQueue, args: [input] });
 }
 

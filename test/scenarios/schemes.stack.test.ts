@@ -1,7 +1,7 @@
 /**
  * One shop under live traffic and its migrations, one after the other: each is rolled back, from inside its first outage or after
- * its openings, so that the next one finds everybody on the source again. The forward way is part of each way back. Consumers
- * first have a scenario of their own (`apart`), blue/green too.
+ * its openings, so that the next one finds everybody on the source again. The forward way is part of each way back. The last one
+ * has none, and stays. Consumers first have a scenario of their own (`apart`), blue/green too.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -18,7 +18,7 @@ const turns = [
   ['producerFirst', 'after its openings'], ['stopWaitRestart', 'after its openings'], ['dualConsume', 'after its openings'],
 ] as const;
 
-test('each scheme is rolled back under live traffic, from inside its first outage or after its openings: 0 lost, 0 twice', async (t) => {
+test('each scheme is rolled back under live traffic, from inside its first outage or after its openings, and the last one stays: 0 lost, 0 twice', async (t) => {
   await using resources = new AsyncDisposableStack();
   const struck: { next: WorkflowHandle | null } = { next: null };
   // Inside the outage and before the stop is confirmed: the rollback arrives before anything could open.
@@ -40,6 +40,16 @@ test('each scheme is rolled back under live traffic, from inside its first outag
     assert.equal(openings() > before, from === 'after its openings', 'whether writers were started on the target');
     await assertKept(stage, scheme === 'dualConsume' ? 'measured' : 'kept');
   });
+  await t.test('producerFirst without a way back, to its end', async () => {
+    const handle = await startMigration(stage, outageOf('producerFirst'), 'producerFirst', { connectBack: null });
+    await operate(stage, handle, (q) => {
+      // Nothing fails here: what consumers find is what was written behind the cut.
+      assert.equal(q.kind, 'hold', q.text);
+      return 'approve';
+    }, 240_000);
+    await ended(handle, 'completed');
+    assert.match((await handle.query<{ readonly wayBack: string }>('progress')).wayBack, /^closed by /);
+  });
   // Two sets that read at once do not promise the order; until then it was kept.
-  await assertMoved(stage, 'source', 'measured');
+  await assertMoved(stage, 'target', 'measured');
 });

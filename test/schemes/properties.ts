@@ -62,6 +62,19 @@ export function properties(s: Subject): void {
       }
       assert.ok(back >= least(s, 21), `only ${back} were rolled back`);
     });
+    test('paused at any call, with or without a failure there, and resumed after what is asked was answered', async () => {
+      const { activities } = await probe();
+      for (const n of struck(s, activities.calls.length)) for (const fault of [undefined, refused()]) {
+        const faults: FaultsFor = ({ run, activities: { w } }) => ({ call: once(n, () => {
+          const r = run();
+          if (!r) return undefined;
+          say(r, 'pause');
+          void w.clock.sleep(3_000).then(() => { say(run() ?? r, 'resume'); });
+          return fault;
+        }) });
+        assert.equal((await go(`call ${n}`, { scheme, m, renewEvery: 4, faults })).outcome, 'completed');
+      }
+    });
     test('every undo fails once, before, within and after its effect', async () => {
       for (const when of moments) for (const fault of [lost, refused]) {
         const undos = (await turnedBack()).activities.calls.length;

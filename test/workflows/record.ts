@@ -32,6 +32,7 @@ const lastHoldBeforeTheCut = /^cut (orders|everything)\/approve the cut$/;
 const lastHold = 'finish/approve the finish';
 const withWayBack = { connectBack: 'east-connect' };
 const turningBack = (q: Question): { readonly kind: Answer } | null => (q.name === lastHold ? { kind: 'rollback' } : null);
+const refusingTheCutBack: Situation['says'] = (q, n) => (q.name.endsWith('approve the cut back') ? { kind: 'reject' } : q.name === lastHold && n < 5 ? { kind: 'rollback' } : null);
 const often = { limits: { historyEvents: 50 } };
 /** Of two sets nobody could tell what the one on the target has processed. */
 const returning = Object.keys(schemes).filter((s) => s !== 'blueGreen');
@@ -48,10 +49,8 @@ const situations: Readonly<Record<string, Situation>> = {
   'continued-as-new': { status: 'COMPLETED', more: often },
   'rolled-back-after-opening': { status: 'FAILED', more: withWayBack, says: turningBack },
   'rolled-back-after-opening-continued-as-new': { status: 'FAILED', more: { ...withWayBack, ...often }, says: turningBack },
-  'cut-back-refused': {
-    status: 'COMPLETED', more: withWayBack,
-    says: (q, n) => (q.name.endsWith('approve the cut back') ? { kind: 'reject' } : q.name === lastHold && n < 5 ? { kind: 'rollback' } : null),
-  },
+  'cut-back-refused': { status: 'COMPLETED', more: withWayBack, says: refusingTheCutBack },
+  'cut-back-refused-and-swept-meanwhile': { only: ['stopRestartRepeat'], status: 'COMPLETED', more: withWayBack, says: refusingTheCutBack },
   'rolled-back-without-target': { only: returning, status: 'FAILED', more: withWayBack, says: (q) => (q.name === lastHold ? { kind: 'rollback', withoutTarget: true } : null) },
   'rolled-back-without-target-continued-as-new': { only: ['stopRestartRepeat'], status: 'FAILED', more: { ...withWayBack, ...often }, says: (q) => (q.name === lastHold ? { kind: 'rollback', withoutTarget: true } : null) },
   'without-target-refused': {

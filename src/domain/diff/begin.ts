@@ -4,7 +4,12 @@ import type { Between, Half, Mark } from '../positions.ts';
 import type { Places } from './difference.ts';
 import { findRun, probesOf } from './runs.ts';
 
-export interface Extent { readonly logStart: bigint; readonly end: bigint }
+export interface Extent {
+  readonly logStart: bigint;
+  readonly end: bigint;
+  /** Up to here all was compared before; from here to the log start records are gone unseen. Default: nothing was. */
+  readonly seen?: bigint;
+}
 export interface Beginning {
   readonly at: Places;
   /** `unaligned`: no common run of records was found; compared from the log starts, nearly all will differ. `keys-only`: see `compacted.ts`. */
@@ -18,7 +23,8 @@ const run = 16;
 const probePlaces = [0, 1, 4, 16, 64, 256];
 
 /**
- * Logs that both begin at offset 0 correspond there. Otherwise, in this order: counted back from the lowest anchor that
+ * Logs that both begin at offset 0 correspond there; where the origin has lost all it had, their ends do. Otherwise, in this
+ * order: counted back from the lowest anchor that
  * both still hold; the first records of one found in the other; the anchor itself.
  */
 export async function begin(logs: Readonly<Record<Half, Extent>>, anchors: readonly Anchor[], between: Between): Promise<Beginning> {
@@ -27,6 +33,7 @@ export async function begin(logs: Readonly<Record<Half, Extent>>, anchors: reado
   if (starts.origin === 0n && starts.copy === 0n) return { at: starts, how: 'log-starts', skipped: nothing };
   const all = (half: Half): AsyncIterable<Mark> => between(half, logs[half].logStart, logs[half].end);
   const heads = { origin: await firstOf(all('origin'), probeWindow), copy: await firstOf(all('copy'), probeWindow) };
+  if (heads.origin.length === 0 && goneFrom(logs.origin) > 0n) return emptied(logs, all('copy'));
   if (heads.origin.length === 0 || heads.copy.length === 0 || runsAlike(heads.origin, heads.copy)) return { at: starts, how: 'log-starts', skipped: nothing };
   const anchor = lowest(logs, anchors);
   if (anchor !== null) {
@@ -39,6 +46,23 @@ export async function begin(logs: Readonly<Record<Half, Extent>>, anchors: reado
   return { at: starts, how: 'unaligned', skipped: nothing };
 }
 const probeWindow = (probePlaces.at(-1) ?? 0) + run;
+
+/** Offsets that retention has taken before they could be compared: no more records than that. */
+const goneFrom = ({ logStart, end, seen }: Extent): bigint => (logStart < end ? logStart : end) - (seen ?? 0n);
+
+/**
+ * Retention has emptied the origin, as it does an idle partition, and the copy keeps what it has: nothing is left to compare
+ * it with. Copies beyond the number of offsets that are gone are of nothing the origin had, and stay to be named.
+ */
+async function emptied(logs: Readonly<Record<Half, Extent>>, copies: AsyncIterable<Mark>): Promise<Beginning> {
+  const gone = Number(goneFrom(logs.origin));
+  let passed = 0;
+  for await (const mark of copies) {
+    if (passed === gone) return { at: { origin: logs.origin.end, copy: mark.offset }, how: 'log-starts', skipped: { origin: 0, copy: passed } };
+    passed += 1;
+  }
+  return { at: { origin: logs.origin.end, copy: logs.copy.end }, how: 'log-starts', skipped: { origin: 0, copy: passed } };
+}
 
 const runsAlike = (a: readonly Mark[], b: readonly Mark[]): boolean => {
   const length = Math.min(run, a.length, b.length);

@@ -4,9 +4,9 @@
  */
 import type { Between, Half, Mark } from '../positions.ts';
 import { align } from './align.ts';
-import { begin } from './begin.ts';
+import { begin, type Extent } from './begin.ts';
 import { classify, nothingEarlier, type Earlier } from './classify.ts';
-import { added, places, text, type Counts, type Difference, type DiffState, type Places } from './difference.ts';
+import { added, places, text, type Counts, type Difference, type DiffState, type Places, type Unfinished } from './difference.ts';
 import { Lookahead } from './lookahead.ts';
 import { findRun, probesOf, type Found } from './runs.ts';
 
@@ -39,10 +39,12 @@ export interface Reach {
   readonly ahead: number;
   /** Equal records after which comparing is fast again. */
   readonly calm: number;
+  /** Differences of a long stretch are reported whenever there are so many: millions at once have no room. */
+  readonly piece: number;
 }
 export const reach: Reach = {
   run: 16, windows: [{ records: 128, edits: 48 }, { records: 4_096, edits: 1_024 }], probes: [0, 64, 256, 1_024],
-  earlierOffsets: 8_192n, replayOffsets: 2_000_000n, ahead: 1_000_000, calm: 1_000,
+  earlierOffsets: 8_192n, replayOffsets: 2_000_000n, ahead: 1_000_000, calm: 1_000, piece: 1_000,
 };
 
 export interface Comparing {
@@ -77,6 +79,7 @@ class Comparison {
   }
 
   async run(): Promise<Compared> {
+    if (this.#ask.state.unfinished !== undefined) await this.#goOn(this.#ask.state.unfinished);
     let { calm } = this.#reach;
     for (;;) {
       const alike = await this.#pair.alike(this.#at, this.#ask.ends);
@@ -177,49 +180,62 @@ class Comparison {
     const [origin, copy] = [a.view(a.held), b.view(b.held)];
     const replay = await findRun(this.#before(this.#reach.replayOffsets), probesOf(copy, run, [0]));
     if (replay !== null) {
-      await this.#replayed(b, this.#pair.between('origin', replay.mark.offset, this.#at.origin));
+      await this.#replayed(b, replay.mark.offset);
       return true;
     }
     const inCopy = await findRun(this.#pair.between('copy', this.#at.copy, this.#ask.ends.copy), probesOf(origin, run, probes), ahead);
     const inOrigin = await findRun(this.#pair.between('origin', this.#at.origin, this.#ask.ends.origin), probesOf(copy, run, probes), inCopy === null ? ahead : Math.max(1, inCopy.ahead));
-    if (inOrigin !== null) await this.#lacking({ few: b, many: a, found: inOrigin, side: 'copy' });
-    else if (inCopy !== null) await this.#lacking({ few: a, many: b, found: inCopy, side: 'origin' });
+    if (inOrigin !== null) await this.#lacking({ origin: a, copy: b }, { few: 'copy', meets: { origin: String(inOrigin.mark.offset), copy: firstOf(inOrigin) }, met: [] });
+    else if (inCopy !== null) await this.#lacking({ origin: a, copy: b }, { few: 'origin', meets: { origin: firstOf(inCopy), copy: String(inCopy.mark.offset) }, met: [] });
     else this.#lost = String(this.#at.origin + BigInt(ahead));
     return inOrigin !== null || inCopy !== null;
   }
 
-  async #replayed(b: Lookahead, source: AsyncIterable<Mark>): Promise<void> {
-    for await (const original of source) {
-      await b.hold(1);
-      if (b.next?.fingerprint !== original.fingerprint) return;
-      this.#one({ kind: 'repeated', origin: null, copy: String(b.next.offset) });
-      this.#dropOne('copy', b);
+  /** A stretch in the middle of which the state was kept. */
+  async #goOn(x: Unfinished): Promise<void> {
+    const [a, b] = [this.#ahead('origin'), this.#ahead('copy')];
+    try {
+      if (x.kind === 'replay') await this.#replayed(b, BigInt(x.next));
+      else await this.#lacking({ origin: a, copy: b }, x);
+      await this.#report();
+    } finally {
+      await Promise.all([a.close(), b.close()]);
     }
   }
 
-  /** The side with `few` records meets the other one again after `found.ahead` of its records. */
-  async #lacking(x: { readonly few: Lookahead; readonly many: Lookahead; readonly found: Found; readonly side: Half }): Promise<void> {
-    const other: Half = x.side === 'origin' ? 'copy' : 'origin';
-    const waiting = new Map(x.few.view(x.found.probe.at).map((mark) => [mark.fingerprint, mark]));
-    const lone = (half: Half, mark: Mark): Difference =>
-      half === 'origin' ? { kind: 'missing', origin: String(mark.offset), copy: null } : { kind: 'extra', origin: null, copy: String(mark.offset) };
-    const met = new Set<Mark>();
-    for (let n = 0; n < x.found.ahead; n += 1) {
-      await x.many.hold(1);
-      const mark = x.many.next;
-      if (mark === undefined) break;
-      const twin = waiting.get(mark.fingerprint);
-      if (twin !== undefined && !met.has(twin)) {
-        met.add(twin);
-        const [o, c] = x.side === 'origin' ? [twin, mark] : [mark, twin];
-        this.#one({ kind: 'reordered', origin: String(o.offset), copy: String(c.offset) });
-      } else this.#one(lone(other, mark));
-      this.#dropOne(other, x.many);
+  async #replayed(b: Lookahead, from: bigint): Promise<void> {
+    for await (const original of this.#pair.between('origin', from, this.#at.origin)) {
+      await b.hold(1);
+      if (b.next?.fingerprint !== original.fingerprint) break;
+      this.#one({ kind: 'repeated', origin: null, copy: String(b.next.offset) });
+      this.#dropOne('copy', b);
+      if (this.#fresh.length >= this.#reach.piece) await this.#report({ kind: 'replay', next: String(original.offset + 1n) });
     }
-    for (let n = 0; n < x.found.probe.at; n += 1) {
-      const mark = x.few.next;
-      if (mark !== undefined && !met.has(mark)) this.#one(lone(x.side, mark));
-      this.#dropOne(x.side, x.few);
+  }
+
+  /** The side with few records meets the other one again behind perhaps very many of its records. */
+  async #lacking(sides: Readonly<Record<Half, Lookahead>>, x: Lacking): Promise<void> {
+    const [few, many]: readonly [Half, Half] = x.few === 'origin' ? ['origin', 'copy'] : ['copy', 'origin'];
+    const meets = places(x.meets);
+    const short = await below(sides[few], meets[few]);
+    const waiting = new Map(short.map((mark) => [mark.fingerprint, mark]));
+    const met = new Set(x.met);
+    for (;;) {
+      await sides[many].hold(1);
+      const mark = sides[many].next;
+      if (mark === undefined || mark.offset >= meets[many]) break;
+      const twin = waiting.get(mark.fingerprint);
+      if (twin !== undefined && !met.has(String(twin.offset))) {
+        met.add(String(twin.offset));
+        const [o, c] = few === 'origin' ? [twin, mark] : [mark, twin];
+        this.#one({ kind: 'reordered', origin: String(o.offset), copy: String(c.offset) });
+      } else this.#one(lone(many, mark));
+      this.#dropOne(many, sides[many]);
+      if (this.#fresh.length >= this.#reach.piece) await this.#report({ kind: 'lacking', ...x, met: [...met] });
+    }
+    for (const mark of short) {
+      if (!met.has(String(mark.offset))) this.#one(lone(few, mark));
+      this.#dropOne(few, sides[few]);
     }
   }
 
@@ -227,10 +243,10 @@ class Comparison {
   async #headGone(a: Lookahead, b: Lookahead): Promise<boolean> {
     const jumped = (half: Half, side: Lookahead): boolean => side.next === undefined || side.next.offset > this.#at[half];
     if (!jumped('origin', a) && !jumped('copy', b)) return false;
-    const starts = await this.#pair.starts();
-    if (starts.origin <= this.#at.origin && starts.copy <= this.#at.copy) return false;
-    const later = (x: bigint, y: bigint): bigint => (x > y ? x : y);
-    const logs = (half: Half): { logStart: bigint; end: bigint } => ({ logStart: later(starts[half], this.#at[half]), end: this.#ask.ends[half] });
+    const now = await this.#pair.starts();
+    const start = (half: Half): bigint => (now[half] < this.#ask.ends[half] ? now[half] : this.#ask.ends[half]);
+    if (start('origin') <= this.#at.origin && start('copy') <= this.#at.copy) return false;
+    const logs = (half: Half): Extent => ({ logStart: start(half) > this.#at[half] ? start(half) : this.#at[half], end: this.#ask.ends[half], seen: this.#at[half] });
     const again = await begin({ origin: logs('origin'), copy: logs('copy') }, [], this.#pair.between);
     this.#at = again.at;
     this.#count({ unread: again.skipped.origin + again.skipped.copy });
@@ -261,10 +277,22 @@ class Comparison {
   #state(): DiffState {
     return { from: text(this.#from), at: text(this.#at), counts: this.#counts, hash: this.#pair.hashed(), lost: this.#lost };
   }
-  async #report(): Promise<void> {
+  async #report(unfinished?: Unfinished): Promise<void> {
     const fresh = this.#fresh;
     this.#fresh = [];
-    await this.#ask.report(this.#state(), fresh);
+    await this.#ask.report(unfinished === undefined ? this.#state() : { ...this.#state(), unfinished }, fresh);
   }
 }
 
+type Lacking = Omit<Extract<Unfinished, { kind: 'lacking' }>, 'kind'>;
+const firstOf = (found: Found): string => String(found.probe.run[0]?.offset);
+const lone = (half: Half, mark: Mark): Difference =>
+  half === 'origin' ? { kind: 'missing', origin: String(mark.offset), copy: null } : { kind: 'extra', origin: null, copy: String(mark.offset) };
+/** What a side has next, up to a place not far away. */
+async function below(side: Lookahead, place: bigint): Promise<readonly Mark[]> {
+  for (let count = 0; ; count += 1) {
+    await side.hold(count + 1);
+    const mark = side.at(count);
+    if (mark === undefined || mark.offset >= place) return side.view(count);
+  }
+}

@@ -18,7 +18,7 @@ export interface Difference {
   readonly what?: 'timestamp' | 'content';
 }
 
-/** Exact, in records. `unread`: deleted by retention on one side before it could be compared. `keys`: compared by last value. */
+/** Exact, in records. `unread`: taken by retention or a log cleaner on one side before it could be compared. `keys`: compared by last value. */
 export type Counts = Readonly<Record<Kind | 'matched' | 'unread' | 'keys', number>>;
 export const noCounts: Counts = { matched: 0, unread: 0, keys: 0, missing: 0, extra: 0, changed: 0, reordered: 0, repeated: 0, stale: 0 };
 export const added = (a: Counts, b: Partial<Counts>): Counts =>
@@ -26,6 +26,13 @@ export const added = (a: Counts, b: Partial<Counts>): Counts =>
 
 export type Places = Readonly<Record<Half, bigint>>;
 type PlacesText = Readonly<Record<Half, string>>;
+
+/** A long stretch of differences, partly named: how its rest is to be named. */
+export type Unfinished =
+  /** The copy goes through the origin's records once more, from `next` on. */
+  | { readonly kind: 'replay'; readonly next: string }
+  /** The side with `few` records of its own in the stretch, and the places where both run alike again. `met`: those of the few that the other side was found to have. */
+  | { readonly kind: 'lacking'; readonly few: Half; readonly meets: PlacesText; readonly met: readonly string[] };
 
 /** All that is needed to go on. A few hundred bytes; the list of differences is kept beside it. */
 export interface DiffState {
@@ -38,6 +45,7 @@ export interface DiffState {
   readonly hash: { readonly value: string; readonly from: string };
   /** Up to here on the origin no wide search is made: one has failed already. */
   readonly lost: string | null;
+  readonly unfinished?: Unfinished;
 }
 export const begun = (at: Places): DiffState => ({ from: text(at), at: text(at), counts: noCounts, hash: { value: '', from: String(at.origin) }, lost: null });
 export const text = (p: Places): PlacesText => ({ origin: String(p.origin), copy: String(p.copy) });

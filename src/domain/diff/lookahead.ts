@@ -23,6 +23,10 @@ export class Lookahead {
   get next(): Mark | undefined {
     return this.#held[this.#first];
   }
+  /** Of those held; 0 is the next. */
+  at(index: number): Mark | undefined {
+    return this.#held[this.#first + index];
+  }
   /** Holds `count` records afterwards, or all that are left. */
   async hold(count: number): Promise<void> {
     while (this.held < count && !this.#drained) {

@@ -37,6 +37,10 @@ export interface CompareAsk {
   readonly clusters: Readonly<Record<Half, string>>;
   readonly partitions: readonly PartitionAsk[];
   readonly rate: Rate;
+  /** Told when a thread takes a partition up, in the order of `partitions`. */
+  begun?(key: string): void;
+  /** Told of each end at once; all of them are the answer as well. */
+  ended?(end: PartitionEnd): void;
 }
 export interface Comparer {
   /**

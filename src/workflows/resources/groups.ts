@@ -25,7 +25,7 @@ export const groups = (b: Bound) => ({
       capture: async (c) => ({ ...(await b.work.capturePositions({ m: b.m, c, groups: names(applications), to })) }),
       apply: (before, c) => b.work.setPositions({ m: b.m, c, groups: names(applications), to, how, before, ...(consents.length === 0 ? {} : { consents }) }),
       // Where nothing is copied, nothing can be translated back: a group that has read on `to` keeps its place there.
-      undo: (before, c) => b.work.returnPositions({ m: b.m, c, groups: names(applications), to, how: undo === 'kept' ? 'cut' : 'translated', before }),
+      undo: (before, c) => b.work.returnPositions({ m: b.m, c, groups: names(applications), to, how: undo === 'kept' ? 'cut' : 'translated', before, ...(consents.length === 0 ? {} : { consents }) }),
     });
   },
   /**
@@ -47,7 +47,7 @@ export const groups = (b: Bound) => ({
       undoes: how === 'translated' ? [...says(otherSide(to), 'translated'), ...says(to, 'none')] : says(to, 'none'),
       capture: async (c) => ({ ...(await b.work.capturePositions({ m: b.m, c, groups, to })) }),
       apply: (before, c) => b.work.setPositions({ m: b.m, c, groups, to, how, before, ...(consents.length === 0 ? {} : { consents }), ...(losses.length === 0 ? {} : { losses }) }),
-      undo: (before, c) => b.work.returnPositions({ m: b.m, c, groups, to, how: how === 'translated' ? 'translated' : 'cut', before }),
+      undo: (before, c) => b.work.returnPositions({ m: b.m, c, groups, to, how: how === 'translated' ? 'translated' : 'cut', before, ...(consents.length === 0 ? {} : { consents }) }),
     });
   },
   /**

@@ -19,7 +19,7 @@ export const restartAllAtOnce: Scheme<Use> = (m, _has, use) => {
   const [copies, back] = [m.connect !== null, m.connectBack !== null];
   const fenced = (set: CutSet): boolean => writersOf(m, set).some((a) => a.principals.length > 0);
   // Without a copy the target begins where it is opened, whatever a group asks for.
-  const beginning = (how: Start) => readingsOf(reading).filter((r) => (copies ? (r.start ?? 'translated') : 'latest') === how);
+  const beginning = (how: Start) => readingsOf(reading).filter((r) => (copies ? (r.start === 'timestamp' ? 'translated' : r.start ?? 'translated') : 'latest') === how);
   const [translated, earliest, latest] = [beginning('translated'), beginning('earliest'), beginning('latest')];
   const told = (of: typeof latest, most: (r: (typeof latest)[number]) => number): string => of.map((r) => `${r.group} at most ${most(r)}`).join(', ');
   const lost = told(latest, (r) => r.mayLose ?? 0);

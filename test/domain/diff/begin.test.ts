@@ -47,6 +47,26 @@ test('nothing in common: said, and compared from the log starts', async () => {
   assert.equal((await begin(extents(logs, { origin: 10n, copy: 5n }), [], between(logs))).how, 'unaligned');
 });
 
+test('retention has emptied the origin: the ends correspond, and what only the copy has left is skipped', async () => {
+  const logs = { origin: [], copy: marks(3, numbered(0, 1_000)) };
+  for (const [logStart, end] of [[1_000n, 1_000n], [1_000n, 1_004n], [1_200n, 1_000n]] as const) {
+    const found = await begin({ origin: { logStart, end }, copy: { logStart: 3n, end: 1_003n } }, [], between(logs));
+    assert.deepEqual(found, { at: { origin: end, copy: 1_003n }, how: 'log-starts', skipped: { origin: 0, copy: 1_000 } });
+  }
+});
+test('more copies than an emptied origin ever had records: the rest stays to be compared', async () => {
+  const logs = { origin: [], copy: marks(0, numbered(0, 1_000)) };
+  const found = await begin({ origin: { logStart: 700n, end: 700n }, copy: { logStart: 0n, end: 1_000n } }, [], between(logs));
+  assert.deepEqual([found.at, found.skipped.copy], [{ origin: 700n, copy: 700n }, 700]);
+  const seen = await begin({ origin: { logStart: 700n, end: 700n, seen: 600n }, copy: { logStart: 600n, end: 1_000n } }, [], between(logs));
+  assert.deepEqual([seen.at, seen.skipped.copy], [{ origin: 700n, copy: 700n }, 100]);
+});
+test('nothing has been deleted from an empty origin, or the copy is the empty one: all that the other has stays to be compared', async () => {
+  const all = marks(0, numbered(0, 10));
+  assert.deepEqual((await begin({ origin: { logStart: 0n, end: 0n }, copy: { logStart: 2n, end: 10n } }, [], between({ origin: [], copy: all }))).at, { origin: 0n, copy: 2n });
+  assert.deepEqual((await begin({ origin: { logStart: 2n, end: 10n }, copy: { logStart: 10n, end: 10n } }, [], between({ origin: all, copy: [] }))).at, { origin: 2n, copy: 10n });
+});
+
 test('aligning never pairs different records and leaves no more unpaired than were damaged', () => {
   const names = fc.array(fc.constantFrom('a', 'b', 'c', 'd'), { maxLength: 40 });
   fc.assert(fc.property(names, names, (a, b) => {

@@ -22,7 +22,8 @@ function cleaned(log: readonly Written[], { prefix, expired }: Cleaner, shift: b
 interface Both { readonly origin: readonly Keyed[]; readonly copy: readonly Keyed[] }
 const endOf = (log: readonly Keyed[]): bigint => (log.at(-1)?.offset ?? -1n) + 1n;
 const ask = (logs: Both, ends: Places, starts: Places = { origin: 0n, copy: 0n }) => ({
-  where: 'Partition prices/0', starts, ends, limits: { perPass: 3, passes: 64 },
+  where: 'Partition prices/0', starts, ends, list: Infinity, limits: { perPass: 3, passes: 64 },
+  top: async (half: 'origin' | 'copy') => endOf(logs[half]),
   keyed: async function* (half: 'origin' | 'copy', from: bigint, to: bigint) { for (const k of logs[half]) if (k.offset >= from && k.offset < to) yield k; },
   between: async function* (half: 'origin' | 'copy', from: bigint, to: bigint) { for (const k of logs[half]) if (k.offset >= from && k.offset < to) yield k; },
 });

@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict';
 import { test } from '../../apart.ts';
 import fc from 'fast-check';
-import type { Reach } from '../../../src/domain/diff/compare.ts';
-import { differing, kinds, noCounts, type Difference, type Kind } from '../../../src/domain/diff/difference.ts';
+import { compare, type Reach } from '../../../src/domain/diff/compare.ts';
+import { begun, differing, kinds, noCounts, text, type Difference, type Kind } from '../../../src/domain/diff/difference.ts';
 import type { Mark } from '../../../src/domain/positions.ts';
-import { endsOf, outcome, type Logs, type Outcome } from './logs.ts';
+import { endsOf, outcome, pairOf, type Logs, type Outcome } from './logs.ts';
 
 /** Small enough that every way of looking is taken by logs of a few hundred records. */
-const near: Reach = { run: 3, windows: [{ records: 8, edits: 4 }, { records: 32, edits: 16 }], probes: [0, 3, 9], earlierOffsets: 40n, replayOffsets: 100_000n, ahead: 10_000, calm: 5 };
+const near: Reach = { run: 3, windows: [{ records: 8, edits: 4 }, { records: 32, edits: 16 }], probes: [0, 3, 9], earlierOffsets: 40n, replayOffsets: 100_000n, ahead: 10_000, calm: 5, piece: 3 };
 
 const alphabet = Array.from({ length: 52 }, (_, i) => `n${i}`);
 const marksOf = (names: readonly string[], gap: number): readonly Mark[] => {
@@ -113,4 +113,54 @@ test('behind a horizon that moves: nothing is called missing that has only not c
     explains(logs, last);
     if (faults.length === 0) assert.equal(last.state.counts.matched, n);
   }), { numRuns: 1_000 });
+});
+
+/** `[from, to)` of the records of a history, at offsets from `at` on. */
+const stretch = (from: number, to: number, at = from): readonly Mark[] => Array.from({ length: to - from }, (_, i) => ({ offset: BigInt(at + i), fingerprint: `1.r${from + i}` }));
+const shifted = (marks: readonly Mark[]): readonly Mark[] => marks.map((mark, i) => ({ ...mark, offset: BigInt(i) }));
+
+test('long stretches are reported in pieces, and gone on with from each: a hole, a foreign run, a replay', { timeout: 60_000 }, async () => {
+  const all = stretch(0, 2_000);
+  const foreign = stretch(8_000, 9_400);
+  const odd = [1_500, 9_000, 9_100, 1_100, 9_050, 9_200, 9_300, 9_150, 9_250].flatMap((i) => stretch(i, i + 1));
+  const cases = {
+    hole: { logs: { origin: all, copy: shifted([...all.slice(0, 300), ...all.slice(1_700)]) }, wanted: { missing: 1_400 } },
+    'hole that begins with records of the copy': { logs: { origin: all, copy: shifted([...all.slice(0, 300), ...odd, ...all.slice(1_700)]) }, wanted: { missing: 1_398, extra: 7, reordered: 2 } },
+    foreign: { logs: { origin: all, copy: shifted([...all.slice(0, 300), ...foreign, ...all.slice(300)]) }, wanted: { extra: 1_400 } },
+    'foreign before records of the source': { logs: { origin: shifted([...all.slice(0, 300), ...odd, ...all.slice(300)]), copy: shifted([...all.slice(0, 300), ...foreign, ...all.slice(300)]) }, wanted: { extra: 1_393, missing: 2, reordered: 7 } },
+    replay: { logs: { origin: all, copy: shifted([...all.slice(0, 1_700), ...all.slice(300)]) }, wanted: { repeated: 1_400 } },
+  };
+  for (const [name, { logs, wanted }] of Object.entries(cases)) {
+    const whole = await outcome(logs, { reach: { ...near, piece: 100 }, pauseEvery: 1_000 });
+    const sizes = whole.reports.map((r, i) => r.differences.length - (whole.reports[i - 1]?.differences.length ?? 0));
+    assert.ok(Math.max(...sizes) <= 100 + 32, `${name}: ${Math.max(...sizes)} at once`);
+    assert.ok(whole.reports.some((r) => r.state.unfinished !== undefined) && whole.state.unfinished === undefined);
+    assert.deepEqual(whole.state.counts, { ...noCounts, ...wanted, matched: whole.state.counts.matched }, name);
+    for (const from of whole.reports) {
+      const again = await outcome(logs, { reach: near, pauseEvery: 700, from });
+      assert.deepEqual([again.state, again.hash, again.differences], [whole.state, whole.hash, whole.differences], name);
+    }
+  }
+});
+
+test('retention empties the origin while it is compared: what is gone is unread, and a copy of nothing still extra', { timeout: 60_000 }, async () => {
+  const run = fc.record({ seen: fc.integer({ min: 0, max: 300 }), gone: fc.integer({ min: 1, max: 300 }), more: fc.integer({ min: 0, max: 80 }), horizon: fc.constantFrom('closed', 'open'), beyond: fc.nat(3) });
+  await fc.assert(fc.asyncProperty(run, async ({ seen, gone, more, horizon, beyond }) => {
+    const n = seen + gone;
+    const logs = { origin: [], copy: shifted([...stretch(0, n), ...stretch(n - more, n)]) };
+    const at = { origin: BigInt(seen), copy: BigInt(seen) };
+    const state = { ...begun({ origin: 0n, copy: 0n }), at: text(at), counts: { ...noCounts, matched: seen } };
+    const ends = { origin: BigInt(n), copy: BigInt(n + more) };
+    const end = await compare(pairOf(logs, state, 100, { origin: BigInt(n + beyond), copy: 0n }), { state, ends, horizon: horizon as 'closed' | 'open', reach: near, report: () => undefined });
+    // Behind an open horizon the last of them may wait for what comes next.
+    assert.deepEqual(end.state.counts, { ...noCounts, matched: seen, unread: gone, extra: end.decided === 'all' ? more : end.state.counts.extra });
+    assert.ok(end.decided === 'all' || (horizon === 'open' && more > 0));
+  }), { numRuns: 500 });
+});
+
+test('all of the origin has been compared, then it expires: what the copy has beyond is extra as before', async () => {
+  const logs = { origin: [], copy: stretch(0, 100) };
+  const state = { ...begun({ origin: 0n, copy: 0n }), at: { origin: '60', copy: '60' }, counts: { ...noCounts, matched: 60 } };
+  const end = await compare(pairOf(logs, state, 100, { origin: 60n, copy: 20n }), { state, ends: { origin: 60n, copy: 100n }, horizon: 'closed', report: () => undefined });
+  assert.deepEqual(end.state.counts, { ...noCounts, matched: 60, extra: 40 });
 });

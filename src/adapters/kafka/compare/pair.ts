@@ -2,7 +2,7 @@
 import type { DiffState, Places } from '../../../domain/diff/difference.ts';
 import type { Pair } from '../../../domain/diff/compare.ts';
 import { Failure } from '../../../domain/failures.ts';
-import { tpKey, type TopicPartition } from '../../../domain/ports.ts';
+import { tpKey, type LogEnds, type TopicPartition } from '../../../domain/ports.ts';
 import type { Half } from '../../../domain/positions.ts';
 import { readEnds } from '../ends.ts';
 import type { Batch } from '../scan/batches.ts';
@@ -13,17 +13,22 @@ import type { ClusterWire } from '../wire.ts';
 import { Digest } from './digest.ts';
 import { Lane, Packed, blockRecords } from './packed.ts';
 
-/** What is asked of a cluster: its records, and where a log begins by now. */
-export interface Side { readonly wire: ScanWire; start(of: TopicPartition): Promise<bigint> }
+/** What is asked of a cluster: its records, and where a log begins and ends by now. */
+export interface Side {
+  readonly wire: ScanWire;
+  start(of: TopicPartition): Promise<bigint>;
+  /** The last stable offset. */
+  end(of: TopicPartition): Promise<bigint>;
+}
 export type Sides = Readonly<Record<Half, Side>>;
-export const sideOf = (wire: ClusterWire): Side => ({
-  wire,
-  start: async (tp) => {
-    const [end] = await readEnds(wire, [tp]);
-    if (end === undefined) throw new Failure('Unreachable', `The log start of ${tpKey(tp)} on cluster ${wire.name} cannot be read.`);
-    return end.logStart;
-  },
-});
+export function sideOf(wire: ClusterWire): Side {
+  const ends = async (tp: TopicPartition): Promise<LogEnds> => {
+    const [end] = await readEnds(wire, [{ topic: tp.topic, partition: tp.partition }]);
+    if (end === undefined) throw new Failure('Unreachable', `Where ${tpKey(tp)} begins and ends on cluster ${wire.name} cannot be read.`);
+    return end;
+  };
+  return { wire, start: async (tp) => (await ends(tp)).logStart, end: async (tp) => (await ends(tp)).lso };
+}
 export interface Pace {
   readonly signal: AbortSignal;
   /** Told what was read, as stored; answers how long to wait, if at all. */

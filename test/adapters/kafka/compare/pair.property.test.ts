@@ -12,7 +12,7 @@ import { createRecordReader } from '../../../../src/adapters/kafka/scan/reader.t
 import type { Mark } from '../../../../src/domain/positions.ts';
 
 const tp = { topic: 'orders', partition: 0 };
-const near: Reach = { run: 3, windows: [{ records: 8, edits: 4 }, { records: 32, edits: 16 }], probes: [0, 3, 9], earlierOffsets: 40n, replayOffsets: 100_000n, ahead: 10_000, calm: 5 };
+const near: Reach = { run: 3, windows: [{ records: 8, edits: 4 }, { records: 32, edits: 16 }], probes: [0, 3, 9], earlierOffsets: 40n, replayOffsets: 100_000n, ahead: 10_000, calm: 5, piece: 3 };
 
 type One = HandmadeRecord & { readonly at: bigint };
 /** Cuts a list of records into batches as a producer or a mirror might: sizes, codecs, base timestamps, transactions that end in between. */
@@ -35,7 +35,7 @@ function logOf(records: readonly One[], cut: Cut): readonly HandmadeBatch[] {
   return batches;
 }
 const clusterOf = (batches: readonly HandmadeBatch[]): CannedCluster => cannedCluster({ 'orders/0': { batches, leader: 1 } });
-const side = (cluster: CannedCluster): Side => ({ wire: cluster.wire, start: async () => cluster.logs.get('orders/0')?.logStart ?? 0n });
+const side = (cluster: CannedCluster): Side => ({ wire: cluster.wire, start: async () => cluster.logs.get('orders/0')?.logStart ?? 0n, end: async () => cluster.ends('orders').lso });
 
 async function compared(clusters: { readonly origin: CannedCluster; readonly copy: CannedCluster }, x: { readonly reach?: Reach; readonly state?: DiffState } = {}) {
   const ends = { origin: clusters.origin.ends('orders').lso, copy: clusters.copy.ends('orders').lso };
