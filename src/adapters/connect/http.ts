@@ -73,28 +73,39 @@ async function askReadiness(base: string, p: Patience): Promise<Readiness> {
   }
 }
 
-/** Repeats a request that met a rebalance, a missing leader or a stale configuration, as long as the patience lasts. */
+/**
+ * Repeats a request that met a rebalance, a missing leader or a stale configuration, as long as the patience lasts. What was
+ * answered last is what is told, also where the time runs out in the middle of asking again: that no answer came within the
+ * few milliseconds left says nothing of the worker.
+ */
 async function settled(base: string, r: Request, p: Patience, h: Habits): Promise<Answer> {
   const sinceMs = Date.now();
   const endMs = sinceMs + p.timeoutMs;
+  const givenUp = (answer: Answer): Failure =>
+    (answer.status === 404 ? notYet(base, r, { forMs: Date.now() - sinceMs, longMs: h.brokenForMs - longestRetryMs }) : refused(base, r, answer));
+  let last: Answer | undefined;
   for (let waitMs = firstRetryMs; ; waitMs = Math.min(waitMs * 2, longestRetryMs)) {
     p.before?.();
-    const answer = await once(base, r, { ...p, timeoutMs: Math.max(1, Math.min(longestRequestMs, endMs - Date.now())) });
+    const restMs = Math.max(1, endMs - Date.now());
+    const limit = AbortSignal.timeout(Math.min(longestRequestMs, restMs));
+    const answer = await once(base, r, { ...p, timeoutMs: Math.min(longestRequestMs, restMs) }, limit).catch((e: unknown) => {
+      throw last && limit.aborted && !p.signal?.aborted && restMs < longestRequestMs ? givenUp(last) : e;
+    });
     const absent = answer.status === 404 && isConnects(answer);
     if (answer.status < 400 || absent || (answer.status === 409 && nameTaken(answer))) return answer;
     const lastMs = answer.status === 500 || answer.status === 404 ? Math.min(endMs, sinceMs + h.brokenForMs) : endMs;
-    if (!passing(answer) || Date.now() + waitMs >= lastMs) throw answer.status === 404 ? notYet(base, r, { forMs: Date.now() - sinceMs, longMs: h.brokenForMs - longestRetryMs }) : refused(base, r, answer);
+    if (!passing(answer) || Date.now() + waitMs >= lastMs) throw givenUp(answer);
+    last = answer;
     await pause(waitMs, p.signal);
   }
 }
 
-async function once(base: string, r: Request, p: Patience): Promise<Answer> {
-  const limits = [AbortSignal.timeout(p.timeoutMs), ...(p.signal ? [p.signal] : [])];
+async function once(base: string, r: Request, p: Patience, limit = AbortSignal.timeout(p.timeoutMs)): Promise<Answer> {
   try {
     const response = await axios.request<string>({
       method: r.method, url: `${base}${r.path}`, ...(r.body !== undefined && { data: r.body }),
       // axios' own timeout does not cover a hanging connect: the signal does.
-      signal: AbortSignal.any(limits),
+      signal: AbortSignal.any([limit, ...(p.signal ? [p.signal] : [])]),
       headers: { accept: 'application/json', 'content-type': 'application/json' },
       responseType: 'text', transformResponse: (x: string) => x, maxRedirects: 5, proxy: false, validateStatus: () => true,
     });
@@ -102,7 +113,7 @@ async function once(base: string, r: Request, p: Patience): Promise<Answer> {
   } catch (e) {
     if (p.signal?.aborted) throw p.signal.reason;
     // The AxiosError carries the request with its configuration: only its words go on.
-    const said = limits[0]?.aborted ? `no answer within ${p.timeoutMs} ms` : redact(e instanceof Error ? e.message : 'unknown error');
+    const said = limit.aborted ? `no answer within ${p.timeoutMs} ms` : redact(e instanceof Error ? e.message : 'unknown error');
     throw new Failure('Unreachable', `Connect at ${base} could not ${r.what}: ${said}.`);
   }
 }

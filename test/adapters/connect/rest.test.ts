@@ -53,7 +53,20 @@ describe('Connect over REST', () => {
   });
   it('a rebalance that does not end is unreachable, not unsupported', async () => {
     play = () => error(409, 'rebalance in progress');
-    await assert.rejects(rest.resume('m', { timeoutMs: 250 }), fails('Unreachable', /could not resume connector m: HTTP 409, "rebalance/));
+    await assert.rejects(rest.resume('m', { timeoutMs: 1_500 }), fails('Unreachable', /could not resume connector m: HTTP 409, "rebalance/));
+  });
+  it('what Connect said last is told, also when the time runs out while it is asked again', async () => {
+    play = (_r, turn) => (turn === 0 ? error(409, 'rebalance in progress') : 'hang');
+    await assert.rejects(rest.resume('m', { timeoutMs: 1_500 }), fails('Unreachable', /could not resume connector m: HTTP 409, "rebalance/));
+    turns = 0;
+    play = (_r, turn) => (turn === 0 ? [404, null] : 'hang');
+    await assert.rejects(rest.root({ timeoutMs: 1_500 }), fails('Unreachable', /it answered 404, not in the words of Kafka Connect/));
+    // An abort ends the call with its reason here too.
+    const abort = new AbortController();
+    const reason = new Error('worker shuts down');
+    turns = 0;
+    play = (_r, turn) => { if (turn > 0) abort.abort(reason); return turn === 0 ? error(409, 'rebalance') : 'hang'; };
+    await assert.rejects(rest.resume('m', { timeoutMs: 5_000, signal: abort.signal }), reason);
   });
   it('a 500 that passes is passed over: offsets cannot be changed while a stopped task still closes', async () => {
     play = (_r, turn) => (turn < 2 ? error(500, 'Failed to modify offsets for source connector m') : [200, { message: 'done' }]);
@@ -86,7 +99,7 @@ describe('Connect over REST', () => {
     assert.deepEqual((await rest.list(p)).map((c) => c.name), ['m']);
     assert.deepEqual(asked, [...Array.from({ length: 3 }, () => '/connectors?expand=info&expand=status'), '/health', '/health', '/health', '/connectors?expand=info&expand=status']);
     play = (r) => (r.url === '/health' ? 'hang' : error(404, 'Connector m not found'));
-    await assert.rejects(rest.status('m', { timeoutMs: 500 }), fails('Unreachable', /could not read the status of connector m: it is starting and does not know its connectors yet/));
+    await assert.rejects(rest.status('m', { timeoutMs: 1_500 }), fails('Unreachable', /could not read the status of connector m: it is starting and does not know its connectors yet/));
   });
   it('a worker without a health endpoint must say twice that something is absent', async () => {
     play = (r, turn) => (r.url === '/health' || turn === 0 ? error(404, 'HTTP 404 Not Found') : [204, null]);
@@ -99,7 +112,7 @@ describe('Connect over REST', () => {
   });
   it('404 without the words of Connect is waited out; the catalog is to blame only when that was longer than any start', async () => {
     play = () => [404, null];
-    await assert.rejects(rest.root({ timeoutMs: 400 }), fails('Unreachable', /could not ask who it is: it answered 404, not in the words of Kafka Connect; it is starting, or it is something else/));
+    await assert.rejects(rest.root({ timeoutMs: 1_500 }), fails('Unreachable', /could not ask who it is: it answered 404, not in the words of Kafka Connect; it is starting, or it is something else/));
     assert.ok(turns > 1, `${turns} requests`);
     await assert.rejects(hasty().root({ timeoutMs: 60_000 }), fails('BadCatalog', /for \d s: it is not a Kafka Connect worker, or one that does not come up/));
   });
@@ -108,7 +121,7 @@ describe('Connect over REST', () => {
     play = () => error(400, 'Connector configuration is invalid: Invalid value password="hunter2-secret" for sasl.jaas.config');
     await assert.rejects(rest.createStopped('m', { 'sasl.jaas.config': 'password="hunter2-secret"' }, p), fails('Unsupported', /HTTP 400\./, /hunter2|jaas/));
     play = () => error(500, 'Failed with password=hunter2-secret\n at java.lang');
-    await assert.rejects(rest.stop('m', { timeoutMs: 250 }), fails('Unreachable', /HTTP 500/, /hunter2|java/));
+    await assert.rejects(rest.stop('m', { timeoutMs: 1_500 }), fails('Unreachable', /HTTP 500/, /hunter2|java/));
   });
   it('validation says which setting and why, without the value', async () => {
     play = () => [200, { error_count: 2, configs: [
