@@ -79,14 +79,14 @@ test('fleet webhook: a stop that is under way is asked about until nothing is le
 
 test('fleet webhook: a stop that leaves processes fails in time and says how many', async () => {
   await using server = await serving(say(200, { source: 2, target: 0, say: 'two will not go' }));
-  const e = await failing(fleet(server.url, { timeoutMs: 300 }).stop('shop', untilIn(null)), 'ClientNotMoved');
+  const e = await failing(fleet(server.url, { timeoutMs: 1_500 }).stop('shop', untilIn(null)), 'ClientNotMoved');
   assert.match(e.message, /two will not go/);
 });
 
 test('fleet webhook: a stop that leaves processes, whose fleet then falls silent, tells what it said before', async () => {
   let told = false;
   await using server = await serving((...call) => { if (!told) { told = true; say(200, { source: 2, target: 0, say: 'two will not go' })(...call); } });
-  const e = await failing(fleet(server.url, { timeoutMs: 400 }).stop('shop', untilIn(null)), 'ClientNotMoved');
+  const e = await failing(fleet(server.url, { timeoutMs: 1_500 }).stop('shop', untilIn(null)), 'ClientNotMoved');
   assert.match(e.message, /two will not go; asked again it did not answer in time/);
 });
 
