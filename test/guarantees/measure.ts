@@ -41,8 +41,7 @@ export async function measure(x: Choices): Promise<void> {
   const untilMs = startedMs + (x.untilMs - startedMs) * shareOfRows;
   const saying = (i: number) => (text: string): void => { x.say(x.stacks === 1 ? text : `${i + 1}|${text}`); };
   if (x.alone === null) await Promise.all(partsOf(rows, x.stacks).map((part, i) => runRows({ ...x, untilMs, say: saying(i) }, part)));
-  await using houses = new Houses(1);
-  await runAlone(x, houses, x.alone === null ? wantedAlone(x.data()) : missingRuns(x.alone, x.data()));
+  await runAlone(x, saying, x.alone === null ? wantedAlone(x.data()) : missingRuns(x.alone, x.data()));
   const { rows: all } = x.data();
   const verdicts = Map.groupBy(all.filter((k) => rows.some((r) => rowName(r) === rowName(k))), (k) => verdictOf(k, k.played, k.played && controlFrom(x.data(), controlOf(k, k.played), k.ordersPerSecond)));
   x.say(['passed', 'failed', 'open', 'unknown'].map((v) => `${verdicts.get(v as 'passed')?.length ?? 0} ${v}`).join(', '));
@@ -144,18 +143,24 @@ function wantedAlone(data: Data): readonly string[] {
 const missingRuns = ({ runs, names }: NonNullable<Choices['alone']>, data: Data): readonly string[] =>
   Array.from({ length: runs }, (_, n) => names.filter((name) => data.alone.filter((a) => a.name === name).length <= n)).flat();
 
-async function runAlone(x: Choices, houses: Houses, names: readonly string[]): Promise<void> {
+/** On as many stacks as the rows: what a fault does depends on how busy the machine is. */
+async function runAlone(x: Choices, saying: (stack: number) => Choices['say'], names: readonly string[]): Promise<void> {
   if (names.length === 0 || Date.now() > x.untilMs) return;
   const about = circumstances(x.seed);
   const strikes = [...Map.groupBy(names, (name) => name).values()].flatMap((same) => same.slice(0, Math.ceil(same.length / x.migrations)));
-  x.say(`The faults alone: ${strikes.length * x.migrations} runs, ${x.migrations} at once`);
-  await alone(await houses.open(), {
-    names: strikes, migrations: x.migrations, seed: x.seed + x.data().alone.length, untilMs: x.untilMs,
-    ended: async (a: Alone) => {
-      await x.keep(withAlone(x.data(), a, { ...about(), ordersPerSecond: rateOf(x.migrations) }));
-      x.say(`  ${a.name}: ${a.tally.lost}/${a.tally.duplicated}/${a.tally.reordered}, longest write outage ${(a.tally.writeOutageMs / 1_000).toFixed(1)} s`);
-    },
-  });
+  const stacks = Math.min(x.stacks, strikes.length);
+  const ordersPerSecond = rateOf(x.migrations, stacks);
+  x.say(`The faults alone: ${strikes.length * x.migrations} runs, ${x.migrations * stacks} at once`);
+  await Promise.all(Array.from({ length: stacks }, async (_, stack) => {
+    await using houses = new Houses(stacks);
+    await alone(await houses.open(), {
+      names: strikes.filter((_name, n) => n % stacks === stack), migrations: x.migrations, seed: x.seed + x.data().alone.length + stack, untilMs: x.untilMs,
+      ended: async (a: Alone) => {
+        await x.keep(withAlone(x.data(), a, { ...about(), ordersPerSecond }));
+        saying(stack)(`  ${a.name}: ${a.tally.lost}/${a.tally.duplicated}/${a.tally.reordered}, longest write outage ${(a.tally.writeOutageMs / 1_000).toFixed(1)} s`);
+      },
+    });
+  }));
 }
 
 class Houses implements AsyncDisposable {
