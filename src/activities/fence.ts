@@ -94,12 +94,10 @@ export const fence = (ports: Ports, record: LedgerBook) => {
     },
 
     async lowerFences(x: Ask & { readonly sets: readonly CutSet[]; readonly on: Side }, at: At): Promise<Said> {
-      const kept = await Promise.all(x.sets.map(async (set) => {
-        const key = oursKey(x.c.run, x.on, set);
-        return valueOf<readonly DenyRule[]>(await record.read(x.m, key), key) ?? [];
-      }));
-      const taken = await takeAway(x, kept.flat(), at);
-      return { say: kept.flat().length === 0 ? 'no fence of ours is up.' : `${count(taken, 'rule')} of ours taken away on the ${x.on}.` };
+      const entries = await record.read(x.m, `${x.c.run}/fence/${x.on}/`);
+      const kept = x.sets.flatMap((set) => valueOf<readonly DenyRule[]>(entries, oursKey(x.c.run, x.on, set)) ?? []);
+      const taken = await takeAway(x, kept, at);
+      return { say: kept.length === 0 ? 'no fence of ours is up.' : `${count(taken, 'rule')} of ours taken away on the ${x.on}.` };
     },
   };
 };

@@ -62,7 +62,7 @@ export const fleets = (ports: Ports, record: LedgerBook, pace: Pace) => ({
     });
     const told = applications.filter((a) => fleetHere(a).kind === 'manual').map((a) => a.name);
     // A manual fleet's processes may still be alive: fencing their transactional ids would break them, not tidy up after them.
-    const aborted = await abortLeftOpen(ports, x.m, { applications: applications.filter((a) => !told.includes(a.name)), on: x.on }, at);
+    const aborted = await abortLeftOpen(ports, x.m, { applications: applications.filter((a) => !told.includes(a.name)), on: x.on, only: x.only }, at);
     return { say: `stopped ${list(x.applications)}${x.only === undefined ? '' : ` on the ${x.only}`}${told.length > 0 ? ` (${list(told)}: people were told, the brokers will show it)` : ''}${aborted.length > 0 ? `; aborted what ${list(aborted)} left open` : ''}.` };
   },
 
@@ -90,9 +90,9 @@ async function allOf(what: string, applications: readonly Application[], call: (
 }
 
 /** A killed producer's transaction would hold the log until `transaction.timeout.ms`: declared ids are aborted at once. */
-async function abortLeftOpen(ports: Ports, m: Migration, o: { readonly applications: readonly Application[]; readonly on: Side | undefined }, at: At): Promise<readonly string[]> {
+async function abortLeftOpen(ports: Ports, m: Migration, o: { readonly applications: readonly Application[]; readonly on: Side | undefined; readonly only: Side | undefined }, at: At): Promise<readonly string[]> {
   // Of two sets the one on the other side still works with the same ids.
-  const sides = (id: string): readonly Side[] => both.filter((side) => o.on === undefined || side === o.on || !o.applications.some((a) => a.transactionalIds.includes(id) && hasTwoSets(m, a)));
+  const sides = (id: string): readonly Side[] => both.filter((side) => (o.only ?? side) === side).filter((side) => o.on === undefined || side === o.on || !o.applications.some((a) => a.transactionalIds.includes(id) && hasTwoSets(m, a)));
   const ids = unique(o.applications.flatMap((a) => a.transactionalIds));
   const asked = ids.flatMap((id) => sides(id).map(async (side) => {
     const cluster: Cluster = clusterOf(ports, m, side);

@@ -5,7 +5,7 @@
 import { otherSide, type Side } from '../domain/authority.ts';
 import type { CutSet } from '../domain/cutsets.ts';
 import { Failure } from '../domain/failures.ts';
-import { tpKey, type Cluster, type LogEnds, type LogWriter, type Ports, type ProducerFacts, type TransactionFacts } from '../domain/ports.ts';
+import { tpKey, type Cluster, type LogEnds, type LogWriter, type Ports, type ProducerFacts, type TopicPartition, type TransactionFacts } from '../domain/ports.ts';
 import type { At } from './boundary.ts';
 import { standingMark, type Mark } from './cut.ts';
 import { entry, valueOf, type LedgerBook } from './ledger.ts';
@@ -70,6 +70,15 @@ export async function scanForeign(ports: Ports, record: LedgerBook, x: OfForeign
   if (now.value !== kept.get(key)) await record.write(x.m, [now], 'one', at);
   const sum = (of: (s: Stretch) => bigint): bigint => stretches.reduce((n, s) => n + of(s), 0n);
   return { writers: await known(cluster, stretches), looked: sum((s) => s.at - s.from), of: sum((s) => s.to - s.from) };
+}
+
+/** Under which ids others wrote this stretch: all of them, however many are remembered by name. Behind a look through all of it. */
+export async function strangersIn(ports: Ports, record: LedgerBook, x: OfForeign & { readonly of: TopicPartition; readonly from: bigint; readonly to: bigint }, at: At): Promise<ReadonlySet<bigint>> {
+  const mine = await mirrorWriters(ports, record, { ...x, toward: x.on }, at);
+  const strangers = new Set<bigint>();
+  for (const w of await clusterOf(ports, x.m, x.on).records.writers({ topic: x.of.topic, partition: x.of.partition, from: x.from, to: x.to }, { signal: at.until.signal }))
+    if (!(await mine.wrote(tpKey(x.of), w))) strangers.add(w.producerId);
+  return strangers;
 }
 
 /** Topics of the copy that were removed and made again since the cut, with their ids. */

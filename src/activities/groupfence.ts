@@ -53,9 +53,9 @@ export const groupFence = (ports: Ports, record: LedgerBook) => {
       const wanted = rulesFor(x.m, x.groups, facts);
       if (wanted.length === 0) return { rules: [], able: 'no-principals' };
       const there = (await cluster.groupDenyRules(x.groups)).filter((r) => wanted.some((w) => same(r, w)));
-      const kept = await Promise.all(unique(x.groups).map(async (group) => ({ group, ours: await oursOf(record, x, group) })));
+      const kept = await oursOf(record, x);
       // What was ours stays ours: a fence that is put up again meets its own rules.
-      const entries = kept.map(({ group, ours }) => entry(oursKey(x.c.run, x.on, group), [...without(wanted.filter((r) => r.group === group), there), ...ours.filter((r) => there.some((t) => same(t, r)))]));
+      const entries = [...kept].map(([group, ours]) => entry(oursKey(x.c.run, x.on, group), [...without(wanted.filter((r) => r.group === group), there), ...ours.filter((r) => there.some((t) => same(t, r)))]));
       await record.write(x.m, entries, 'one', at);
       return { rules: there, able: 'yes' };
     }),
@@ -84,14 +84,15 @@ export const groupFence = (ports: Ports, record: LedgerBook) => {
     },
 
     async lowerGroupFences(x: OfGroups, at: At): Promise<Said> {
-      const kept = (await Promise.all(unique(x.groups).map((group) => oursOf(record, x, group)))).flat();
+      const kept = [...(await oursOf(record, x)).values()].flat();
       const taken = await takeAway(x, kept, at);
       return { say: kept.length === 0 ? 'no read fence of ours is up.' : `${count(taken, 'rule')} of ours taken away from groups on the ${x.on}.` };
     },
   };
 };
 
-async function oursOf(record: LedgerBook, x: Ask & { readonly on: Side }, group: string): Promise<readonly GroupDenyRule[]> {
-  const key = oursKey(x.c.run, x.on, group);
-  return valueOf<readonly GroupDenyRule[]>(await record.read(x.m, key), key) ?? [];
+/** Which rules are ours, by group: one look, however many groups. */
+async function oursOf(record: LedgerBook, x: OfGroups): Promise<ReadonlyMap<string, readonly GroupDenyRule[]>> {
+  const entries = await record.read(x.m, oursKey(x.c.run, x.on, ''));
+  return new Map(unique(x.groups).map((group) => [group, valueOf<readonly GroupDenyRule[]>(entries, oursKey(x.c.run, x.on, group)) ?? []] as const));
 }

@@ -72,7 +72,8 @@ export const leftovers = (ports: Ports) => ({
     if (ids.length === 0) return { say: 'no transactional id is declared: nothing to fence.' };
     const each = await Promise.all(ids.map((id) => fenceOne(cluster, id, at)));
     const fenced = ids.filter((_id, i) => each[i] === 'fenced');
-    const topics = unique(applications.flatMap((a) => a.writes));
+    // Whoever else writes to a topic may be at work there.
+    const topics = writtenBy(x.m, applications).own;
     await closed(cluster, topics, at);
     const unknown = ids.filter((id) => !fenced.includes(id));
     return { say: `${fenced.length === 0 ? 'no transactional id fenced' : `fenced ${list(fenced)}`} on ${nameOf(x.m, x.on)}${unknown.length > 0 ? `; never used there: ${list(unknown)}` : ''}; no transaction is open on ${list(topics) || 'no topic'}.`, figures: { fenced: fenced.length } };

@@ -9,7 +9,7 @@ import { tpKey, type OriginalRecord, type Ports, type Position } from '../domain
 import type { At } from './boundary.ts';
 import { earlierTagOf, tagOf } from './connect.ts';
 import { standingMark, type Mark } from './cut.ts';
-import { scanForeign, spellWriter, type Foreign } from './foreign.ts';
+import { scanForeign, spellWriter, strangersIn, type Foreign } from './foreign.ts';
 import { entry, valueOf, type LedgerBook } from './ledger.ts';
 import { byName, clusterOf, count, grouped, list, nameOf, type Said } from './outside.ts';
 import type { Ask, Stragglers } from './work.ts';
@@ -35,11 +35,23 @@ async function find(ports: Ports, record: LedgerBook, x: OfSet, at: At): Promise
   if (!mark) throw new Failure('Drift', `No cut of ${x.set.name} is in the ledger, so nothing can be called late.`, 'Look at both ledgers, then retry.');
   const on = otherSide(mark.to);
   let foreign = await scanForeign(ports, record, { ...x, on, since: 'cut' }, at);
-  while (foreign.looked < foreign.of && foreign.writers.length === 0) foreign = await scanForeign(ports, record, { ...x, on, since: 'cut' }, at);
+  // To the end, also when somebody was found: what is not looked through would neither be counted nor carried.
+  while (foreign.looked < foreign.of) foreign = await scanForeign(ports, record, { ...x, on, since: 'cut' }, at);
+  return { mark, on, foreign, carried: await carriedSo(ports, record, x, mark) };
+}
+async function carriedSo(ports: Ports, record: LedgerBook, x: OfSet, mark: Mark): Promise<ReadonlyMap<string, Carried>> {
+  const shown = await positionsOf(ports, x, mark);
+  // Asked for behind the group: what moves from there to the ledger meanwhile is seen in one of them at least.
   const carried = new Map(await inLedger(record, x, mark));
   // The group is ahead of the ledger when a try ended between the two; what the copies' own transaction says counts.
-  for (const p of await positionsOf(ports, x, mark)) if (p.offset > (carried.get(tpKey(p))?.next ?? 0n)) carried.set(tpKey(p), { next: p.offset, count: Number(p.metadata) });
-  return { mark, on, foreign, carried };
+  for (const p of shown) if (p.offset > (carried.get(tpKey(p))?.next ?? 0n)) carried.set(tpKey(p), { next: p.offset, count: Number(p.metadata) });
+  return carried;
+}
+/** For behind the fence of the transactional id: whoever carried on in our place before it is seen, and whoever comes after it fences us. */
+async function requireOurs(ports: Ports, record: LedgerBook, x: OfSet, o: { readonly mark: Mark; readonly sofar: ReadonlyMap<string, Carried> }): Promise<void> {
+  const there = await carriedSo(ports, record, x, o.mark);
+  const others = [...new Set([...there.keys(), ...o.sofar.keys()])].filter((key) => there.get(key)?.next !== o.sofar.get(key)?.next);
+  if (others.length > 0) throw new Failure('Drift', `Another try carries the records of ${list(others)} and is further than this one, which has written nothing more.`, 'Nothing is to be done: the other one goes on.');
 }
 async function inLedger(record: LedgerBook, x: OfSet, mark: Mark): Promise<ReadonlyMap<string, Carried>> {
   const kept = valueOf<Readonly<Record<string, { readonly next: string; readonly count: number }>>>(await record.read(x.m, carriedKey(x, mark)), carriedKey(x, mark));
@@ -53,8 +65,7 @@ const positionsOf = async (ports: Ports, x: OfSet, mark: Mark): Promise<readonly
 const total = (carried: ReadonlyMap<string, Carried>): number => [...carried.values()].reduce((n, c) => n + c.count, 0);
 
 /** Visible records of strangers that were not carried yet, partition by partition, in order. */
-async function* waiting(ports: Ports, x: OfSet, f: Found, at: At): AsyncGenerator<OriginalRecord, void, undefined> {
-  const strangers = new Set(f.foreign.writers.map((w) => w.producerId));
+async function* waiting(ports: Ports, record: LedgerBook, { x, f, at }: { readonly x: OfSet; readonly f: Found; readonly at: At }): AsyncGenerator<OriginalRecord, void, undefined> {
   const spans = new Map<string, { from: bigint; to: bigint }>();
   for (const p of f.foreign.writers.flatMap((w) => w.partitions)) {
     const known = spans.get(p.key);
@@ -65,6 +76,7 @@ async function* waiting(ports: Ports, x: OfSet, f: Found, at: At): AsyncGenerato
     const next = f.carried.get(key)?.next ?? 0n;
     const from = next > span.from ? next : span.from;
     if (from >= span.to) continue;
+    const strangers = await strangersIn(ports, record, { ...x, on: f.on, since: 'cut', of: { topic, partition }, from, to: span.to }, at);
     for await (const r of clusterOf(ports, x.m, f.on).records.originals({ topic, partition, from, to: span.to }, { signal: at.until.signal }))
       if (strangers.has(r.producerId)) yield r;
   }
@@ -73,7 +85,7 @@ async function* waiting(ports: Ports, x: OfSet, f: Found, at: At): AsyncGenerato
 export async function stragglersOf(ports: Ports, record: LedgerBook, x: OfSet, at: At): Promise<Stragglers> {
   const found = await find(ports, record, x, at);
   const by = new Map<string, { records: number; first: bigint; last: bigint; readonly ids: Set<bigint> }>();
-  for await (const r of waiting(ports, x, found, at)) {
+  for await (const r of waiting(ports, record, { x, f: found, at })) {
     const known = by.get(tpKey(r)) ?? { records: 0, first: r.offset, last: r.offset, ids: new Set<bigint>() };
     known.records += 1;
     known.last = r.offset;
@@ -98,13 +110,14 @@ export const stragglers = (ports: Ports, record: LedgerBook) => ({
     let load: OriginalRecord[] = [];
     const unload = async (): Promise<void> => {
       if (load.length === 0) return;
+      const sofar = new Map(now);
       for (const r of load) now.set(tpKey(r), { next: r.offset + 1n, count: (now.get(tpKey(r))?.count ?? 0) + 1 });
       const upTo = [...new Map(load.map((r) => [tpKey(r), r])).values()].map((r): Position => ({ topic: r.topic, partition: r.partition, offset: r.offset + 1n, metadata: String(now.get(tpKey(r))?.count ?? 0) }));
       at.until.check();
-      await to.writeOnce({ ...names, records: load, upTo }, at.until);
+      await to.writeOnce({ ...names, records: load, upTo, ours: () => requireOurs(ports, record, x, { mark: found.mark, sofar }) }, at.until);
       load = [];
     };
-    for await (const r of waiting(ports, x, found, at)) {
+    for await (const r of waiting(ports, record, { x, f: found, at })) {
       if (load.length >= mostRecords || load.reduce((n, one) => n + one.content.length, r.content.length) > mostBytes) await unload();
       load.push(r);
     }

@@ -94,6 +94,8 @@ export interface OnceOnly {
   readonly records: readonly OriginalRecord[];
   /** Positions of the origin after these records. */
   readonly upTo: readonly Position[];
+  /** Asked once the earlier one is fenced, before anything is written: throws where another try has been further than this one knew. */
+  readonly ours?: () => Promise<void>;
 }
 
 /** A catalog cluster. Connections are shared and closed by the worker. Requests grow with brokers, not with topics or groups. */

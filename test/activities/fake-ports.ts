@@ -158,10 +158,13 @@ function clusterPort(c: FakeCluster): Cluster {
       return { producerId: t.producerId, epoch: t.epoch + 1 };
     },
     removeMembers: (group, members, until) => write('removeMembers', until, () => { const g = c.groups.get(group); if (g && !c.stubborn) g.members = g.members.filter((m) => !members.some((x) => x.memberId === m.memberId)); }),
-    writeOnce: (what, until) => write('writeOnce', until, () => {
+    /** As the broker: who comes later fences who came before, so behind the fence nobody comes in between. */
+    writeOnce: async (what, until) => {
+      await write('writeOnce', until, () => undefined);
+      await what.ours?.();
       for (const r of what.records) c.writeAs(1_000n, r.topic, r.partition, r.content.toString());
       for (const p of what.upTo) c.place(what.group, p.topic, p.partition, p.offset, p.metadata);
-    }),
+    },
     denyRules: async (topics) => { await called(c, 'denyRules'); return c.rules.filter((r) => topics.includes(r.topic)); },
     groupDenyRules: async (groups) => { await called(c, 'groupDenyRules'); return c.groupRules.filter((r) => groups.includes(r.group)); },
     deny: (rules, until) => write('deny', until, () => {

@@ -67,3 +67,18 @@ test('a write fence on the target: raised, shown, lifted; and what it cannot sto
   w.target.principal = 'User:shop';
   assert.match((await work.raiseFence({ ...y, before })).say, /except: User:shop is a super user, whom no rule stops; User:shop is also who Cutover logs in as\./);
 });
+
+test('as many looks into the ledgers for a hundred groups as for one', async () => {
+  const groups = Array.from({ length: 100 }, (_, i) => `g${i}`);
+  const many = migration('m', [application('shop', { writes: ['orders'] }), { ...application('billing', { reads: Object.fromEntries(groups.map((g) => [g, ['orders']])) }), principals: ['User:billing'] }]);
+  const w = world();
+  const work = w.work();
+  const of = { m: many, groups, on: 'source' as const };
+  const before = await work.captureGroupFence({ ...of, c: context('fence') });
+  await work.raiseGroupFence({ ...of, c: context('fence'), before });
+  assert.equal(w.source.groupRules.length, 100);
+  for (const c of [w.source, w.target]) c.calls.length = 0;
+  await work.lowerGroupFences({ ...of, c: context('lift') });
+  assert.deepEqual(w.source.groupRules, []);
+  assert.deepEqual([w.source, w.target].map((c) => c.calls.filter((call) => call === 'ledger.read').length), [1, 1]);
+});

@@ -66,3 +66,24 @@ test("somebody else's transaction holds the log: within an outage the budget end
   w.source.begin('stray', 66n, tp, 0);
   await assert.rejects(w.work().fenceTransactions({ ...x, c: context('left', { untilMs: Date.now() + 100, mode: 'outage' }) }), (e: Error & { type?: string }) => e.type === 'BudgetExceeded' && /a transaction is open on orders\/1/.test(e.message));
 });
+
+test('who else writes to a topic may be at work there, in a transaction of its own', async () => {
+  const shared = migration('m', [{ ...application('shop', { writes: ['orders', 'audit'] }), transactionalIds: ['shop-1'] }, { ...application('desk', { writes: ['audit'] }), transactionalIds: ['desk-1'] }]);
+  const w = world();
+  for (const c of [w.source, w.target]) c.topic('audit', 1);
+  w.source.begin('desk-1', 55n, { topic: 'audit', partition: 0 }, 0);
+  w.source.begin('shop-1', 56n, tp, 0);
+  assert.match((await w.work().fenceTransactions({ m: shared, c: context('fence'), applications: ['shop'], on: 'source' })).say, /fenced shop-1 on old; no transaction is open on orders\./);
+  assert.deepEqual([w.source.transactions.get('desk-1')?.epoch, w.source.log(tp).open], [3, null]);
+});
+
+test('one of two sets of processes is stopped: what the other has open with the same id is left alone', async () => {
+  const two = migration('m', [application('shop', { writes: ['orders'] }), { ...application('billing', { reads: { billing: ['orders'] } }), transactionalIds: ['billing-1'] }]);
+  const w = world();
+  w.fleets.set('billing', { source: 1, target: 1 });
+  w.source.begin('billing-1', 55n, tp, 0);
+  assert.equal((await w.work().stopFleet({ m: two, c: context('second'), applications: ['billing'], only: 'target' })).say, 'stopped billing on the target.');
+  assert.equal(w.source.transactions.get('billing-1')?.epoch, 3);
+  w.target.begin('billing-1', 57n, tp, 0);
+  assert.match((await w.work().stopFleet({ m: two, c: context('again'), applications: ['billing'], only: 'target' })).say, /aborted what billing-1 on new left open/);
+});

@@ -35,6 +35,8 @@ export class ClusterFake {
   readonly committed = new Map<string, Map<string, number>>();
   /** `principal|topic` that may not write. */
   readonly denied = new Set<string>();
+  /** Name of a fence's set → its rules that were not there before: whoever lifts it must know the fence by that name. */
+  readonly ours = new Map<string, readonly string[]>();
   readonly configs = new Map<string, Record<string, string>>();
   /** Asked for by everybody on every tick; forgotten when topics come or go. */
   readonly #partitions = new Map<string, readonly string[]>();

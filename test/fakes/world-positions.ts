@@ -119,10 +119,14 @@ export function cutting(a: Activities): Part<'captureFence' | 'raiseFence' | 'lo
   const endsOn = (set: CutSet, s: Side): Record<string, number> => Object.fromEntries(w.clusters[s].partitionsOf(set.topics).map((key) => [key, w.clusters[s].log(key).end]));
   const ends = (set: CutSet): Record<Side, Record<string, number>> => ({ source: endsOn(set, 'source'), target: endsOn(set, 'target') });
   return {
-    captureFence: ({ m, set, on }) => a.read('captureFence', (): FenceBefore => ({ rules: rules(m, set).filter((r) => w.clusters[on].denied.has(spelled(r))), able: rules(m, set).length > 0 ? 'yes' : 'no-principals' })),
+    captureFence: ({ m, set, on }) => a.read('captureFence', (): FenceBefore => {
+      const { denied, ours } = w.clusters[on];
+      ours.set(set.name, rules(m, set).map(spelled).filter((r) => !denied.has(r) || ours.get(set.name)?.includes(r)));
+      return { rules: rules(m, set).filter((r) => denied.has(spelled(r))), able: rules(m, set).length > 0 ? 'yes' : 'no-principals' };
+    }),
     raiseFence: ({ m, c, set, on }) => a.write('raiseFence', c, () => step('fenced', ...rules(m, set).map((r) => () => { w.clusters[on].denied.add(spelled(r)); }))),
     lowerFence: ({ m, c, set, on, before }) => a.write('lowerFence', c, () => step('lowered', ...rules(m, set).filter((r) => !before.rules.some((b) => spelled(b) === spelled(r))).map((r) => () => { w.clusters[on].denied.delete(spelled(r)); }))),
-    lowerFences: ({ m, c, sets, on }) => a.write('lowerFences', c, () => step('lowered', ...sets.flatMap((s) => rules(m, s)).map((r) => () => { w.clusters[on].denied.delete(spelled(r)); }))),
+    lowerFences: ({ c, sets, on }) => a.write('lowerFences', c, () => step('lowered', ...sets.flatMap((s) => w.clusters[on].ours.get(s.name) ?? []).map((r) => () => { w.clusters[on].denied.delete(r); }))),
     lookMirrorDrained: ({ c, set, toward }) => a.look('lookMirrorDrained', c, () => {
       const mirror = w.mirrorOf(set.name, toward);
       if (!mirror) throw new Failure('MirrorStuck', `There is no mirror of ${set.name} toward ${toward}.`);

@@ -82,7 +82,7 @@ export function dying(a: Activities): Pick<Work, Dying> {
     }),
     liftWithoutTarget: ({ m, c, applications, sets }) => a.write('liftWithoutTarget', c, () => {
       const groups = m.applications.filter((x) => applications.includes(x.name)).flatMap(groupsOf);
-      return step('lifted', () => { for (const rule of [...source.denied]) if (sets.some((s) => s.topics.some((t) => rule.endsWith(`|${t}`))) || groups.some((g) => rule.endsWith(`|group ${g}`))) source.denied.delete(rule); });
+      return step('lifted', () => { for (const rule of [...source.denied]) if (sets.some((s) => source.ours.get(s.name)?.includes(rule)) || groups.some((g) => rule.endsWith(`|group ${g}`))) source.denied.delete(rule); });
     }),
     leaveTarget: ({ c, sets }) => a.write('leaveTarget', c, () => step('left', ...w.mirrors.filter((x) => sets.some((s) => s.name === x.set)).map((x) => () => { x.state = 'gone'; }))),
   };

@@ -29,6 +29,7 @@ export async function writeOnce(wire: ClusterWire, what: OnceOnly, until: Until)
   const topics = [...new Set(what.records.map((r) => r.topic))].sort();
   const doing = { cluster: wire.name, principal: wire.principal, what: `write ${what.records.length} records to ${topics.join(', ')} as ${what.transactionalId}`, right: `WRITE on these topics and on transactional id ${what.transactionalId}, and READ on group ${what.group}` };
   const owner = await fenceTransactionalId(wire, what.transactionalId, until);
+  await what.ours?.();
   const ask: Ask = { wire, what, owner, until, doing };
   try {
     await join(ask);

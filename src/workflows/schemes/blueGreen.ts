@@ -72,6 +72,6 @@ export const blueGreen: Scheme<Use> = (m, has, use) => {
       ...sets.map(cut),
       ...lateAndFinish(m, use, { sets, copies: true, fences }),
     ],
-    ...(has(deadTarget) ? ifTargetDies(m, use) : {}),
+    ...(has(deadTarget) ? ifTargetDies(m, use, { fences }) : {}),
   };
 };

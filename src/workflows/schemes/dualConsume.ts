@@ -103,7 +103,7 @@ export const dualConsume: Scheme<Use> = (m, has, use) => {
       ...(back ? sets.map((s) => phase(`carry back ${s.name}`, ...carry(m, use, s))) : []),
       ...lateAndFinish(m, use, { sets, copies: false }),
     ],
-    ...(has(deadTarget) ? ifTargetDies(m, use, readers) : {}),
+    ...(has(deadTarget) ? ifTargetDies(m, use, { twice: readers }) : {}),
   };
 };
 

@@ -65,6 +65,6 @@ export const stopWaitRestart: Scheme<Use> = (m, _has, use) => {
       ...sets.map(cut),
       ...lateAndFinish(m, use, { sets, copies, fences }),
     ],
-    ...ifTargetDies(m, use),
+    ...ifTargetDies(m, use, { fences }),
   };
 };

@@ -53,7 +53,7 @@ export class Packed {
 /** Takes the records of visible batches, in order and within bounds, into blocks. */
 export class Lane {
   readonly #batches: AsyncIterator<Batch>;
-  readonly #from: number;
+  #from: number;
   readonly #to: number;
   readonly #weigh: (bytes: number) => void;
   #batch: Batch | null = null;
@@ -94,6 +94,7 @@ export class Lane {
     const batch = next.value;
     if (batch.body.length > largest.batchBytes) throw tooLarge(batch, { noun: 'a batch', bytes: batch.body.length, most: largest.batchBytes });
     [this.#batch, this.#bytes, this.#at, this.#left] = [batch, inflated(batch, largest.inflatedBytes), 0, batch.count];
+    this.#from = Math.max(this.#from, Number(batch.visibleFrom));
     if (batch.codec !== 0) this.#weigh(this.#bytes.length * 2); // it was put together from pieces
     if (this.#bytes.length > largest.inflatedBytes) throw tooLarge(batch, { noun: 'a batch, inflated,', bytes: this.#bytes.length, most: largest.inflatedBytes });
     return true;

@@ -7,6 +7,8 @@ import type { Place } from './place.ts';
 export interface Batch {
   readonly place: Place;
   readonly baseOffset: bigint;
+  /** Records below are not there for a reader: deleted at the head of the log, in the middle of the batch, which stays whole. */
+  readonly visibleFrom: bigint;
   /** Last offset the batch covers; compaction may have taken that very record away. */
   readonly lastOffset: bigint;
   /** What timestamp deltas count from; after compaction this may be a delete horizon (KIP-534), deltas are then negative. */
@@ -84,6 +86,7 @@ function batchAt(bytes: Buffer, at: number, end: number, place: Place): Batch {
   return {
     place,
     baseOffset,
+    visibleFrom: baseOffset,
     lastOffset: baseOffset + BigInt(bytes.readInt32BE(at + lastDeltaAt)),
     baseTimestampMs: bytes.readBigInt64BE(at + baseTimestampAt),
     maxTimestampMs: bytes.readBigInt64BE(at + maxTimestampAt),

@@ -79,15 +79,15 @@ export class Forward implements TopicPartition {
    * The visible data batches of an answer, in order. Position, hidden ranges and end are kept as they are walked; an
    * answer that is not walked to its end must not be followed by another.
    */
-  visible(answer: FetchedPart): Generator<Batch, void, undefined> {
-    return this.#walk(answer, (hidden) => this.isolation === 'read_uncommitted' || !hidden);
+  visible(answer: FetchedPart, markers: 'without markers' | 'with markers' = 'without markers'): Generator<Batch, void, undefined> {
+    return this.#walk(answer, (hidden) => this.isolation === 'read_uncommitted' || !hidden, markers === 'with markers');
   }
   /** Those of aborted transactions, which only a committed reader is told of. */
   aborted(answer: FetchedPart): Generator<Batch, void, undefined> {
     return this.#walk(answer, (hidden) => hidden);
   }
 
-  *#walk(answer: FetchedPart, wanted: (hidden: boolean) => boolean): Generator<Batch, void, undefined> {
+  *#walk(answer: FetchedPart, wanted: (hidden: boolean) => boolean, markers = false): Generator<Batch, void, undefined> {
     const before = this.position;
     this.#aborted.add(answer.aborted);
     for (const batch of batchesIn(answer.records, this.place)) {
@@ -99,7 +99,8 @@ export class Forward implements TopicPartition {
       const hidden = this.#aborted.hides(batch);
       if (batch.control) {
         if (isAbortMarker(batch)) this.#aborted.close(batch.producerId, batch.lastOffset);
-      } else if (batch.count > 0 && wanted(hidden)) yield batch;
+        if (markers) yield batch;
+      } else if (batch.count > 0 && wanted(hidden)) yield batch.baseOffset < this.from ? { ...batch, visibleFrom: this.from } : batch;
       this.position = batch.lastOffset + 1n;
     }
     this.#settle(answer, before);

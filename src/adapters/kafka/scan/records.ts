@@ -8,6 +8,7 @@ export class RecordWalker {
   readonly #batch: Batch;
   /** Inflated; `start`, `end` and the key and value positions are indexes into it. */
   readonly bytes: Buffer;
+  readonly #firstDelta: number;
   #left: number;
   #at = 0;
   #plain = true;
@@ -30,6 +31,7 @@ export class RecordWalker {
     this.#batch = batch;
     this.bytes = inflated(batch);
     this.#left = batch.count;
+    this.#firstDelta = Number(batch.visibleFrom - batch.baseOffset);
   }
 
   get offset(): bigint {
@@ -42,6 +44,10 @@ export class RecordWalker {
 
   /** `false`: that was the last one. */
   next(): boolean {
+    while (this.#next()) if (this.offsetDelta >= this.#firstDelta) return true;
+    return false;
+  }
+  #next(): boolean {
     if (this.#left === 0) {
       if (this.#at !== this.bytes.length) throw this.#damaged(`${this.bytes.length - this.#at} bytes follow its last record`);
       return false;

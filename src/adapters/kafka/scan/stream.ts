@@ -34,7 +34,7 @@ function release({ records }: FetchedPart): void {
 export const isolationOf = (options?: ReadOptions): Isolation => options?.isolation ?? 'read_committed';
 
 /** Batches may reach over `from` and `to`: whoever takes records out of them keeps to the bounds. */
-export async function* visibleBatches(wire: ScanWire, of: TopicPartition & Bounds, how: { readonly isolation: Isolation; readonly signal?: AbortSignal | undefined; /** Default 2 MiB; smaller ones hold less. */ readonly fetchBytes?: number }): AsyncGenerator<Batch, void, undefined> {
+export async function* visibleBatches(wire: ScanWire, of: TopicPartition & Bounds, how: { readonly isolation: Isolation; readonly signal?: AbortSignal | undefined; /** Default 2 MiB; smaller ones hold less. */ readonly fetchBytes?: number; /** Control batches too. */ readonly markers?: true }): AsyncGenerator<Batch, void, undefined> {
   const place = { topic: of.topic, partition: of.partition, cluster: wire.name };
   const scout = new Forward(place, of, { isolation: how.isolation, maxBytes: firstFetchBytes });
   const reader = new Forward(place, of, { isolation: how.isolation, maxBytes: firstFetchBytes });
@@ -63,7 +63,7 @@ export async function* visibleBatches(wire: ScanWire, of: TopicPartition & Bound
       const ahead = next.answer.records.length > largest ? null : fetchNext();
       ahead?.catch(() => undefined); // heard below, unless the reader leaves first
       if (next.from > reader.from) reader.jump(next.from);
-      for (const batch of reader.visible(next.answer)) yield batch;
+      for (const batch of reader.visible(next.answer, how.markers ? 'with markers' : 'without markers')) yield batch;
       release(next.answer);
       how.signal?.throwIfAborted();
       next = await (ahead ?? fetchNext());

@@ -262,3 +262,13 @@ test('writers: each with its stretches, which others interrupt and markers do no
   const writers = await reader.writers({ ...tp, from: 0n, to: 7n });
   assert.deepEqual(writers.map(({ producerId, runs }) => [producerId, runs.map((r) => [r.firstOffset, r.lastOffset])]), [[7n, [[0n, 3n], [5n, 6n]]], [9n, [[4n, 4n]]]]);
 });
+
+test('writers: no stretch reaches over what somebody else wrote, neither over what a cleaner took nor behind the stretches that are kept', async () => {
+  const { reader } = withLog([data(0n, 1, 7n), data(2n, 1, 7n), marker(3n, 9n, 'abort'), data(4n, 1, 7n)]);
+  assert.deepEqual((await reader.writers({ ...tp, from: 0n, to: 5n })).map(({ runs }) => runs.map((r) => [r.firstOffset, r.lastOffset])), [[[0n, 0n], [2n, 4n]]]);
+  const turns = 10_100;
+  const many = withLog([...Array.from({ length: turns }, (_, i) => data(BigInt(i), 1, i % 2 === 0 ? 7n : 9n)), data(BigInt(turns), 1, 7n), data(BigInt(turns + 1), 1, 7n)]);
+  const [stranger] = await many.reader.writers({ ...tp, from: 0n, to: BigInt(turns + 2) });
+  assert.equal(stranger?.records, turns / 2 + 2);
+  assert.ok(stranger?.runs.every((r) => r.firstOffset === r.lastOffset && r.firstOffset % 2n === 0n), 'a stretch of one writer holds what another wrote');
+});
