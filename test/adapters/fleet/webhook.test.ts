@@ -35,8 +35,8 @@ const failing = async (work: Promise<unknown>, type: string): Promise<Error> => 
 
 test('fleet webhook: stop, start and ask as documented, with token and idempotency key', async () => {
   await using server = await serving(say(200, { source: 0, target: 0 }));
-  const f = fleet(server.url, { token: 'hunter2' });
-  const until = untilIn(2_000);
+  const f = fleet(server.url, { token: 'hunter2', timeoutMs: 60_000 });
+  const until = untilIn(30_000);
   await f.stop('shop', until);
   await f.start('shop', 'target', until);
   assert.deepEqual(await f.ask('shop', until), { source: 0, target: 0, say: '0 on source, 0 on target' });
