@@ -73,11 +73,9 @@ export async function scanForeign(ports: Ports, record: LedgerBook, x: OfForeign
 }
 
 /** Under which ids others wrote this stretch: all of them, however many are remembered by name. Behind a look through all of it. */
-export async function strangersIn(ports: Ports, record: LedgerBook, x: OfForeign & { readonly of: TopicPartition; readonly from: bigint; readonly to: bigint }, at: At): Promise<ReadonlySet<bigint>> {
-  const mine = await mirrorWriters(ports, record, { ...x, toward: x.on }, at);
+export async function strangersIn(cluster: Cluster, mine: MirrorWriters, of: TopicPartition & { readonly from: bigint; readonly to: bigint }, at: At): Promise<ReadonlySet<bigint>> {
   const strangers = new Set<bigint>();
-  for (const w of await clusterOf(ports, x.m, x.on).records.writers({ topic: x.of.topic, partition: x.of.partition, from: x.from, to: x.to }, { signal: at.until.signal }))
-    if (!(await mine.wrote(tpKey(x.of), w))) strangers.add(w.producerId);
+  for (const w of await cluster.records.writers(of, { signal: at.until.signal })) if (!(await mine.wrote(tpKey(of), w))) strangers.add(w.producerId);
   return strangers;
 }
 
@@ -176,19 +174,27 @@ function together(producerId: bigint, parts: readonly { readonly key: string; re
 }
 
 /** Those of whom a committed reader sees a record, or may see one once an open transaction ends; the others aborted all they wrote. */
-export async function visibleOf(ports: Ports, x: OfForeign, writers: readonly ForeignWriter[]): Promise<readonly ForeignWriter[]> {
+export async function visibleOf(ports: Ports, record: LedgerBook, x: OfForeign & { readonly writers: readonly ForeignWriter[] }, at: At): Promise<readonly ForeignWriter[]> {
   const cluster = clusterOf(ports, x.m, x.on);
-  const open = new Set((writers.length === 0 ? [] : await cluster.ends(x.set.topics)).filter((e) => e.hw !== e.lso).map(tpKey));
-  const seen = await Promise.all(writers.map(async (w) => {
-    for (const p of w.partitions) {
-      if (open.has(p.key)) return true;
-      const at = p.key.lastIndexOf('/');
-      const committed = await cluster.records.writers({ topic: p.key.slice(0, at), partition: Number(p.key.slice(at + 1)), from: p.first, to: p.last + 1n }, { isolation: 'read_committed' });
+  const open = new Set((x.writers.length === 0 ? [] : await cluster.ends(x.set.topics)).filter((e) => e.hw !== e.lso).map(tpKey));
+  const named = Map.groupBy(x.writers.flatMap(({ producerId, partitions }) => partitions.map(({ key }) => ({ key, producerId }))), ({ key }) => key);
+  let mine: Promise<MirrorWriters> | null = null;
+  const seen = await Promise.all(x.writers.map(async (w) => {
+    for (const { key, first, last } of w.partitions) {
+      if (open.has(key)) return true;
+      const i = key.lastIndexOf('/');
+      const stretch = { topic: key.slice(0, i), partition: Number(key.slice(i + 1)), from: first, to: last + 1n };
+      const committed = await cluster.records.writers(stretch, { isolation: 'read_committed', signal: at.until.signal });
       if (committed.some((c) => c.producerId === w.producerId)) return true;
+      const here = named.get(key) ?? [];
+      if (here.length < mostStrangers) continue;
+      // Later ones are counted to the last one named, and any of them may be seen.
+      const judge = await (mine ??= mirrorWriters(ports, record, { ...x, toward: x.on }, at));
+      for (const c of committed) if (!here.some((n) => n.producerId === c.producerId) && !(await judge.wrote(key, c))) return true;
     }
     return false;
   }));
-  return writers.filter((_w, i) => seen[i]);
+  return x.writers.filter((_w, i) => seen[i]);
 }
 
 /** For people, without a full stop. */

@@ -11,6 +11,7 @@ import { earlierTagOf, tagOf } from './connect.ts';
 import { standingMark, type Mark } from './cut.ts';
 import { scanForeign, spellWriter, strangersIn, type Foreign } from './foreign.ts';
 import { entry, valueOf, type LedgerBook } from './ledger.ts';
+import { mirrorWriters, type MirrorWriters } from './mirrorwriters.ts';
 import { byName, clusterOf, count, grouped, list, nameOf, type Said } from './outside.ts';
 import type { Ask, Stragglers } from './work.ts';
 
@@ -71,13 +72,16 @@ async function* waiting(ports: Ports, record: LedgerBook, { x, f, at }: { readon
     const known = spans.get(p.key);
     spans.set(p.key, { from: known && known.from < p.first ? known.from : p.first, to: known && known.to > p.last + 1n ? known.to : p.last + 1n });
   }
+  const cluster = clusterOf(ports, x.m, f.on);
+  let mine: MirrorWriters | null = null;
   for (const [key, span] of [...spans].sort(([a], [b]) => byName(a, b))) {
     const [topic, partition] = [key.slice(0, key.lastIndexOf('/')), Number(key.slice(key.lastIndexOf('/') + 1))];
     const next = f.carried.get(key)?.next ?? 0n;
     const from = next > span.from ? next : span.from;
     if (from >= span.to) continue;
-    const strangers = await strangersIn(ports, record, { ...x, on: f.on, since: 'cut', of: { topic, partition }, from, to: span.to }, at);
-    for await (const r of clusterOf(ports, x.m, f.on).records.originals({ topic, partition, from, to: span.to }, { signal: at.until.signal }))
+    const stretch = { topic, partition, from, to: span.to };
+    const strangers = await strangersIn(cluster, mine ??= await mirrorWriters(ports, record, { ...x, toward: f.on }, at), stretch, at);
+    for await (const r of cluster.records.originals(stretch, { signal: at.until.signal }))
       if (strangers.has(r.producerId)) yield r;
   }
 }

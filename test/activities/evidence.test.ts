@@ -124,6 +124,15 @@ test('the way back at its hold: back mirror near, fleets on the target, nothing 
   assert.match(figures.join('\n'), /foreign: producer id 77.*1 record on orders\/1 offsets 0 to 0/);
 });
 
+test('of more strangers than are remembered by name, one whose record can be seen keeps from going back', async () => {
+  const { w, work, ask } = await opened();
+  const open = async (): Promise<number> => (await work.evidence({ ...ask(reverse), m: both })).claims.filter((c) => !c.holds).length;
+  for (let i = 0; i < 60; i += 1) w.source.writeAs(5_000n + BigInt(i), 'orders', 1, `aborted ${i}`);
+  assert.equal(await open(), 0);
+  w.source.writeAs(6_000n, 'orders', 1, 'late');
+  assert.equal(await open(), 1);
+});
+
 test('what a stranger aborted himself keeps nobody from going back, and is told', async () => {
   const { w, work, ask } = await opened();
   w.source.writeAs(4_711n, 'orders', 1, 'aborted by a stranger');

@@ -21,7 +21,7 @@ export function foreignShown({ ports, record, at }: Reach, x: EvidenceAsk, o: { 
   return shown(text, async () => {
     const of: OfForeign = { m: x.m, c: x.c, set: o.set, on: o.on, since: 'start' };
     const found = await scanForeign(ports, record, of, at);
-    const against = o.aborted === 'counts' ? found.writers : await visibleOf(ports, of, found.writers);
+    const against = o.aborted === 'counts' ? found.writers : await visibleOf(ports, record, { ...of, writers: found.writers }, at);
     return claim(text, against.length === 0 && found.looked >= found.of, ...found.writers.map((w) => `${against.includes(w) ? 'foreign' : 'foreign, all of it aborted'}: ${spellWriter(w)}`), ...progressOf(found));
   });
 }
