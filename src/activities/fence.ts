@@ -67,11 +67,11 @@ export const fence = (ports: Ports, record: LedgerBook) => {
       const cluster = clusterOf(ports, x.m, x.on);
       if ((await cluster.facts()).authorizer !== 'present') return { rules: [], able: 'no-authorizer' };
       const rules = (await cluster.denyRules(x.set.topics)).filter((r) => wanted.some((w) => same(r, w)));
-      // What was ours stays ours: a fence that is put up again meets its own rules.
+      // What was ours stays ours: a fence whose undo was skipped is met again, and comes down with the next undo.
       const key = oursKey(x.c.run, x.on, x.set);
       const ours = (valueOf<readonly DenyRule[]>(await record.read(x.m, key), key) ?? []).filter((r) => rules.some((o) => same(o, r)));
       await record.write(x.m, [entry(key, [...without(wanted, rules), ...ours])], 'one', at);
-      return { rules, able: 'yes' };
+      return { rules: without(rules, ours), able: 'yes' };
     }),
 
     async raiseFence(x: OfFence & { readonly before: FenceBefore }, at: At): Promise<Said> {

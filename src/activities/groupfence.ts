@@ -53,11 +53,11 @@ export const groupFence = (ports: Ports, record: LedgerBook) => {
       const wanted = rulesFor(x.m, x.groups, facts);
       if (wanted.length === 0) return { rules: [], able: 'no-principals' };
       const there = (await cluster.groupDenyRules(x.groups)).filter((r) => wanted.some((w) => same(r, w)));
-      const kept = await oursOf(record, x);
-      // What was ours stays ours: a fence that is put up again meets its own rules.
-      const entries = [...kept].map(([group, ours]) => entry(oursKey(x.c.run, x.on, group), [...without(wanted.filter((r) => r.group === group), there), ...ours.filter((r) => there.some((t) => same(t, r)))]));
+      // What was ours stays ours: a fence whose undo was skipped is met again, and comes down with the next undo.
+      const ours = [...(await oursOf(record, x)).values()].flat().filter((r) => there.some((t) => same(t, r)));
+      const entries = unique(x.groups).map((group) => entry(oursKey(x.c.run, x.on, group), [...without(wanted, there), ...ours].filter((r) => r.group === group)));
       await record.write(x.m, entries, 'one', at);
-      return { rules: there, able: 'yes' };
+      return { rules: without(there, ours), able: 'yes' };
     }),
 
     /** Only behind readers that are gone: a rule would make a live one fail with its work half done. */

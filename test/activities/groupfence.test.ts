@@ -27,7 +27,13 @@ test('raised behind an empty group, kept as ours over a second attempt, lifted a
   assert.deepEqual(w.source.groupRules, [theirs]);
   await work.raiseGroupFence({ ...x, before });
   const again = { ...x, c: context('second') };
-  assert.deepEqual((await work.captureGroupFence(again)).rules, [{ principal: 'User:billing', group: 'billing' }]);
+  // Its undo was skipped: what stands there is ours, not what was there before us.
+  const met = await work.captureGroupFence(again);
+  assert.deepEqual(met, { rules: [], able: 'yes' });
+  await work.raiseGroupFence({ ...again, before: met });
+  await work.lowerGroupFence({ ...again, before: met });
+  assert.deepEqual(w.source.groupRules, [theirs]);
+  await work.raiseGroupFence({ ...again, before: met });
   await work.lowerGroupFences(again);
   assert.deepEqual(w.source.groupRules, [theirs]);
 });
@@ -81,4 +87,19 @@ test('as many looks into the ledgers for a hundred groups as for one', async () 
   await work.lowerGroupFences({ ...of, c: context('lift') });
   assert.deepEqual(w.source.groupRules, []);
   assert.deepEqual([w.source, w.target].map((c) => c.calls.filter((call) => call === 'ledger.read').length), [1, 1]);
+});
+
+test('a write fence whose undo was skipped comes down with the undo of the next attempt; the rule of somebody else stays', async () => {
+  const w = world();
+  const work = w.work();
+  const fenced = { ...m, applications: m.applications.map((a) => (a.name === 'shop' ? { ...a, principals: ['User:shop', 'User:shop-2'] } : a)) };
+  const theirs = { principal: 'User:shop-2', topic: 'orders' };
+  w.source.rules = [theirs];
+  const first = { m: fenced, set, on: 'source' as const, c: context('first') };
+  await work.raiseFence({ ...first, before: await work.captureFence(first) });
+  const second = { ...first, c: context('second') };
+  const before = await work.captureFence(second);
+  await work.raiseFence({ ...second, before });
+  assert.match((await work.lowerFence({ ...second, before })).say, /is down: 1 rule taken away/);
+  assert.deepEqual(w.source.rules, [theirs]);
 });

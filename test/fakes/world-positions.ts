@@ -121,8 +121,9 @@ export function cutting(a: Activities): Part<'captureFence' | 'raiseFence' | 'lo
   return {
     captureFence: ({ m, set, on }) => a.read('captureFence', (): FenceBefore => {
       const { denied, ours } = w.clusters[on];
-      ours.set(set.name, rules(m, set).map(spelled).filter((r) => !denied.has(r) || ours.get(set.name)?.includes(r)));
-      return { rules: rules(m, set).filter((r) => denied.has(spelled(r))), able: rules(m, set).length > 0 ? 'yes' : 'no-principals' };
+      const mine = rules(m, set).map(spelled).filter((r) => !denied.has(r) || ours.get(set.name)?.includes(r));
+      ours.set(set.name, mine);
+      return { rules: rules(m, set).filter((r) => !mine.includes(spelled(r))), able: rules(m, set).length > 0 ? 'yes' : 'no-principals' };
     }),
     raiseFence: ({ m, c, set, on }) => a.write('raiseFence', c, () => step('fenced', ...rules(m, set).map((r) => () => { w.clusters[on].denied.add(spelled(r)); }))),
     lowerFence: ({ m, c, set, on, before }) => a.write('lowerFence', c, () => step('lowered', ...rules(m, set).filter((r) => !before.rules.some((b) => spelled(b) === spelled(r))).map((r) => () => { w.clusters[on].denied.delete(spelled(r)); }))),
