@@ -55,6 +55,11 @@ function assemble(entries: ReadonlyMap<string, string>, x: OfCut): readonly Mark
 
 /** All cuts of the set in this run, in either ledger. */
 export const marks = async (record: LedgerBook, x: OfCut): Promise<readonly Mark[]> => assemble(await record.read(x.m, prefixOf(x)), x);
+/** A number is used once, also one that was withdrawn before it was marked. */
+export async function nextEpoch(record: Pick<LedgerBook, 'read'>, x: OfCut): Promise<number> {
+  const used = [...(await record.read(x.m, prefixOf(x))).keys()].map((key) => Number(key.slice(prefixOf(x).length).split('/')[0]));
+  return Math.max(0, ...used) + 1;
+}
 /** The newest cut that was not withdrawn. */
 export const standingMark = async (record: LedgerBook, x: OfCut): Promise<Mark | null> => (await standingMarks(record, x))[0] ?? null;
 /** Cuts that were not withdrawn, the newest first. */
@@ -77,9 +82,7 @@ export async function writeMark(record: LedgerBook, x: OfCut, { ids, ends, ...he
 
 export const cut = (ports: Ports, record: LedgerBook) => ({
   captureCut: (x: OfCut & { readonly to: Side }, at: At): Promise<CutBefore> => record.capture(x, at, async () => {
-    // A number is used once, also one that was withdrawn before it was marked.
-    const used = [...(await record.read(x.m, prefixOf(x))).keys()].map((key) => Number(key.slice(prefixOf(x).length).split('/')[0]));
-    return { epoch: Math.max(0, ...used) + 1 };
+    return { epoch: await nextEpoch(record, x) };
   }),
 
   async markCut(x: OfCut & { readonly to: Side; readonly before: CutBefore }, at: At): Promise<Said> {

@@ -60,6 +60,10 @@ export const fence = (ports: Ports, record: LedgerBook) => {
     return found.length;
   }
 
+  /** What stands there from now on is somebody else's. */
+  const disown = (x: Ask & { readonly on: Side }, sets: readonly CutSet[], at: At): Promise<unknown> =>
+    record.write(x.m, sets.map((set) => entry(oursKey(x.c.run, x.on, set), [])), 'one', at);
+
   return {
     captureFence: (x: OfFence, at: At): Promise<FenceBefore> => record.capture(x, at, async () => {
       const wanted = rulesOf(x.m, x.set);
@@ -90,6 +94,7 @@ export const fence = (ports: Ports, record: LedgerBook) => {
     async lowerFence(x: OfFence & { readonly before: FenceBefore }, at: At): Promise<Said> {
       if (x.before.able !== 'yes') return { say: 'there was no fence.' };
       const taken = await takeAway(x, without(rulesOf(x.m, x.set), x.before.rules), at);
+      await disown(x, [x.set], at);
       return { say: `the fence of ${x.set.name} on the ${x.on} is down: ${count(taken, 'rule')} taken away from every broker.` };
     },
 
@@ -97,6 +102,7 @@ export const fence = (ports: Ports, record: LedgerBook) => {
       const entries = await record.read(x.m, `${x.c.run}/fence/${x.on}/`);
       const kept = x.sets.flatMap((set) => valueOf<readonly DenyRule[]>(entries, oursKey(x.c.run, x.on, set)) ?? []);
       const taken = await takeAway(x, kept, at);
+      await disown(x, x.sets, at);
       return { say: kept.length === 0 ? 'no fence of ours is up.' : `${count(taken, 'rule')} of ours taken away on the ${x.on}.` };
     },
   };

@@ -45,6 +45,9 @@ export const groupFence = (ports: Ports, record: LedgerBook) => {
     return found.length;
   }
 
+  /** What stands there from now on is somebody else's. */
+  const disown = (x: OfGroups, at: At): Promise<unknown> => record.write(x.m, unique(x.groups).map((group) => entry(oursKey(x.c.run, x.on, group), [])), 'one', at);
+
   return {
     captureGroupFence: (x: OfGroups, at: At): Promise<GroupFenceBefore> => record.capture(x, at, async () => {
       const cluster = clusterOf(ports, x.m, x.on);
@@ -80,12 +83,14 @@ export const groupFence = (ports: Ports, record: LedgerBook) => {
       if (x.before.able !== 'yes') return { say: 'there was no read fence.' };
       const wanted = rulesFor(x.m, x.groups, await clusterOf(ports, x.m, x.on).facts());
       const taken = await takeAway(x, without(wanted, x.before.rules), at);
+      await disown(x, at);
       return { say: `the read fence of ${list(x.groups)} on the ${x.on} is down: ${count(taken, 'rule')} taken away from every broker.` };
     },
 
     async lowerGroupFences(x: OfGroups, at: At): Promise<Said> {
       const kept = [...(await oursOf(record, x)).values()].flat();
       const taken = await takeAway(x, kept, at);
+      await disown(x, at);
       return { say: kept.length === 0 ? 'no read fence of ours is up.' : `${count(taken, 'rule')} of ours taken away from groups on the ${x.on}.` };
     },
   };

@@ -37,7 +37,7 @@ export const mirrors = (ports: Ports, record: LedgerBook) => ({
     const bare = specOf(x.m, { ...x, name: x.before.name });
     const { connector } = await ports.mirrors.health(bare);
     // An earlier try may have created it and not seeded it yet; only one that has left STOPPED stands where it should.
-    const start = connector === 'absent' || connector === 'STOPPED' ? await startOf(ports, record, { ...x, spec: bare, exists: connector !== 'absent' }) : null;
+    const start = connector === 'absent' || connector === 'STOPPED' ? await startOf(ports, record, { ...x, spec: bare, exists: connector !== 'absent' }, at) : null;
     const spec = { ...bare, seed: start?.seed ?? [] };
     const [mark] = await standingMarks(record, x);
     await rememberBorn(ports, record, { x, name: spec.name, epoch: mark?.epoch ?? 0, at });

@@ -6,6 +6,7 @@ import type { At } from './boundary.ts';
 import { familyOf, numberOf, type OfSet } from './connect.ts';
 import { standingMark, type Mark } from './cut.ts';
 import { entry, type LedgerBook } from './ledger.ts';
+import { mirrorWriters } from './mirrorwriters.ts';
 import { byKey, clusterOf, count, list, nameOf } from './outside.ts';
 
 /** `mark`: the cut it follows; null where it copies from the beginning, or goes on where nothing was cut. */
@@ -27,6 +28,9 @@ export async function rememberWhere(ports: Ports, record: LedgerBook, { x, spec,
   await ports.mirrors.silence(spec, writers, at.until);
   await ports.mirrors.awaitStopped(spec, at.until);
   const [next, ends, mark] = await Promise.all([ports.mirrors.progress(spec), clusterOf(ports, x.m, x.toward).ends(spec.topics), standingMark(record, x)]);
+  const key = `${leftKey(x)}${spec.name}`;
+  // Its offsets are reset before it is deleted: an earlier try was lost in between, and what it wrote down holds.
+  if (next.size === 0 && (await record.read(x.m, key)).has(key)) return;
   const left: Left = {
     name: spec.name, epoch: mark?.epoch ?? 0,
     next: Object.fromEntries([...next].map(([key, n]) => [key, String(n)])), copied: Object.fromEntries(ends.map((e) => [tpKey(e), String(e.hw)])),
@@ -38,13 +42,13 @@ export async function rememberWhere(ports: Ports, record: LedgerBook, { x, spec,
  * A mirror copies only away from the authority: after a cut that is where the cut went, before any cut it is the source.
  * What stands between the cut and this mirror on the side written to may only be its own (`spec` exists already on a retry).
  */
-export async function startOf(ports: Ports, record: LedgerBook, x: OfSet & { readonly spec: MirrorSpec; readonly exists: boolean }): Promise<Start> {
+export async function startOf(ports: Ports, record: LedgerBook, x: OfSet & { readonly spec: MirrorSpec; readonly exists: boolean }, at: At): Promise<Start> {
   const mark = await standingMark(record, x);
   const authority = mark?.to ?? 'source';
   if (authority === x.toward)
     throw new Failure('Unsupported', `Mirror ${x.spec.name} would copy to the ${x.toward}, where ${x.set.name} has its authority${mark ? ` since cut ${mark.epoch}` : ' until it is cut'}: it would write beside the applications.`, 'A mirror copies away from the authority only.');
   if (!mark || (await createdAnew(ports, x, mark))) return { seed: await seedUncut(ports, record, x, mark?.epoch ?? 0), mark: null };
-  return { seed: await seedFromCut(ports, record, x, mark), mark };
+  return { seed: await seedFromCut(ports, record, x, { mark, at }), mark };
 }
 
 /** Topics of the set whose log on that side is not the one that this cut was made in. */
@@ -64,11 +68,11 @@ async function createdAnew(ports: Ports, x: OfSet, mark: Mark): Promise<boolean>
   throw new Failure('MirrorDamaged', `${list(here)} on cluster ${nameOf(x.m, x.toward)} ${here.length === 1 ? 'was' : 'were'} created again since cut ${mark.epoch}, and ${x.set.name} is not empty there.`, 'Roll back to the start, so that the topics are removed; then retry.');
 }
 
-async function seedFromCut(ports: Ports, record: LedgerBook, x: OfSet & { readonly spec: MirrorSpec; readonly exists: boolean }, mark: Mark): Promise<readonly Position[]> {
+async function seedFromCut(ports: Ports, record: LedgerBook, x: OfSet & { readonly spec: MirrorSpec; readonly exists: boolean }, { mark, at }: { readonly mark: Mark; readonly at: At }): Promise<readonly Position[]> {
   const ends = await clusterOf(ports, x.m, x.toward).ends(x.set.topics);
   const left = await leftOf(record, x, mark.epoch);
   if (left) requireAsLeft(x, left, ends);
-  else await requireOnlyOurs(ports, x, { mark, ends });
+  else await requireOnlyOurs(ports, x, { record, at, mark, ends });
   return Object.entries(mark.ends[otherSide(x.toward)]).map(([key, end]): Position => {
     const at = key.lastIndexOf('/');
     return { topic: key.slice(0, at), partition: Number(key.slice(at + 1)), offset: BigInt(left?.next[key] ?? end.hw), metadata: '' };
@@ -76,16 +80,20 @@ async function seedFromCut(ports: Ports, record: LedgerBook, x: OfSet & { readon
 }
 
 /** Nobody wrote there since the cut, or only this mirror did, before an earlier try of this call was lost. */
-async function requireOnlyOurs(ports: Ports, x: OfSet & { readonly spec: MirrorSpec; readonly exists: boolean }, o: { readonly mark: Mark; readonly ends: readonly LogEnds[] }): Promise<void> {
+async function requireOnlyOurs(ports: Ports, x: OfSet & { readonly spec: MirrorSpec; readonly exists: boolean }, o: { readonly record: LedgerBook; readonly at: At; readonly mark: Mark; readonly ends: readonly LogEnds[] }): Promise<void> {
   const cluster = clusterOf(ports, x.m, x.toward);
   const markedAt = (e: LogEnds): bigint => BigInt(o.mark.ends[x.toward][tpKey(e)]?.hw ?? '0');
   const short = o.ends.filter((e) => e.hw < markedAt(e));
   if (short.length > 0) throw new Failure('MirrorDamaged', `On cluster ${nameOf(x.m, x.toward)} the log of ${list(short.map((e) => `${tpKey(e)} ends at ${e.hw}, below ${markedAt(e)} of cut ${o.mark.epoch}`), 5)}: it was truncated.`);
   const grown = o.ends.filter((e) => e.hw > markedAt(e));
   if (grown.length === 0) return;
-  const own = new Set(x.exists ? (await ports.mirrors.writers(x.spec)).map((w) => w.producerId) : []);
-  const foreign = (await Promise.all(grown.map(async (e) => (await cluster.records.writers({ topic: e.topic, partition: e.partition, from: markedAt(e), to: e.hw }, { isolation: 'read_uncommitted' }))
-    .filter((w) => !own.has(w.producerId)).map((w) => `${tpKey(e)}: ${count(w.records, 'record')} at ${w.firstOffset} to ${w.lastOffset} by ${w.producerId === -1n ? 'a producer without an id' : `producer id ${w.producerId}`}, last at ${new Date(Number(w.lastTimestampMs)).toISOString()}`)))).flat();
+  // Also under ids that it has no longer: they change when their epochs are used up.
+  const mine = x.exists ? await mirrorWriters(ports, o.record, x, o.at) : null;
+  const foreign = (await Promise.all(grown.map(async (e) => {
+    const writers = await cluster.records.writers({ topic: e.topic, partition: e.partition, from: markedAt(e), to: e.hw }, { isolation: 'read_uncommitted' });
+    const own = await Promise.all(writers.map((w) => mine?.wrote(tpKey(e), w) ?? false));
+    return writers.filter((_w, i) => own[i] !== true).map((w) => `${tpKey(e)}: ${count(w.records, 'record')} at ${w.firstOffset} to ${w.lastOffset} by ${w.producerId === -1n ? 'a producer without an id' : `producer id ${w.producerId}`}, last at ${new Date(Number(w.lastTimestampMs)).toISOString()}`);
+  }))).flat();
   if (foreign.length > 0) throw new Failure('ForgottenWriter', `On cluster ${nameOf(x.m, x.toward)} somebody else wrote to ${x.set.name} after cut ${o.mark.epoch}: ${list(foreign, 5)}. A mirror would put its copies behind that.`);
 }
 

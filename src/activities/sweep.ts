@@ -31,7 +31,8 @@ export interface KeptEnds { readonly ends: Readonly<Record<string, readonly [lso
 export interface KeptHead { readonly atMs: number; /** When the positions of empty groups were committed again. */ readonly keptMs?: number; readonly groups: readonly string[]; readonly topics: readonly string[] }
 
 type OfSweep = LookAsk & { readonly groups: readonly string[]; readonly topics: readonly string[] };
-const prefixOf = (x: Ask): string => `${x.c.run}/sweep/`;
+/** Waves of one estate share the run, and each sweeps for itself. */
+const prefixOf = (x: Ask): string => `${x.c.run}/sweep/${x.m.estate === undefined ? '' : `${x.m.estate.wave}/`}`;
 const headKey = (x: Ask): string => `${prefixOf(x)}head`;
 const groupKey = (x: Ask, group: string): string => `${prefixOf(x)}group/${group}`;
 const topicKey = (x: Ask, topic: string): string => `${prefixOf(x)}topic/${topic}`;

@@ -67,6 +67,8 @@ export async function lookByTimestamp(ports: Ports, record: LedgerBook, x: Wante
     if (position > spot.end.lso) return refused('mismatch', `position ${position} lies beyond the end of the log (${spot.end.lso})`);
     const unread = await unreadIn(here.records.range({ ...spot.end, from: position, to: spot.end.lso }), mostRecords);
     if (unread === 'too-many') return refused('too-far', `more than ${mostRecords} records are unread from ${position} on`);
+    // Below zero a timestamp is none: asked for, brokers take it for a place by name, such as the end of the log.
+    if (unread.earliestMs !== null && unread.earliestMs < 0n) return refused('mismatch', `unread records from ${position} on bear no timestamp`);
     return unread.earliestMs === null ? nothingUnread(end) : found(end, unread);
   };
   const nothingUnread = (end: LogEnds): Answer => ({ kind: 'exact', offset: end.lso, proof: { by: 'nothing-to-read', anchor: null, matched: 0, next: 'end' } });

@@ -25,7 +25,8 @@ test('raised behind an empty group, kept as ours over a second attempt, lifted a
   assert.deepEqual(w.source.groupRules, [theirs, { principal: 'User:billing', group: 'billing' }]);
   await work.lowerGroupFence({ ...x, before });
   assert.deepEqual(w.source.groupRules, [theirs]);
-  await work.raiseGroupFence({ ...x, before });
+  const left = { ...x, c: context('left') };
+  await work.raiseGroupFence({ ...left, before: await work.captureGroupFence(left) });
   const again = { ...x, c: context('second') };
   // Its undo was skipped: what stands there is ours, not what was there before us.
   const met = await work.captureGroupFence(again);
@@ -33,8 +34,9 @@ test('raised behind an empty group, kept as ours over a second attempt, lifted a
   await work.raiseGroupFence({ ...again, before: met });
   await work.lowerGroupFence({ ...again, before: met });
   assert.deepEqual(w.source.groupRules, [theirs]);
-  await work.raiseGroupFence({ ...again, before: met });
-  await work.lowerGroupFences(again);
+  const third = { ...x, c: context('third') };
+  await work.raiseGroupFence({ ...third, before: await work.captureGroupFence(third) });
+  await work.lowerGroupFences(third);
   assert.deepEqual(w.source.groupRules, [theirs]);
 });
 

@@ -131,7 +131,8 @@ test('a fence where the cluster can: raised, shown, lowered to what was there be
   assert.deepEqual(w.source.rules, [theirs, { principal: 'User:shop', topic: 'orders' }]);
   await work.lowerFence({ ...x, before });
   assert.deepEqual(w.source.rules, [theirs]);
-  await work.raiseFence({ ...x, before });
+  const again = { ...x, c: context('again') };
+  await work.raiseFence({ ...again, before: await work.captureFence(again) });
   await work.lowerFences({ m, c: context('finish'), sets: [set], on: 'source' });
   assert.deepEqual(w.source.rules, [theirs]);
 });

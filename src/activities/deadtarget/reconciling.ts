@@ -18,7 +18,8 @@ export async function reconcile(ports: Ports, given: Ask, at: At): Promise<Recon
   const x = { ...given, m: await resolved(ports, given) };
   const { m, c } = x;
   const forsaken = (await Promise.all(cutSets(m).map(async (set) => {
-    const standing = await standingMarks(sourceBook(ports), { ...x, set });
+    // Waves keep their cuts under the run of their estate.
+    const standing = await standingMarks(sourceBook(ports), { ...x, c: { ...c, run: m.estate?.run ?? c.run }, set });
     const i = standing.findIndex((mark) => mark.withoutTarget === true);
     const [end, begin] = [standing[i], standing[i + 1]];
     return end && begin?.to === 'target' ? [{ begin, end }] : [];

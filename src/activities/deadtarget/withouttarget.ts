@@ -8,7 +8,7 @@ import { Failure } from '../../domain/failures.ts';
 import { tpKey, type Ports } from '../../domain/ports.ts';
 import type { At } from '../boundary.ts';
 import { connectOf, findMirrors } from '../connect.ts';
-import { marks, silencedKey, standingMarks, writeMark, type Ends, type Mark } from '../cut.ts';
+import { nextEpoch, silencedKey, standingMarks, writeMark, type Ends, type Mark } from '../cut.ts';
 import { askAll, fleetOf } from '../fleets.ts';
 import { fence } from '../fence.ts';
 import { groupFence } from '../groupfence.ts';
@@ -87,9 +87,8 @@ export const withoutTarget = (ports: Ports) => {
       const [facts, ends, swept] = await Promise.all([source.topics(x.set.topics), source.ends(x.set.topics), sweptOf(ports, x)]);
       const tails = await source.records.tails(ends, 1);
       const [mirror] = [...(await book.read(x.m, silencedKey(x, 'source'))).values()].map((text) => (JSON.parse(text) as { readonly name: string }).name).sort((a, b) => (a.length === b.length ? (a < b ? 1 : -1) : b.length - a.length));
-      const used = (await marks(book, x)).map((m) => m.epoch);
       const mark: Mark = {
-        epoch: Math.max(0, ...used) + 1, set: x.set.name, to: 'source', atMs: at.now(), withdrawn: false, mirror: mirror ?? null, withoutTarget: true,
+        epoch: await nextEpoch(book, x), set: x.set.name, to: 'source', atMs: at.now(), withdrawn: false, mirror: mirror ?? null, withoutTarget: true,
         ids: { source: Object.fromEntries(facts.map((t) => [t.name, t.id])), target: last.ids.target },
         ends: {
           source: Object.fromEntries(ends.map((e) => { const r = tails.get(tpKey(e))?.at(-1); return [tpKey(e), { logStart: String(e.logStart), lso: String(e.lso), hw: String(e.hw), last: r ? { offset: String(r.offset), fingerprint: r.fingerprint } : null }]; })),

@@ -19,7 +19,7 @@ export interface Doing {
 
 /** Codes that pass by themselves or after asking again who leads: worth a retry within the same call. */
 export const coordinatorCodes: ReadonlySet<number> = new Set([14, 15, 16]);
-export const leaderCodes: ReadonlySet<number> = new Set([3, 5, 6, 9, 13, 74, 75, 100]);
+export const leaderCodes: ReadonlySet<number> = new Set([3, 5, 6, 9, 13, 56, 74, 75, 78, 100]);
 /** Members are there: unknown member, illegal generation, rebalance, non-empty group, subscribed, stale epochs. */
 export const groupActiveCodes: ReadonlySet<number> = new Set([22, 25, 27, 68, 86, 110, 113]);
 /** The request itself is refused for what it says; the same request will be refused again. */

@@ -48,9 +48,13 @@ export function openWire(config: WireConfig): ClusterWire {
   const coordinatorCache = { group: new Map<string, number>(), transaction: new Map<string, number>() };
   const versions = new WeakMap<Connection, Promise<ApiVersionsResponse>>();
 
-  /** Known brokers first, then the bootstrap addresses; the first that answers. */
+  /** Who took a request and did not answer it: a process that stands still goes on accepting connections. */
+  let silent: string | null = null;
+
+  /** Known brokers first, then the bootstrap addresses; who was silent last comes last. The first that answers. */
   async function anyConnection(): Promise<Connection> {
-    const candidates = new Map([...nodes.values(), ...config.bootstrap.map(parseAddress)].map((address) => [addressText(address), address]));
+    const addresses = [...nodes.values(), ...config.bootstrap.map(parseAddress)].sort((a, b) => Number(addressText(a) === silent) - Number(addressText(b) === silent));
+    const candidates = new Map(addresses.map((address) => [addressText(address), address]));
     const faults: Error[] = [];
     for (const address of candidates.values()) {
       try {
@@ -70,8 +74,15 @@ export function openWire(config: WireConfig): ClusterWire {
       remember(answer);
       return answer;
     } catch (error) {
-      throw toFailure(error, { ...doing('read metadata'), at: `${connection.host}:${connection.port}` });
+      throw unanswered(error, connection, 'read metadata');
     }
+  }
+
+  /** The next call asks somebody else first. */
+  function unanswered(error: unknown, { host, port }: Connection, what: string): Error {
+    const failure = toFailure(error, { ...doing(what), at: `${host}:${port}` });
+    if (failure instanceof Failure && failure.type === 'Unreachable') silent = `${host}:${port}`;
+    return failure;
   }
 
   function remember(answer: MetadataResponse): void {
@@ -182,7 +193,7 @@ export function openWire(config: WireConfig): ClusterWire {
       const refused = answer.coordinators.find((one) => one.errorCode !== 0);
       return refused === undefined ? null : { key: refused.key, code: refused.errorCode, said: refused.errorMessage ?? null };
     } catch (error) {
-      throw toFailure(error, { ...doing('find coordinators'), at: `${to.host}:${to.port}` });
+      throw unanswered(error, to, 'find coordinators');
     }
   }
 

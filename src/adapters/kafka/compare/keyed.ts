@@ -5,11 +5,12 @@ import type { TopicPartition } from '../../../domain/ports.ts';
 import { RecordWalker } from '../scan/records.ts';
 import type { ScanWire } from '../scan/rounds.ts';
 import { fingerprintOf, type Bounds } from '../scan/seen.ts';
+import { largest } from './packed.ts';
 import { pacedBatches, type Pace } from './pair.ts';
 
 export async function* keyedRecords(wire: ScanWire, of: TopicPartition & Bounds, pace: Pace, wanted?: Wanted): AsyncGenerator<Keyed, void, undefined> {
   for await (const batch of pacedBatches(wire, of, pace)) {
-    const walker = new RecordWalker(batch);
+    const walker = new RecordWalker(batch, largest.inflatedBytes);
     while (walker.next()) {
       const offset = walker.offset;
       if (offset < of.from) continue;
@@ -26,7 +27,7 @@ export async function* keyedRecords(wire: ScanWire, of: TopicPartition & Bounds,
 export async function recordsIn(wire: ScanWire, of: TopicPartition & Bounds, pace: Pace): Promise<number> {
   let count = 0;
   for await (const batch of pacedBatches(wire, of, pace)) {
-    const walker = new RecordWalker(batch);
+    const walker = new RecordWalker(batch, largest.inflatedBytes);
     while (walker.next()) if (walker.offset >= of.from && walker.offset < of.to) count += 1;
   }
   return count;

@@ -92,7 +92,6 @@ export class Lane {
       return false;
     }
     const batch = next.value;
-    if (batch.body.length > largest.batchBytes) throw tooLarge(batch, { noun: 'a batch', bytes: batch.body.length, most: largest.batchBytes });
     [this.#batch, this.#bytes, this.#at, this.#left] = [batch, inflated(batch, largest.inflatedBytes), 0, batch.count];
     this.#from = Math.max(this.#from, Number(batch.visibleFrom));
     if (batch.codec !== 0) this.#weigh(this.#bytes.length * 2); // it was put together from pieces
@@ -192,5 +191,9 @@ function wideDelta(bytes: Buffer, from: number): bigint {
   return (value >> 1n) ^ -(value & 1n);
 }
 
+/** Also where a partition is compared by keys, or looked through for where it corresponds. */
+export function requireBounded(batch: Batch): void {
+  if (batch.body.length > largest.batchBytes) throw tooLarge(batch, { noun: 'a batch', bytes: batch.body.length, most: largest.batchBytes });
+}
 const tooLarge = (batch: Batch, x: { readonly noun: string; readonly bytes: number; readonly most: number }): Failure =>
   new Failure('Unsupported', `${placeText(batch.place)} holds ${x.noun} of ${x.bytes} bytes in the batch at offset ${batch.baseOffset}; the comparison takes up to ${x.most}, so that its memory stays bounded.`, `Leave topic ${batch.place.topic} out of the comparison.`);

@@ -11,7 +11,7 @@ import { seenIn, type Bounds } from '../scan/seen.ts';
 import { visibleBatches } from '../scan/stream.ts';
 import type { ClusterWire } from '../wire.ts';
 import { Digest } from './digest.ts';
-import { Lane, Packed, blockRecords } from './packed.ts';
+import { Lane, Packed, blockRecords, largest, requireBounded } from './packed.ts';
 
 /** What is asked of a cluster: its records, and where a log begins and ends by now. */
 export interface Side {
@@ -42,6 +42,7 @@ const fetchBytes = 1024 * 1024;
 /** Visible batches, as fast as the pace allows. */
 export async function* pacedBatches(wire: ScanWire, of: TopicPartition & Bounds, pace: Pace): AsyncGenerator<Batch, void, undefined> {
   for await (const batch of visibleBatches(wire, of, { isolation: 'read_committed', signal: pace.signal, fetchBytes })) {
+    requireBounded(batch);
     const wait = pace.spend(batch.body.length, batch.count);
     if (wait !== null) await wait;
     yield batch;
@@ -117,7 +118,7 @@ export function openPair(sides: Sides, tp: TopicPartition, kept: DiffState['hash
   return {
     alike, close,
     async *between(half, from, to) {
-      for await (const batch of pacedBatches(sides[half].wire, { ...tp, from, to }, pace)) yield* seenIn(batch, { from, to });
+      for await (const batch of pacedBatches(sides[half].wire, { ...tp, from, to }, pace)) yield* seenIn(batch, { from, to }, largest.inflatedBytes);
     },
     starts: async () => {
       const [origin, copy] = await Promise.all([sides.origin.start(tp), sides.copy.start(tp)]);

@@ -27,9 +27,10 @@ export class RecordWalker {
   valueLength = -1;
   headersAt = 0;
 
-  constructor(batch: Batch) {
+  /** `most`: longest that it may inflate to, bytes. */
+  constructor(batch: Batch, most?: number) {
     this.#batch = batch;
-    this.bytes = inflated(batch);
+    this.bytes = inflated(batch, most);
     this.#left = batch.count;
     this.#firstDelta = Number(batch.visibleFrom - batch.baseOffset);
   }

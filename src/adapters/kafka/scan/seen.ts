@@ -14,9 +14,10 @@ export interface FullRecord extends SeenRecord { readonly key: Buffer | null; re
  */
 export const fingerprintOf = (walker: RecordWalker): string => `${walker.timestampMs}.${hash('sha1', walker.content(), 'base64url')}`;
 
-export function* seenIn(batch: Batch, { from, to }: Bounds): Generator<SeenRecord, void, undefined> {
+/** `most`: longest that the batch may inflate to, bytes. */
+export function* seenIn(batch: Batch, { from, to }: Bounds, most?: number): Generator<SeenRecord, void, undefined> {
   const { topic, partition } = batch.place;
-  const walker = new RecordWalker(batch);
+  const walker = new RecordWalker(batch, most);
   while (walker.next()) {
     const offset = walker.offset;
     if (offset < from) continue;

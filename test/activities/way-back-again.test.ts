@@ -1,0 +1,133 @@
+/** The way back where something was interrupted, given up or shared: removals of mirrors, cuts that were withdrawn, waves of one estate. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createReconcile } from '../../src/activities/create.ts';
+import { standingMark } from '../../src/activities/cut.ts';
+import { placesOf, sourceBook } from '../../src/activities/deadtarget/account.ts';
+import { sweptOf } from '../../src/activities/sweep.ts';
+import type { Context } from '../../src/domain/scheme.ts';
+import type { Migration } from '../../src/domain/migration.ts';
+import type { Reconciliation } from '../../src/domain/reconciliation.ts';
+import { cutSets, type CutSet } from '../../src/domain/cutsets.ts';
+import { application, migration } from '../fakes/migrations.ts';
+import { context, FakeMirror, FakeWorld, looking, run } from './fake-ports.ts';
+
+const m = migration('m', [application('shop', { writes: ['orders'] }), application('billing', { reads: { billing: ['orders'] } })], { connectBack: 'connect-back' });
+const setOf = (of: Migration): CutSet => cutSets(of)[0] as CutSet;
+const set = setOf(m);
+const x = (key: string): { readonly m: Migration; readonly c: Context } => ({ m, c: context(key) });
+const texts = (w: FakeWorld, side: 'source' | 'target'): readonly string[] => w[side].log({ topic: 'orders', partition: 0 }).records.map((r) => r.fingerprint);
+function world(...topics: readonly string[]): FakeWorld {
+  const w = new FakeWorld();
+  for (const c of [w.source, w.target]) for (const topic of topics) c.topic(topic, 1);
+  return w;
+}
+const cutTo = async (w: FakeWorld, of: Migration, key = 'cut'): Promise<void> => {
+  const cut = { m: of, c: context(key), set: setOf(of), to: 'target' as const };
+  await w.work().markCut({ ...cut, before: await w.work().captureCut(cut) });
+};
+const reconciling = (w: FakeWorld, of: { readonly m: Migration; readonly c: Context }): Promise<Reconciliation> =>
+  createReconcile(w.ports(), { surroundings: () => ({ heartbeat: () => undefined, signal: new AbortController().signal, now: () => Date.now() }) }).reconcileTarget(of);
+
+for (const toward of ['target', 'source'] as const) test(`a mirror to the ${toward} whose removal was lost after its offsets were reset: the next one goes on where it was`, async () => {
+  const w = world('orders');
+  const work = w.work();
+  w.source.write('orders', 0, 'a', 'b');
+  if (toward === 'source') { w.target.write('orders', 0, 'a', 'b'); await cutTo(w, m); w.target.write('orders', 0, 'c', 'd'); }
+  const ask = (key: string) => ({ ...x(key), set, toward });
+  const before = await work.captureMirror(ask('first'));
+  await w.whileCopying(toward, () => work.createMirror({ ...ask('first'), before }));
+  w.copy();
+  w.removalInterrupted = true;
+  await assert.rejects(work.removeMirror({ ...ask('first'), before }));
+  w.removalInterrupted = false;
+  await work.removeMirror({ ...ask('first'), before });
+  const again = await work.captureMirror(ask('second'));
+  await w.whileCopying(toward, () => work.createMirror({ ...ask('second'), before: again }));
+  w.copy();
+  assert.deepEqual(texts(w, toward), toward === 'target' ? ['a', 'b'] : ['a', 'b', 'c', 'd']);
+});
+
+test('the target dies as the cut back is marked: the cut without it has a number of its own, stands, and can be reconciled', async () => {
+  const w = world('orders');
+  const work = w.work();
+  await cutTo(w, m);
+  w.target.write('orders', 0, 'n1', 'n2');
+  const back = { ...x('cut-back'), set, to: 'source' as const };
+  const before = await work.captureCut(back);
+  w.target.before = () => { throw new Error('connection refused'); };
+  await assert.rejects(work.markCut({ ...back, before }), /connection refused/);
+  await work.unmarkCut({ ...back, c: context('cut-back', { mode: 'undo' }), before });
+  await work.markWithoutTarget({ ...x('mark'), set });
+  const mark = await standingMark(sourceBook(w.ports()), { ...x('look'), set });
+  assert.deepEqual([mark?.epoch, mark?.to], [3, 'source']);
+  w.source.entries.set(`${run}/final`, JSON.stringify({ migration: m, sequence: 1 }));
+  w.target.before = () => undefined;
+  assert.equal((await reconciling(w, x('reconcile'))).records, 2);
+});
+
+test('a mirror that is there, stopped, and has another producer id by now is not called a stranger', async () => {
+  const w = world('orders');
+  const work = w.work();
+  await cutTo(w, m);
+  w.target.write('orders', 0, 'n1', 'n2');
+  const ask = (key: string) => ({ ...x(key), set, toward: 'source' as const });
+  const before = await work.captureMirror(ask('first'));
+  await w.whileCopying('source', () => work.createMirror({ ...ask('first'), before }));
+  const mirror = w.connectors.get(before.name);
+  assert.ok(mirror);
+  mirror.producerId = 10n;
+  w.target.write('orders', 0, 'n3');
+  w.copy();
+  assert.match((await work.lookForeign({ m, c: looking('foreign'), sets: [set], on: 'source', since: 'cut' })).say, /no batch of others/);
+  mirror.state = 'STOPPED';
+  const again = await work.captureMirror(ask('second'));
+  await work.createMirror({ ...ask('second'), before: again });
+  assert.deepEqual(texts(w, 'source'), ['n1', 'n2', 'n3']);
+});
+
+const wave = (name: string): Migration['estate'] => ({ id: 'cutover/old/new/estate', run, wave: name, feeds: [], elsewhere: [] }) as unknown as Migration['estate'];
+const one: Migration = { ...m, name: 'estate-one', ...{ estate: wave('one') } } as Migration;
+const two: Migration = { ...migration('estate-two', [application('web', { writes: ['clicks'] }), application('stats', { reads: { stats: ['clicks'] } })], { connectBack: 'connect-back' }), estate: wave('two') } as Migration;
+const waves = [[one, 'orders', 'billing'], [two, 'clicks', 'stats']] as const;
+
+test('waves of one estate sweep for themselves: what one knows stays when another has swept, and each keeps its groups alive', async () => {
+  const w = world('orders', 'clicks');
+  let now = Date.now();
+  const work = w.work({ surroundings: () => ({ heartbeat: () => undefined, signal: new AbortController().signal, now: () => now }) });
+  for (const [of, topic, group] of waves) {
+    w.source.write(topic, 0, 'a', 'b', 'c');
+    w.target.write(topic, 0, 'a', 'b', 'c');
+    w.source.place(group, topic, 0, 1n);
+    await cutTo(w, of, `cut-${topic}`);
+    const mirror = new FakeMirror({ connect: 'connect-back', name: `cutover-${topic}-back-${run.slice(-8)}-1`, from: 'new', to: 'old', topics: [topic], seed: [{ topic, partition: 0, offset: 3n, metadata: '' }] });
+    w.connectors.set(mirror.spec.name, mirror);
+    w.source.entries.set(`mirrors/${mirror.spec.name}`, '{}');
+    w.target.write(topic, 0, 'n1', 'n2');
+    w.copy();
+    w.target.place(group, topic, 0, 5n);
+  }
+  const sweep = async (): Promise<void> => { for (const [of, topic, group] of waves) await work.lookSwept({ m: of, c: looking(`sweep-${topic}`), groups: [group], topics: [topic] }); };
+  await sweep();
+  for (const [of, topic, group] of waves) {
+    const hold = { m: of, c: context('hold') };
+    assert.deepEqual([...(await sweptOf(w.ports(), hold)).ends.keys()], [`${topic}/0`]);
+    assert.deepEqual((await placesOf(w.ports(), hold, [group])).map((p) => p.by), ['swept']);
+  }
+  const kept = new Set<string>();
+  const place = w.source.place.bind(w.source);
+  w.source.place = (group, ...rest) => { kept.add(group); place(group, ...rest); };
+  for (let i = 0; i < 3; i += 1) { now += 13 * 3_600_000; await sweep(); }
+  assert.deepEqual([...kept].sort(), ['billing', 'stats']);
+});
+
+test('a wave that was rolled back without the target is reconciled: its cuts are under the run of its estate', async () => {
+  const w = world('orders');
+  const work = w.work();
+  await cutTo(w, one);
+  w.target.write('orders', 0, 'n1', 'n2');
+  await work.markWithoutTarget({ m: one, c: context('mark'), set: setOf(one) });
+  const own = '0198bbbb-0000-7000-8000-000000000002';
+  w.source.entries.set(`${own}/final`, JSON.stringify({ migration: one, sequence: 1 }));
+  assert.equal((await reconciling(w, { m: one, c: { ...context('reconcile'), run: own, key: `${own}/reconcile` } })).records, 2);
+});
