@@ -91,7 +91,7 @@ async function requireOnlyOurs(ports: Ports, x: OfSet & { readonly spec: MirrorS
   const mine = x.exists ? await mirrorWriters(ports, o.record, x, o.at) : null;
   const foreign = (await Promise.all(grown.map(async (e) => {
     const writers = await cluster.records.writers({ topic: e.topic, partition: e.partition, from: markedAt(e), to: e.hw }, { isolation: 'read_uncommitted' });
-    const own = await Promise.all(writers.map((w) => mine?.wrote(tpKey(e), w) ?? false));
+    const own = mine === null ? [] : await Promise.all(writers.map((w) => mine.wrote(tpKey(e), w)));
     return writers.filter((_w, i) => own[i] !== true).map((w) => `${tpKey(e)}: ${count(w.records, 'record')} at ${w.firstOffset} to ${w.lastOffset} by ${w.producerId === -1n ? 'a producer without an id' : `producer id ${w.producerId}`}, last at ${new Date(Number(w.lastTimestampMs)).toISOString()}`);
   }))).flat();
   if (foreign.length > 0) throw new Failure('ForgottenWriter', `On cluster ${nameOf(x.m, x.toward)} somebody else wrote to ${x.set.name} after cut ${o.mark.epoch}: ${list(foreign, 5)}. A mirror would put its copies behind that.`);

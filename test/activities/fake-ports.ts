@@ -134,7 +134,7 @@ function clusterPort(c: FakeCluster): Cluster {
       }
     }),
     ends: async (of) => { await called(c, 'ends'); return parts(of).map((tp) => ({ ...tp, ...c.ends(c.log(tp)) })); },
-    offsetsFrom: async (of) => { await called(c, 'offsetsFrom'); return new Map(of.map((x) => [tpKey(x), c.log(x).records.find((r) => r.timestampMs >= x.timestampMs)?.offset ?? null])); },
+    offsetsFrom: async (of) => { await called(c, 'offsetsFrom'); return new Map(of.map((x) => [tpKey(x), x.timestampMs < 0n ? c.log(x).next : (c.log(x).records.find((r) => r.timestampMs >= x.timestampMs)?.offset ?? null)])); },
     groups: async (names) => { await called(c, 'groups'); return (names === 'all' ? [...c.groups.keys()] : names).map(state); },
     committed: async (groups) => { await called(c, 'committed'); return new Map(groups.map((g) => [g, [...c.positions.get(g)?.values() ?? []]])); },
     commit: (of, until) => write('commit', until, () => {

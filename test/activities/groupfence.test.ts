@@ -105,3 +105,22 @@ test('a write fence whose undo was skipped comes down with the undo of the next 
   assert.match((await work.lowerFence({ ...second, before })).say, /is down: 1 rule taken away/);
   assert.deepEqual(w.source.rules, [theirs]);
 });
+
+for (const how of ['undo', 'finish'] as const) test(`rules that somebody else sets once ours are down stay, behind the next ${how} too`, async () => {
+  const w = world();
+  const work = w.work();
+  const write = { m, set, on: 'source' as const };
+  const [one, two, read] = [context('one'), context('two'), { one: context('read one'), two: context('read two') }];
+  const before = { write: await work.captureFence({ ...write, c: one }), read: await work.captureGroupFence({ ...x, c: read.one }) };
+  await work.raiseFence({ ...write, c: one, before: before.write });
+  await work.raiseGroupFence({ ...x, c: read.one, before: before.read });
+  await work.lowerFence({ ...write, c: one, before: before.write });
+  await work.lowerGroupFence({ ...x, c: read.one, before: before.read });
+  [w.source.rules, w.source.groupRules] = [[{ principal: 'User:shop', topic: 'orders' }], [{ principal: 'User:billing', group: 'billing' }]];
+  const met = { write: await work.captureFence({ ...write, c: two }), read: await work.captureGroupFence({ ...x, c: read.two }) };
+  await work.raiseFence({ ...write, c: two, before: met.write });
+  await work.raiseGroupFence({ ...x, c: read.two, before: met.read });
+  if (how === 'undo') { await work.lowerFence({ ...write, c: two, before: met.write }); await work.lowerGroupFence({ ...x, c: read.two, before: met.read }); }
+  else { await work.lowerFences({ m, c: two, sets: [set], on: 'source' }); await work.lowerGroupFences({ ...x, c: read.two }); }
+  assert.deepEqual([w.source.rules, w.source.groupRules], [[{ principal: 'User:shop', topic: 'orders' }], [{ principal: 'User:billing', group: 'billing' }]]);
+});

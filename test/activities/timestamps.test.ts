@@ -67,3 +67,17 @@ test('toward the side that is written nobody is placed by timestamp: what has no
   s.w.source.place('billing', 'orders', 1, 0n);
   await assert.rejects(s.work.setPositions({ ...ask('target', 2), how: 'timestamp' }), { type: 'NotExact', message: /orders is written on cluster new/ });
 });
+
+test('unread records that bear no timestamp are refused by name: asked for, their -1 means the end of the log', async () => {
+  const s = copied();
+  log(s, 'target').records.splice(6, 1);
+  const { records } = log(s, 'source');
+  const i = records.findIndex((r) => r.timestampMs === 1_009n);
+  records[i] = { ...records[i]!, timestampMs: -1n };
+  place(s.w, 'source', 7);
+  const of = reading({ start: 'timestamp' });
+  const [said] = await s.work.forecastPositions({ m: of, c: context('forecast'), groups, to: 'target' });
+  assert.equal(said?.kind, 'conservative', 'as without the fallback');
+  await assert.rejects(s.work.setPositions({ ...ask('target', 1), m: of }), { type: 'NotExact' });
+  assert.deepEqual(s.w.target.placed('billing'), {});
+});

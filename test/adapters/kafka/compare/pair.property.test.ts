@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from '../../../apart.ts';
 import fc from 'fast-check';
-import { openPair, type Side } from '../../../../src/adapters/kafka/compare/pair.ts';
+import { keyedRecords, recordsIn } from '../../../../src/adapters/kafka/compare/keyed.ts';
+import { openPair, type Pace, type Side } from '../../../../src/adapters/kafka/compare/pair.ts';
 import { compare, reach, type Reach } from '../../../../src/domain/diff/compare.ts';
 import { begun, differing, type Difference, type DiffState } from '../../../../src/domain/diff/difference.ts';
 import { cannedCluster, nextOf, type CannedCluster } from '../scan/canned.ts';
@@ -109,4 +110,17 @@ test('what no thread has room for is refused by place and size', async () => {
   await refused({ baseOffset: 0n, records: [{ value: Buffer.alloc(5 * mib, 1) }] }, /orders\/0 of cluster canned holds a batch of 5242\d+ bytes in the batch at offset 0; the comparison takes up to 3145728/);
   await refused({ baseOffset: 0n, codec: 'gzip', records: [{ value: Buffer.alloc(5 * mib) }] }, /inflates beyond 3 MiB/);
   await refused({ baseOffset: 0n, codec: 'zstd', records: Array.from({ length: 9 }, () => ({ value: Buffer.alloc(mib) })) }, /inflates beyond 3 MiB/);
+});
+
+test('nor do keys of a compacted partition, or a place where it is looked through, take in what no thread has room for', async () => {
+  const mib = 1024 * 1024;
+  for (const [batch, words] of [
+    [{ baseOffset: 0n, records: [{ key: 'k', value: Buffer.alloc(5 * mib, 1) }] }, /holds a batch of 5242\d+ bytes/],
+    [{ baseOffset: 0n, codec: 'zstd', records: Array.from({ length: 9 }, (_, i) => ({ key: `k${i}`, value: Buffer.alloc(mib) })) }, /inflates beyond 3 MiB/],
+  ] as const) {
+    const of = { topic: 'orders', partition: 0, from: 0n, to: 9n };
+    const pace: Pace = { signal: new AbortController().signal, spend: () => null, weigh: () => undefined };
+    await assert.rejects(async () => { for await (const _ of keyedRecords(clusterOf([batch]).wire, of, pace)) continue; }, words);
+    await assert.rejects(recordsIn(clusterOf([batch]).wire, of, pace), words);
+  }
 });
