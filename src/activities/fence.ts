@@ -102,7 +102,7 @@ export const fence = (ports: Ports, record: LedgerBook) => {
       const entries = await record.read(x.m, `${x.c.run}/fence/${x.on}/`);
       const kept = x.sets.flatMap((set) => valueOf<readonly DenyRule[]>(entries, oursKey(x.c.run, x.on, set)) ?? []);
       const taken = await takeAway(x, kept, at);
-      await disown(x, x.sets, at);
+      if (kept.length > 0) await disown(x, x.sets, at);
       return { say: kept.length === 0 ? 'no fence of ours is up.' : `${count(taken, 'rule')} of ours taken away on the ${x.on}.` };
     },
   };

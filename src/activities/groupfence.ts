@@ -90,7 +90,7 @@ export const groupFence = (ports: Ports, record: LedgerBook) => {
     async lowerGroupFences(x: OfGroups, at: At): Promise<Said> {
       const kept = [...(await oursOf(record, x)).values()].flat();
       const taken = await takeAway(x, kept, at);
-      await disown(x, at);
+      if (kept.length > 0) await disown(x, at);
       return { say: kept.length === 0 ? 'no read fence of ours is up.' : `${count(taken, 'rule')} of ours taken away from groups on the ${x.on}.` };
     },
   };

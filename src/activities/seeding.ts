@@ -35,7 +35,7 @@ export async function rememberWhere(ports: Ports, record: LedgerBook, { x, spec,
     name: spec.name, epoch: mark?.epoch ?? 0,
     next: Object.fromEntries([...next].map(([key, n]) => [key, String(n)])), copied: Object.fromEntries(ends.map((e) => [tpKey(e), String(e.hw)])),
   };
-  await record.write(x.m, [entry(`${leftKey(x)}${spec.name}`, left)], 'one', at);
+  await record.write(x.m, [entry(key, left)], 'one', at);
 }
 
 /**
