@@ -12,7 +12,10 @@ export function turnWithout(run: Run, want: Turn): void {
   const first = run.unitsWithout(applications)[0];
   j.wantBack = null;
   if (!first) { run.log(`refused: this code knows no way back without the target for ${applications.join(', ') || 'no application'}`); return; }
-  const stood: Without['stood'] = { direction, backTo, endedBy, reverse, unwind, opening, pending, undos, ...(j.question === null ? {} : { question: j.question }) };
+  // What a terminated workflow had begun is looked after when this is refused, under the keys of that attempt.
+  const interrupted = j.recovering && j.has[awake] === true ? { recovering: true, attempt: j.attempt } : {};
+  const stood: Without['stood'] = { direction, backTo, endedBy, reverse, unwind, opening, pending, undos, ...(j.question === null ? {} : { question: j.question }), ...interrupted };
+  if (interrupted.recovering) j.recovering = false;
   Object.assign(j, { direction: 'back', backTo: null, endedBy: want, unwind: null, opening: null, pending: null, question: null, captured: {}, picture: null });
   j.reverse = { of: 'the migration', at: first.name, mark: undos.length, opened: false, refused: null, without: { applications, stood } };
   j.attempt++;
@@ -41,7 +44,7 @@ export function stayed(run: Run, without: Without): void {
   Object.assign(j, without.stood);
   j.captured = {};
   j.picture = null;
-  j.attempt++;
+  if (!j.recovering) j.attempt++;
   run.freshScope();
   run.log(`the way back without the target was refused by ${by}: everything stands as before`);
 }

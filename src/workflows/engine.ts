@@ -293,13 +293,16 @@ export class Run implements Door {
     return { untilMs: null, limits: j.limits, run: ledgerRun(j), mode: 'plain', key: kept?.key ?? `${j.run}/${id}/${j.attempt}`, ...(j.mayRepeat === undefined ? {} : { mayRepeat: j.mayRepeat }) };
   }
 
-  async remember(unit: Unit, wanted: 'both' | 'one', untilMs: number | null = null): Promise<void> {
+  /** Answers which ledgers have it. */
+  async remember(unit: Unit, wanted: 'both' | 'one', untilMs: number | null = null): Promise<string> {
     const j = this.j;
     const need = j.reverse?.without ? 'source' : wanted;
     j.sequence++;
     const c: Context = { untilMs, limits: j.limits, run: j.run, mode: this.insideOutage ? 'outage' : 'plain', key: `${j.run}/journal` };
     const done = await this.work.remember({ m: clustersOf(j), c, need, entries: [{ key: c.key, value: JSON.stringify(j) }] });
-    if (done.say !== '') this.log(`${unit.name}: ${done.say}`);
+    if (done.say === '') return need === 'source' ? `in the ledger of ${j.migration.source}` : 'in both ledgers';
+    this.log(`${unit.name}: ${done.say}`);
+    return done.say;
   }
   async #closing(): Promise<void> {
     const j = this.j;

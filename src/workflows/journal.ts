@@ -36,7 +36,7 @@ export interface Reverse {
   readonly without?: Without;
 }
 /** Where the run stood, so that it can stay there when the hold is refused. */
-export interface Without { readonly applications: readonly string[]; readonly stood: Pick<Journal, 'direction' | 'backTo' | 'endedBy' | 'reverse' | 'unwind' | 'opening' | 'pending' | 'undos'> & Partial<Pick<Journal, 'question'>> }
+export interface Without { readonly applications: readonly string[]; readonly stood: Pick<Journal, 'direction' | 'backTo' | 'endedBy' | 'reverse' | 'unwind' | 'opening' | 'pending' | 'undos'> & Partial<Pick<Journal, 'question' | 'recovering' | 'attempt'>> }
 /** A pre-image read once per attempt; a retry reuses it. */
 export interface Captured { readonly before: Json; readonly key: string }
 

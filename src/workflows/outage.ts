@@ -102,8 +102,8 @@ async function open(run: Run, unit: Unit, o: Outage, times: readonly StepTime[],
   const step = o.open;
   const recordedFrom = run.runtime.now();
   // Before the first record is written on the target both ledgers must have it; on the way back one does: the target may be dying.
-  await run.remember(unit, j.reverse ? 'one' : 'both', recordedFrom + recordMs);
-  const recorded: StepTime = { name: 'record the opening', fromMs: recordedFrom, toMs: run.runtime.now(), say: 'in both ledgers' };
+  const where = await run.remember(unit, j.reverse ? 'one' : 'both', recordedFrom + recordMs);
+  const recorded: StepTime = { name: 'record the opening', fromMs: recordedFrom, toMs: run.runtime.now(), say: where };
   const done = await step.run(run.context(unit, step));
   const steps = [...times, recorded, { name: step.name, fromMs: done.fromMs, toMs: done.toMs, say: done.say }];
   const stoppedMs = times[0]?.toMs ?? done.fromMs;

@@ -1,9 +1,13 @@
 /** Goes on from the journal in the ledger after the workflow that wrote it has ended without undoing anything. */
-import { stepsOf, type Context } from '../domain/scheme.ts';
+import { stepsOf, type Context, type Unit } from '../domain/scheme.ts';
+import type { Answer } from '../domain/progress.ts';
 import { ask } from './asking.ts';
 import type { Run } from './engine.ts';
 import { describeError } from './errors.ts';
 import { awake, ledgerRun } from './journal.ts';
+
+/** Asked where what has no way back may have begun: until then a rollback was offered there. */
+const closesAgain = '2026-11-23-closes-again';
 
 /**
  * The journal was written before the unit at which it stands: whatever of it was begun is given an undo entry now, from the
@@ -24,19 +28,26 @@ export async function takeUp(run: Run): Promise<void> {
       await run.capture(begun, step);
       run.record(begun, step);
     }
+    const closed = mayHaveClosed(run, begun);
+    if (closed && j.closedBy !== begun?.name) run.closeTheWay(String(begun?.name));
     const inOutage = begun?.step.kind === 'outage' && j.undos.length > mark;
     // Nobody can write: what stands where is told when they can again.
     if (!inOutage) figures = await whereabouts(run);
     j.recovering = false;
     run.log('recovered from the ledger');
     if (inOutage) { j.unwind = { to: mark, why: 'the workflow before this one ended inside it' }; return; }
+    if (closed && !run.wantsBack) { park(run, `Recovered from the ledger at ${begun?.name}, which has no way back and may have begun. Retry goes on with it.`, ['retry'], figures); return; }
   } catch (error) {
     ask(run, { name: run.at ?? 'end', kind: 'failed', text: `What was under way could not be looked after: ${describeError(error)} Retry once that is mended; a rollback waits for it.`, answers: ['retry'], claims: [], figures: [], hash: null });
     return;
   }
   if (j.direction === 'back' || j.opening !== null || run.at === null || run.wantsBack) return;
-  ask(run, { name: run.at, kind: 'parked', text: `Recovered from the ledger at ${run.at}. Retry goes forward from there; rollback undoes what was done.`, answers: ['retry', 'rollback'], claims: [], figures, hash: null });
+  park(run, `Recovered from the ledger at ${run.at}. Retry goes forward from there; rollback undoes what was done.`, ['retry', 'rollback'], figures);
 }
+
+/** The journal stands before it: only who acted on it knows how far that came. */
+const mayHaveClosed = (run: Run, begun: Unit | null): boolean => begun?.step.kind === 'irreversible' && run.j.direction === 'forward' && run.j.reverse === null && run.runtime.patched(closesAgain);
+const park = (run: Run, text: string, answers: readonly Answer[], figures: readonly string[]): void => { ask(run, { name: run.at ?? 'end', kind: 'parked', text, answers, claims: [], figures, hash: null }); };
 
 function whereabouts(run: Run): Promise<readonly string[]> {
   const { j } = run;

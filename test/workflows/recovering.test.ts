@@ -1,0 +1,107 @@
+/** A workflow was terminated and another goes on from the ledger: what had begun is looked after, whatever is asked for meanwhile. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Ask, Work } from '../../src/activities/work.ts';
+import type { Run } from '../../src/workflows/engine.ts';
+import { demo } from '../fakes/migrations.ts';
+import { say, type Operator, type Trial, type TrialOptions } from '../fakes/runtime.ts';
+import { go, refused } from '../schemes/judge.ts';
+
+const m = { ...demo, connectBack: 'connect-old' };
+const scheme = 'stopRestartRepeat';
+const deadHold = 'without the target/approve the rollback without the target';
+const finish = 'finish/approve the finish';
+
+/**
+ * The workflow ends as the fence went up inside an outage. The one in its place cannot look after it; it is asked for the
+ * way back without the target, which is refused, and then answered `said`.
+ */
+async function interrupted(x: { readonly back: boolean; readonly rollBack: boolean }): Promise<Trial> {
+  let [struck, mended, asked, turned] = [false, false, 0, false];
+  const keys: string[] = [];
+  let run: () => Run | null = () => null;
+  const operator: Operator = (q) => {
+    if (q.name === deadHold) { mended = true; return { kind: 'reject' }; }
+    if (q.text.startsWith('What was under way')) {
+      if (asked++ === 0) return { kind: 'rollback', withoutTarget: true };
+      const r = run();
+      if (x.rollBack && r) say(r, 'rollback');
+      return { kind: 'retry' };
+    }
+    if (x.back && q.name === finish && !turned) { turned = true; return { kind: 'rollback' }; }
+    return { kind: q.kind === 'hold' ? 'approve' : 'retry' };
+  };
+  const spoil: TrialOptions['spoil'] = (work) => new Proxy(work, { get: (of, name) => {
+    const call = Reflect.get(of, name) as (ask: Ask) => Promise<unknown>;
+    if (!String(name).startsWith('capture')) return call;
+    return async (ask: Ask) => {
+      if (struck && !mended && asked === 0 && run()?.journal?.recovering) throw refused();
+      if (name === 'captureFence') keys.push(`${struck ? 'after' : 'before'} ${ask.c.key}`);
+      return call(ask);
+    };
+  } }) as Work;
+  const inside = (): boolean => { const j = run()?.insideOutage ? run()?.journal : null; return x.back ? j?.reverse != null : j?.reverse === null && j.undos.some((u) => u.opening); };
+  const t = await go('terminated inside an outage', { scheme, m, operator, spoil, faults: (of) => {
+    run = of.run;
+    return { after: (name) => (name === 'raiseFence' && !struck && inside() ? (struck = true, 'terminate') : undefined) };
+  } });
+  assert.ok(mended, 'the way back without the target was never refused');
+  // By now the world is half changed: only the pre-image of the interrupted attempt says how it was.
+  const first = keys.findIndex((key) => key.startsWith('after '));
+  assert.equal(keys[first]?.replace('after', 'before'), keys[first - 1]);
+  return t;
+}
+
+for (const back of [true, false]) for (const rollBack of [true, false])
+  test(`inside ${back ? 'a cut back' : 'the second cut'}: the way back without the target is refused, and ${rollBack ? 'a rollback' : 'a retry'} undoes what was interrupted first`, async () => {
+    const t = await interrupted({ back, rollBack });
+    const line = (what: string): number => t.journal.audit.findIndex((l) => l.includes(what));
+    const undone = line(`undo ${back ? 'back' : 'cut'} orders/outage/stop shop: started on ${back ? 'target' : 'source'}`);
+    assert.ok(undone > line('was refused by test: everything stands as before'), t.journal.audit.join('\n'));
+    if (rollBack || back) assert.equal(t.outcome, 'rolled-back');
+  });
+
+test('in front of what has no way back, which may have begun: no rollback is offered', async () => {
+  let struck = false;
+  const seen: string[] = [];
+  const t = await go('terminated as the way back was given up', {
+    scheme, m,
+    operator: (q, j) => {
+      if (q.text.startsWith('Recovered')) seen.push(`${q.text} ${q.answers.join()} ${String(j.closedBy)} ${j.undos.length}`);
+      return { kind: q.kind === 'hold' ? 'approve' : 'retry' };
+    },
+    faults: () => ({ after: (name) => (name === 'dropMirrors' && !struck ? (struck = true, 'terminate') : undefined) }),
+  });
+  assert.deepEqual(seen, ['Recovered from the ledger at finish/give up the way back, which has no way back and may have begun. Retry goes on with it. retry finish/give up the way back 0']);
+  assert.equal(t.outcome, 'completed');
+});
+test('the same, and a rollback asked for before it was looked at is refused with the reason', async () => {
+  let struck = false;
+  const heard: string[] = [];
+  let run: () => Run | null = () => null;
+  const t = await go('rolled back', {
+    scheme, m,
+    spoil: (work) => new Proxy(work, { get: (of, name) => {
+      const call = Reflect.get(of, name) as (ask: unknown) => Promise<unknown>;
+      return name !== 'whereabouts' ? call : async (ask: unknown) => { const r = run(); if (struck && r) { say(r, 'rollback'); heard.push(String(r.journal?.refused)); } return call(ask); };
+    } }) as Work,
+    faults: (of) => {
+      run = of.run;
+      return { after: (name) => (name === 'dropMirrors' && !struck ? (struck = true, 'terminate') : undefined) };
+    },
+  });
+  assert.equal(t.outcome, 'completed');
+  assert.deepEqual(heard, ['rollback: The way back was closed by finish/give up the way back; nothing since then can be undone.']);
+});
+
+test('the opening of a cut back that one ledger does not have is told so', async () => {
+  let turned = false;
+  const missing = 'only one ledger has it; missing on cluster new: connection refused';
+  const t = await go('one ledger', {
+    scheme, m,
+    operator: (q) => (q.name === finish && !turned ? (turned = true, { kind: 'rollback' }) : { kind: q.kind === 'hold' ? 'approve' : 'retry' }),
+    spoil: (work) => new Proxy(work, { get: (of, name) => (name !== 'remember' ? Reflect.get(of, name) as unknown : async (ask: Parameters<Work['remember']>[0]) => ({ ...await of.remember(ask), say: ask.need === 'one' ? missing : '' })) }) as Work,
+  });
+  const said = (back: boolean): readonly string[] => t.journal.outages.filter((o) => o.name.startsWith('back ') === back).flatMap((o) => o.steps.filter((s) => s.name === 'record the opening').map((s) => s.say));
+  assert.deepEqual([[...new Set(said(true))], [...new Set(said(false))]], [[missing], ['in both ledgers']]);
+});
