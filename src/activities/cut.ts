@@ -65,6 +65,11 @@ export const standingMark = async (record: LedgerBook, x: OfCut): Promise<Mark |
 /** Cuts that were not withdrawn, the newest first. */
 export const standingMarks = async (record: LedgerBook, x: OfCut): Promise<readonly Mark[]> =>
   (await marks(record, x)).filter((mark) => !mark.withdrawn).sort((a, b) => b.epoch - a.epoch);
+/** Number of the cut that stands, of entries under `<run>/cut/` and by their heads alone; 0: none does. */
+export function standingEpoch(entries: ReadonlyMap<string, string>, x: OfCut): number {
+  const standing = [...entries].filter(([key, text]) => key.startsWith(prefixOf(x)) && isMark(key, x) && !entries.has(withdrawnKey(key)) && !(JSON.parse(text) as Head).withdrawn);
+  return Math.max(0, ...standing.map(([key]) => Number(key.slice(prefixOf(x).length))));
+}
 
 interface Written { readonly head: Head; readonly sides: Readonly<Record<Side, { readonly ids: Readonly<Record<string, string>>; readonly ends: Ends }>>; readonly need: 'both' | 'one' }
 async function write(record: LedgerBook, x: OfCut, { head, sides, need }: Written, at: At): Promise<void> {

@@ -52,7 +52,7 @@ async function carriedSo(ports: Ports, record: LedgerBook, x: OfSet, mark: Mark)
 async function requireOurs(ports: Ports, record: LedgerBook, x: OfSet, o: { readonly mark: Mark; readonly sofar: ReadonlyMap<string, Carried> }): Promise<void> {
   const there = await carriedSo(ports, record, x, o.mark);
   const others = [...new Set([...there.keys(), ...o.sofar.keys()])].filter((key) => there.get(key)?.next !== o.sofar.get(key)?.next);
-  if (others.length > 0) throw new Failure('Drift', `Another try carries the records of ${list(others)} and is further than this one, which has written nothing more.`, 'Nothing is to be done: the other one goes on.');
+  if (others.length > 0) throw new Error(`Another try carries the records of ${list(others)} and is further than this one, which has written nothing more: the next one begins where that has come to.`);
 }
 async function inLedger(record: LedgerBook, x: OfSet, mark: Mark): Promise<ReadonlyMap<string, Carried>> {
   const kept = valueOf<Readonly<Record<string, { readonly next: string; readonly count: number }>>>(await record.read(x.m, carriedKey(x, mark)), carriedKey(x, mark));

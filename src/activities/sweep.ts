@@ -7,10 +7,11 @@ import type { Side } from '../domain/authority.ts';
 import { Failure } from '../domain/failures.ts';
 import { tpKey, type LogEnds, type Ports, type Position } from '../domain/ports.ts';
 import type { At } from './boundary.ts';
+import { standingEpoch } from './cut.ts';
 import { entry, valueOf, type Entry, type LedgerBook } from './ledger.ts';
 import type { Glance } from './looking.ts';
 import { isEmpty } from './moved.ts';
-import { both, byKey, byName, clusterOf, count, list, topicsOf, unique } from './outside.ts';
+import { both, byKey, byName, clusterOf, count, list, setsOf, topicsOf, unique } from './outside.ts';
 import { describe, lookAt, type Look, type Spot } from './translating.ts';
 import type { Ask, LookAsk } from './work.ts';
 
@@ -23,8 +24,8 @@ const keepEveryMs = 12 * 3_600_000;
 
 /** `from`: its place on the target; null: never committed there. `to`: the next record on the source. Stored data: change it only by adding. */
 type KeptPlace = readonly [from: string | null, to: string, repeats: number | 'unknown'];
-/** `older`: partitions that could not be translated since, with the time of what is kept of them. */
-export interface KeptGroup { readonly atMs: number; readonly at: Readonly<Record<string, KeptPlace>>; readonly older: Readonly<Record<string, number>> }
+/** `older`: partitions that could not be translated since, with the time of what is kept of them. `cuts`: by topic, the cut that stood. */
+export interface KeptGroup { readonly atMs: number; readonly at: Readonly<Record<string, KeptPlace>>; readonly older: Readonly<Record<string, number>>; readonly cuts?: Readonly<Record<string, number>> }
 /** Where the log of a topic ended on the target, by partition. */
 export interface KeptEnds { readonly ends: Readonly<Record<string, readonly [lso: string, hw: string]>> }
 /** Everything under it was right at that time, unless it says otherwise. */
@@ -103,10 +104,10 @@ async function once(ports: Ports, record: LedgerBook, x: OfSweep, { at, notes }:
   const topics = unique(x.groups.flatMap((group) => topicsOf(x.m, group)));
   // First of all: whoever is found to be ahead of what was copied has read at least this much of the source.
   const before = byKey(topics.length === 0 ? [] : await source.ends(topics));
-  const [ends, committed, book] = await Promise.all([x.topics.length === 0 ? [] : target.ends(x.topics), target.committed(x.groups), sweptOf(ports, x)]);
-  const moved = x.groups.filter((group) => isMoved(book.groups.get(group), ofGroup(x, group, committed)));
+  const [ends, committed, book, cuts] = await Promise.all([x.topics.length === 0 ? [] : target.ends(x.topics), target.committed(x.groups), sweptOf(ports, x), cutsOf(ports, x, topics)]);
+  const moved = x.groups.filter((group) => isMoved(book.groups.get(group), ofGroup(x, group, committed), pick(cuts, topicsOf(x.m, group))));
   const look = moved.length === 0 ? null : await lookAt(ports, record, { ...x, groups: moved, from: 'target' }, Promise.resolve(committed));
-  const kept = new Map(x.groups.map((group) => [group, (look && moved.includes(group) ? keptOf(look, { group, before, atMs, book }) : book.groups.get(group)) ?? { atMs, at: {}, older: {} }] as const));
+  const kept = new Map(x.groups.map((group) => [group, (look && moved.includes(group) ? keptOf(look, { group, before, atMs, book, cuts: pick(cuts, topicsOf(x.m, group)) }) : book.groups.get(group)) ?? { atMs, at: {}, older: {} }] as const));
   const due = atMs - (book.head?.keptMs ?? atMs) >= keepEveryMs;
   if (due) for (const side of both) await keepAlive(ports, x, { side, at });
   const head: KeptHead = { atMs, keptMs: due ? atMs : book.head?.keptMs ?? atMs, groups: [...x.groups].sort(byName), topics: [...x.topics].sort(byName) };
@@ -145,26 +146,36 @@ async function keepAlive(ports: Ports, x: OfSweep, { side, at }: { readonly side
 
 const ofGroup = (x: Ask, group: string, committed: ReadonlyMap<string, readonly Position[]>): readonly Position[] => { const reads = topicsOf(x.m, group); return (committed.get(group) ?? []).filter((p) => reads.includes(p.topic)); };
 /** A place that was ahead of what had been copied has one that is nearer by now. */
-const isMoved = (kept: KeptGroup | undefined, now: readonly Position[]): boolean =>
-  !kept || Object.keys(kept.older).length > 0 || Object.values(kept.at).some(([, , repeats]) => repeats !== 0) || now.some((p) => kept.at[tpKey(p)]?.[0] !== String(p.offset));
+const isMoved = (kept: KeptGroup | undefined, now: readonly Position[], cuts: Cuts): boolean =>
+  !kept || Object.keys(cuts).some((topic) => kept.cuts?.[topic] !== cuts[topic]) || Object.keys(kept.older).length > 0 || Object.values(kept.at).some(([, , repeats]) => repeats !== 0) || now.some((p) => kept.at[tpKey(p)]?.[0] !== String(p.offset));
+
+/** A rollback may have removed a topic from the target, and a later opening filled it anew: the same offset is another place then. */
+async function cutsOf(ports: Ports, x: Ask, topics: readonly string[]): Promise<Cuts> {
+  const entries = await ports.ledger.read(x.m.source, `${x.c.run}/cut/`);
+  return Object.fromEntries(setsOf(x.m, topics).flatMap((set) => { const epoch = standingEpoch(entries, { ...x, set }); return set.topics.map((topic) => [topic, epoch] as const); }));
+}
+type Cuts = Readonly<Record<string, number>>;
+const pick = (cuts: Cuts, topics: readonly string[]): Cuts => Object.fromEntries(topics.map((topic) => [topic, cuts[topic] ?? 0]));
 
 const endsOf = (ends: readonly LogEnds[]): KeptEnds['ends'] => Object.fromEntries(ends.map((e) => [e.partition, [String(e.lso), String(e.hw)] as const]));
 
-function keptOf(look: Look, o: { readonly group: string; readonly before: ReadonlyMap<string, LogEnds>; readonly atMs: number; readonly book: Book }): KeptGroup {
+function keptOf(look: Look, o: { readonly group: string; readonly before: ReadonlyMap<string, LogEnds>; readonly atMs: number; readonly book: Book; readonly cuts: Cuts }): KeptGroup {
   const earlier = o.book.groups.get(o.group);
   const at: Record<string, KeptPlace> = {};
   const older: Record<string, number> = {};
   for (const spot of look.spots.filter((p) => p.group === o.group)) {
     const key = tpKey(spot.end);
     const place = placeOf(look, spot, o.before.get(key));
-    const known = earlier?.at[key];
+    const { topic } = spot.end;
+    // Of an earlier opening nothing holds; what an earlier release wrote does not say of which it is.
+    const known = earlier?.cuts === undefined || earlier.cuts[topic] === o.cuts[topic] ? earlier?.at[key] : undefined;
     if (place) at[key] = place;
     else {
       if (known) at[key] = known;
-      older[key] = earlier?.older[key] ?? (known && o.book.head ? o.book.head.atMs : 0);
+      older[key] = (known && (earlier?.older[key] ?? o.book.head?.atMs)) ?? 0;
     }
   }
-  return { atMs: o.atMs, at, older };
+  return { atMs: o.atMs, at, older, cuts: o.cuts };
 }
 
 /** Never ahead of the group. One that has read what is not back yet has read all that is: it goes on behind that. */

@@ -118,3 +118,40 @@ test('a sweep asks the clusters as often for forty groups as for one', async () 
   };
   assert.deepEqual(await asked(40), await asked(1));
 });
+
+test('topics that were removed and filled anew: the same offset is another place, also where nobody has moved', async () => {
+  const w = new FakeWorld();
+  for (const c of [w.source, w.target]) c.topic('orders', 1);
+  const work = w.work();
+  const opening = async (n: number, seed: bigint): Promise<void> => {
+    await cut('target', n);
+    const made = new FakeMirror({ connect: 'connect-back', name: `cutover-orders-back-${run.slice(-8)}-${n}`, from: 'new', to: 'old', topics: ['orders'], seed: [{ topic: 'orders', partition: 0, offset: seed, metadata: '' }] });
+    w.connectors.set(made.spec.name, made);
+    w.source.entries.set(`mirrors/${made.spec.name}`, '{}');
+  };
+  const cut = async (to: 'source' | 'target', n: number): Promise<void> => {
+    const name = `cutover-orders-${to === 'target' ? 'fwd' : 'back'}-${run.slice(-8)}-${n}`;
+    w.source.entries.set(`${run}/silenced/orders/${to}/${name}`, JSON.stringify({ name }));
+    const x = { m, c: context(`cut-${n}`), set: set!, to };
+    await work.markCut({ ...x, before: await work.captureCut(x) });
+  };
+  const nextFor = async (): Promise<string | undefined> => {
+    await sweep(w);
+    const to = BigInt((await sweptOf(w.ports(), ask)).groups.get('billing')?.at['orders/0']?.[1] ?? -1);
+    return w.source.log({ topic: 'orders', partition: 0 }).records.find((r) => r.offset >= to)?.fingerprint;
+  };
+  const six = ['a', 'b', 'c', 'd', 'e', 'f'];
+  w.source.write('orders', 0, ...six);
+  w.target.write('orders', 0, ...six); // one transaction of the mirror
+  w.target.marker('orders', 0);
+  await opening(1, 7n);
+  w.target.place('billing', 'orders', 0, 4n);
+  assert.equal(await nextFor(), 'e');
+  w.connectors.clear();
+  await cut('source', 2);
+  w.target.topic('orders', 1);
+  for (const r of six) { w.target.write('orders', 0, r); w.target.marker('orders', 0); } // a transaction each
+  await opening(3, 12n);
+  w.source.place('billing', 'orders', 0, 1n);
+  assert.equal(await nextFor(), 'c');
+});
