@@ -12,6 +12,10 @@ export interface LeftOn {
   readonly cameBack: number;
   /** On the source between the two cuts and not on the target: written by somebody else, or lost on the target since. */
   readonly sourceOnly: number;
+  /** Came back, says the ledger, and is not on the source any more: expired or compacted there since. Records. */
+  readonly goneSince: number;
+  /** The same, where the ledger does not say how far the mirror back had come: it came back, or it did not. Records. */
+  readonly undecided: number;
   /** Offsets of the target that were deleted before anybody looked: nobody knows whether they came back. */
   readonly deleted: number;
 }
@@ -27,15 +31,51 @@ export interface Reconciliation {
 }
 export interface Named { readonly fingerprint: string; readonly offset: bigint }
 
+/** What the source has lost of that time by itself, so that a record which is missing there may have come back. */
+export interface Thinned {
+  /** `head`: its log begins later by now. `anywhere`: it is compacted. */
+  readonly where: 'head' | 'anywhere';
+  /** Next offset of the target that the mirror back would have brought when it was silenced. */
+  readonly brought: bigint | 'unknown';
+}
+type Verdict = 'came back' | 'gone since' | 'undecided' | 'left';
+
 /** How far a stranger on the source may stand before the record that is looked for. */
 const lookAhead = 1_000;
 
 /** Both sides from the same cut on, in order. What came back is in the same order on both; the rest of the target never did. */
-export async function leftBehind(source: AsyncIterable<Named>, target: AsyncIterable<Named>, mostRuns: number): Promise<Omit<LeftOn, 'partition' | 'deleted'> & { readonly more: boolean }> {
+export async function leftBehind(source: AsyncIterable<Named>, target: AsyncIterable<Named>, o: { readonly mostRuns: number; readonly thinned: Thinned | null }): Promise<Omit<LeftOn, 'partition' | 'deleted'> & { readonly more: boolean }> {
+  const ahead = lookingAhead(source);
+  const counts = { 'came back': 0, 'gone since': 0, undecided: 0, left: 0 };
+  const runs: { from: string; to: string; records: number }[] = [];
+  let [gap, more] = [true, false];
+  for await (const t of target) {
+    const verdict = await judge(t, { thinned: o.thinned, matched: counts['came back'] > 0, found: ahead.take });
+    counts[verdict]++;
+    if (verdict !== 'left') { gap = true; continue; }
+    const last = runs.at(-1);
+    if (last && !gap) { last.to = String(t.offset); last.records++; } else if (runs.length < o.mostRuns) runs.push({ from: String(t.offset), to: String(t.offset), records: 1 });
+    else more = true;
+    gap = more;
+  }
+  return { records: counts.left, runs, cameBack: counts['came back'], sourceOnly: await ahead.rest(), goneSince: counts['gone since'], undecided: counts.undecided, more };
+}
+
+async function judge(t: Named, o: { readonly thinned: Thinned | null; readonly matched: boolean; readonly found: (fingerprint: string) => Promise<boolean> }): Promise<Verdict> {
+  const { thinned } = o;
+  // A record like it may be on the source: what had not been brought was not.
+  if (thinned && thinned.brought !== 'unknown' && t.offset >= thinned.brought) return 'left';
+  if (await o.found(t.fingerprint)) return 'came back';
+  if (!thinned) return 'left';
+  if (thinned.brought !== 'unknown') return 'gone since';
+  return thinned.where === 'anywhere' || !o.matched ? 'undecided' : 'left';
+}
+
+/** The source, a stretch at a time: a record that is found is taken with all before it, which the target does not have. */
+function lookingAhead(source: AsyncIterable<Named>): { take(fingerprint: string): Promise<boolean>; rest(): Promise<number> } {
   const here = source[Symbol.asyncIterator]();
   const ahead: string[] = [];
-  const runs: { from: string; to: string; records: number }[] = [];
-  let [cameBack, records, sourceOnly, ended, gap, more] = [0, 0, 0, false, true, false];
+  let [ended, passed] = [false, 0];
   const fill = async (): Promise<void> => {
     while (!ended && ahead.length < lookAhead) {
       const next = await here.next();
@@ -43,24 +83,23 @@ export async function leftBehind(source: AsyncIterable<Named>, target: AsyncIter
       else ahead.push(next.value.fingerprint);
     }
   };
-  for await (const t of target) {
-    if (ahead.length === 0) await fill();
-    let at = ahead[0] === t.fingerprint ? 0 : -1;
-    if (at < 0) { await fill(); at = ahead.indexOf(t.fingerprint); }
-    if (at >= 0) {
-      sourceOnly += at;
+  return {
+    async take(fingerprint) {
+      if (ahead.length === 0) await fill();
+      let at = ahead[0] === fingerprint ? 0 : -1;
+      if (at < 0) { await fill(); at = ahead.indexOf(fingerprint); }
+      if (at < 0) return false;
+      passed += at;
       ahead.splice(0, at + 1);
-      cameBack++;
-      gap = true;
-      continue;
-    }
-    records++;
-    const last = runs.at(-1);
-    if (last && !gap) { last.to = String(t.offset); last.records++; } else if (runs.length < mostRuns) runs.push({ from: String(t.offset), to: String(t.offset), records: 1 });
-    else more = true;
-    gap = more;
-  }
-  sourceOnly += ahead.length;
-  while (!ended) { ahead.length = 0; await fill(); sourceOnly += ahead.length; }
-  return { records, runs, cameBack, sourceOnly, more };
+      return true;
+    },
+    async rest() {
+      for (;;) {
+        passed += ahead.length;
+        ahead.length = 0;
+        if (ended) return passed;
+        await fill();
+      }
+    },
+  };
 }

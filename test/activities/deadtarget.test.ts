@@ -179,6 +179,46 @@ test('the target returns: exactly the records that never came back are named, wh
   assert.equal(w.target.log({ topic: 'orders', partition: 0 }).records.at(-1)?.fingerprint, 'straggler');
 });
 
+/** Back without the target, which returns after something was taken from the source. */
+async function returned(policy: string, taken: (w: FakeWorld) => void, forgotten = false): Promise<Reconciliation> {
+  const { w } = await opened(4);
+  for (const c of [w.source, w.target]) c.topics.get('orders')?.configs.set('cleanup.policy', { value: policy, source: 'topic' });
+  await goBack(w);
+  w.source.entries.set(`${run}/final`, JSON.stringify({ migration: m, sequence: 1 }));
+  w.target.before = () => undefined;
+  taken(w);
+  if (forgotten) for (const key of w.source.entries.keys()) if (key.includes('/without-target/brought/')) w.source.entries.delete(key);
+  return reconciling(w);
+}
+const figuresOf = (found: Reconciliation): unknown => found.partitions.filter((p) => p.partition === 'orders/0').map((p) => [p.records, p.runs, p.cameBack, p.goneSince, p.undecided]);
+
+test('what came back has expired on the source since: it is not called missing', async () => {
+  const found = await returned('delete', (w) => { w.source.trim('orders', 0, 11n); });
+  assert.deepEqual(figuresOf(found), [[2, [{ from: '9', to: '10', records: 2 }], 1, 3, 0]]);
+  assert.match(found.say, /^2 records on 1 partition of new \(orders\/0 2\) never came back to old; 1 record did; 3 more records did, says the ledger, and are not on old any more, expired or compacted\. Nothing was merged\.$/);
+  // All of it, also what the source had before the cut.
+  assert.deepEqual(figuresOf(await returned('delete', (w) => { w.source.trim('orders', 0, 12n); })), [[2, [{ from: '9', to: '10', records: 2 }], 0, 4, 0]]);
+});
+test('the same, of a release that did not write down how far the mirror had come: unknown is said as unknown', async () => {
+  const found = await returned('delete', (w) => { w.source.trim('orders', 0, 11n); }, true);
+  assert.deepEqual(figuresOf(found), [[2, [{ from: '9', to: '10', records: 2 }], 1, 0, 3]]);
+  assert.match(found.say, /of 3 records nobody can tell: old has lost records of that time since, and the ledger does not say how far the mirror back had come/);
+});
+test('what came back was compacted away on the source since: it is not called missing', async () => {
+  const found = await returned('compact', (w) => { w.source.log({ topic: 'orders', partition: 0 }).records.splice(9, 2); });
+  assert.deepEqual(figuresOf(found), [[2, [{ from: '9', to: '10', records: 2 }], 2, 2, 0]]);
+});
+test('heads that go while they are read are read around', async () => {
+  let trimmed = false;
+  const found = await returned('delete', (w) => { w.source.before = (call) => { if (call === 'range' && !trimmed) { trimmed = true; w.source.trim('orders', 0, 11n); } }; });
+  assert.ok(trimmed);
+  assert.deepEqual(figuresOf(found), [[2, [{ from: '9', to: '10', records: 2 }], 1, 3, 0]]);
+});
+test('a topic that was made anew since, or is gone, is said so, and nothing is called missing', async () => {
+  await assert.rejects(returned('delete', (w) => { w.target.topic('orders', 2); }), /Topic orders on cluster new was made anew: its id is .*, was .*\. What was in it then cannot be reconciled\./);
+  await assert.rejects(returned('delete', (w) => { w.source.topics.delete('orders'); }), /Topic orders on cluster old is not there any more\./);
+});
+
 test('a run that was not rolled back without its target has nothing to reconcile', async () => {
   const { w } = await opened(4);
   w.source.entries.set(`${run}/final`, JSON.stringify({ migration: m, sequence: 1 }));

@@ -175,7 +175,7 @@ function clusterPort(c: FakeCluster): Cluster {
       c.groupRules = c.groupRules.filter((r) => !rules.some((o) => 'group' in o && o.group === r.group && o.principal === r.principal));
     }),
     records: {
-      async *range(of) { yield* visible(of, of.from, of.to); },
+      async *range(of) { await called(c, 'range'); yield* visible(of, of.from, of.to); },
       tails: async (ends, n) => { await called(c, 'tails'); return new Map(distinct(ends).map((e) => [tpKey(e), visible(e, e.logStart, e.lso).slice(-n)])); },
       firsts: async (of) => { await called(c, 'firsts'); return new Map(distinct(of).map((x) => [tpKey(x), visible(x, x.from, x.to)[0] ?? null])); },
       async *contents() { /* nobody reads contents through the activities */ },

@@ -2,22 +2,23 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { leftBehind, type Named } from '../../src/domain/reconciliation.ts';
+import { leftBehind, type Named, type Thinned } from '../../src/domain/reconciliation.ts';
 
 async function* log(texts: readonly string[], step = 1n, from = 0n): AsyncGenerator<Named> {
   let offset = from;
   for (const fingerprint of texts) { yield { fingerprint, offset }; offset += step; }
 }
-const look = (source: readonly string[], target: readonly string[], mostRuns = 100) => leftBehind(log(source), log(target, 2n, 10n), mostRuns);
+const look = (source: readonly string[], target: readonly string[], mostRuns = 100, thinned: Thinned | null = null) => leftBehind(log(source), log(target, 2n, 10n), { mostRuns, thinned });
+const none = { goneSince: 0, undecided: 0, more: false };
 
 test('the tail never came back: one run of offsets', async () => {
-  assert.deepEqual(await look(['a', 'b'], ['a', 'b', 'c', 'd']), { records: 2, runs: [{ from: '14', to: '16', records: 2 }], cameBack: 2, sourceOnly: 0, more: false });
+  assert.deepEqual(await look(['a', 'b'], ['a', 'b', 'c', 'd']), { records: 2, runs: [{ from: '14', to: '16', records: 2 }], cameBack: 2, sourceOnly: 0, ...none });
 });
 test('all came back, and somebody else wrote on the source in between', async () => {
-  assert.deepEqual(await look(['a', 'stranger', 'b'], ['a', 'b']), { records: 0, runs: [], cameBack: 2, sourceOnly: 1, more: false });
+  assert.deepEqual(await look(['a', 'stranger', 'b'], ['a', 'b']), { records: 0, runs: [], cameBack: 2, sourceOnly: 1, ...none });
 });
 test('what came back is not on the target any more', async () => {
-  assert.deepEqual(await look(['a', 'b', 'c'], ['a']), { records: 0, runs: [], cameBack: 1, sourceOnly: 2, more: false });
+  assert.deepEqual(await look(['a', 'b', 'c'], ['a']), { records: 0, runs: [], cameBack: 1, sourceOnly: 2, ...none });
 });
 test('more runs than are listed: the count stays exact', async () => {
   const found = await look(['b', 'd'], ['a', 'b', 'c', 'd', 'e'], 2);
@@ -38,5 +39,36 @@ test('whatever was written and however much of it came back: exactly the rest is
     assert.equal(found.cameBack, came.length);
     assert.equal(found.sourceOnly, strangers.length);
     assert.equal(found.runs[0]?.from ?? null, came.length < texts.length ? String(10 + 2 * came.length) : null);
+  }));
+});
+
+/** The target has offsets 10, 12, 14 …; `back` of its records came back. */
+const boundary = (back: number): bigint => 10n + 2n * BigInt(back);
+const verdicts = async (source: readonly string[], target: readonly string[], thinned: Thinned): Promise<readonly number[]> => {
+  const found = await look(source, target, 100, thinned);
+  return [found.records, found.cameBack, found.goneSince, found.undecided, found.sourceOnly];
+};
+test('the source has lost its head since: what the mirror had brought is gone there, what it had not is left', async () => {
+  const target = ['a', 'b', 'c', 'd', 'e'];
+  assert.deepEqual(await verdicts(['c'], target, { where: 'head', brought: boundary(3) }), [2, 1, 2, 0, 0]);
+  assert.deepEqual(await verdicts([], target, { where: 'head', brought: boundary(3) }), [2, 0, 3, 0, 0]);
+  // Alike records: the one that is left on the source is the last that was brought.
+  assert.deepEqual(await verdicts(['x'], ['x', 'x', 'x', 'x'], { where: 'head', brought: boundary(3) }), [1, 1, 2, 0, 0]);
+});
+test('the same where nobody wrote down how far the mirror had come: what lies before the first that is found is undecided', async () => {
+  const target = ['a', 'b', 'c', 'd', 'e'];
+  assert.deepEqual(await verdicts(['c'], target, { where: 'head', brought: 'unknown' }), [2, 1, 0, 2, 0]);
+  assert.deepEqual(await verdicts([], target, { where: 'head', brought: 'unknown' }), [0, 0, 0, 5, 0]);
+});
+test('the source is compacted: what is missing anywhere may have come back', async () => {
+  const target = ['a', 'b', 'c', 'd', 'e', 'f'];
+  assert.deepEqual(await verdicts(['a', 'd'], target, { where: 'anywhere', brought: boundary(4) }), [2, 2, 2, 0, 0]);
+  assert.deepEqual(await verdicts(['a', 'd'], target, { where: 'anywhere', brought: 'unknown' }), [0, 2, 0, 4, 0]);
+});
+test('whatever came back and however much of its head the source has lost: exactly the rest is named, by the ledger', async () => {
+  await fc.assert(fc.asyncProperty(fc.array(fc.constantFrom('a', 'b', 'c'), { maxLength: 60 }), fc.nat(60), fc.nat(60), async (texts, back, lost) => {
+    const came = texts.slice(0, back);
+    const [records, cameBack, goneSince, undecided] = await verdicts(came.slice(lost), texts, { where: 'head', brought: boundary(came.length) });
+    assert.deepEqual([records, cameBack! + goneSince!, undecided], [texts.length - came.length, came.length, 0]);
   }));
 });

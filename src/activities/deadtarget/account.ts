@@ -68,15 +68,22 @@ type KeptBrought = Readonly<Record<string, string>>;
 export const broughtEntry = (x: Ask, set: CutSet, next: ReadonlyMap<string, bigint>): { key: string; value: string } =>
   ({ key: broughtKey(x, set), value: JSON.stringify(Object.fromEntries([...next].map(([key, n]) => [key, String(n)])) satisfies KeptBrought) });
 
+/** What was read when the mirror back was silenced; `null`: nobody wrote that down. */
+export async function keptBrought(ports: Ports, x: Ask, set: CutSet): Promise<KeptBrought | null> {
+  const kept = (await ports.ledger.read(x.m.source, broughtKey(x, set))).get(broughtKey(x, set));
+  return kept === undefined ? null : (JSON.parse(kept) as KeptBrought);
+}
+/** Next offset of the target that would have been brought; where the cut was when the mirror had brought nothing yet. */
+export const broughtAt = (kept: KeptBrought, mark: Mark, key: string): bigint | 'unknown' => { const next = kept[key] ?? mark.ends.target[key]?.hw; return next === undefined ? 'unknown' : BigInt(next); };
+
 /** From the mirror's own stored offsets, which its Connect worker keeps on the source; once it was silenced, what was read then. */
 async function broughtOf(ports: Ports, x: Ask, o: { readonly set: CutSet; readonly mark: Mark }): Promise<(key: string) => bigint | 'unknown'> {
-  const kept = (await ports.ledger.read(x.m.source, broughtKey(x, o.set))).get(broughtKey(x, o.set));
-  const atCut = (key: string): bigint | 'unknown' => { const end = o.mark.ends.target[key]; return end ? BigInt(end.hw) : 'unknown'; };
-  if (kept !== undefined) { const all = JSON.parse(kept) as KeptBrought; return (key) => (all[key] === undefined ? atCut(key) : BigInt(all[key])); }
+  const kept = await keptBrought(ports, x, o.set);
+  if (kept) return (key) => broughtAt(kept, o.mark, key);
   const [spec] = await findMirrors(ports, { ...x, set: o.set, toward: 'source' });
-  if (!spec) return atCut; // the mirror was never made: nothing came back
+  if (!spec) return (key) => broughtAt({}, o.mark, key); // the mirror was never made: nothing came back
   const next = await ports.mirrors.progress(spec);
-  return (key) => next.get(key) ?? atCut(key);
+  return (key) => next.get(key) ?? broughtAt({}, o.mark, key);
 }
 
 export async function partitionsOf(ports: Ports, x: Ask, opened: Awaited<ReturnType<typeof openedSets>>): Promise<readonly PartitionAccount[]> {

@@ -21,7 +21,7 @@ import type { Placed } from '../translating.ts';
 import type { Ask } from '../work.ts';
 import { groupsWith } from '../../domain/companies.ts';
 import { answered } from './answered.ts';
-import { againOf, broughtEntry, placesOf, placing, sourceBook } from './account.ts';
+import { againOf, broughtEntry, keptBrought, placesOf, placing, sourceBook } from './account.ts';
 
 /** `twice`: those with a set on either side; the one on the source goes on where it is at work. */
 type OfApplications = Ask & { readonly applications: readonly string[]; readonly twice?: readonly string[] };
@@ -69,7 +69,12 @@ export const withoutTarget = (ports: Ports) => {
         const writers = await ports.mirrors.writers(spec);
         at.until.check();
         // One that never wrote has no transactional id that could be fenced: it goes altogether.
-        if (!writers.some((w) => w.producerId !== null)) { await ports.mirrors.remove(spec, at.until); silent.push(`${spec.name} (never wrote, removed)`); continue; }
+        if (!writers.some((w) => w.producerId !== null)) {
+          if (await keptBrought(ports, x, set) === null) await book.write(x.m, [broughtEntry(x, set, await ports.mirrors.progress(spec))], 'one', at);
+          await ports.mirrors.remove(spec, at.until);
+          silent.push(`${spec.name} (never wrote, removed)`);
+          continue;
+        }
         await ports.mirrors.silence(spec, writers, at.until);
         await closed(ports, { ...x, set }, at);
         await book.write(x.m, [broughtEntry(x, set, await ports.mirrors.progress(spec)), entry(`${silencedKey({ ...x, set }, 'source')}${spec.name}`, { name: spec.name })], 'one', at);
