@@ -5,7 +5,7 @@ import { Failure } from '../domain/failures.ts';
 import type { Application, Migration } from '../domain/migration.ts';
 import type { ClusterFacts, DenyRule, Ports } from '../domain/ports.ts';
 import type { At } from './boundary.ts';
-import { entry, valueOf, type LedgerBook } from './ledger.ts';
+import { entry, hardlyMs, valueOf, type LedgerBook } from './ledger.ts';
 import { clusterOf, count, list, nameOf, unique, type Said } from './outside.ts';
 import type { Ask, FenceBefore } from './work.ts';
 
@@ -62,7 +62,7 @@ export const fence = (ports: Ports, record: LedgerBook) => {
 
   /** What stands there from now on is somebody else's. */
   const disown = (x: Ask & { readonly on: Side }, sets: readonly CutSet[], at: At): Promise<unknown> =>
-    record.write(x.m, sets.map((set) => entry(oursKey(x.c.run, x.on, set), [])), 'one', at);
+    record.write(x.m, sets.map((set) => entry(oursKey(x.c.run, x.on, set), [])), 'one', at, hardlyMs);
 
   return {
     captureFence: (x: OfFence, at: At): Promise<FenceBefore> => record.capture(x, at, async () => {

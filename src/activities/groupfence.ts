@@ -5,7 +5,7 @@ import { groupsOf, type Migration } from '../domain/migration.ts';
 import type { ClusterFacts, GroupDenyRule, Ports } from '../domain/ports.ts';
 import type { At } from './boundary.ts';
 import { fenceable } from './fence.ts';
-import { entry, valueOf, type LedgerBook } from './ledger.ts';
+import { entry, hardlyMs, valueOf, type LedgerBook } from './ledger.ts';
 import { isEmpty, membersOf } from './moved.ts';
 import { clusterOf, count, list, nameOf, unique, type Said } from './outside.ts';
 import type { Ask, GroupFenceBefore } from './work.ts';
@@ -46,7 +46,7 @@ export const groupFence = (ports: Ports, record: LedgerBook) => {
   }
 
   /** What stands there from now on is somebody else's. */
-  const disown = (x: OfGroups, at: At): Promise<unknown> => record.write(x.m, unique(x.groups).map((group) => entry(oursKey(x.c.run, x.on, group), [])), 'one', at);
+  const disown = (x: OfGroups, at: At): Promise<unknown> => record.write(x.m, unique(x.groups).map((group) => entry(oursKey(x.c.run, x.on, group), [])), 'one', at, hardlyMs);
 
   return {
     captureGroupFence: (x: OfGroups, at: At): Promise<GroupFenceBefore> => record.capture(x, at, async () => {

@@ -13,6 +13,8 @@ export const entry = (key: string, value: unknown): Entry => ({ key, value: JSON
 
 /** When one acknowledgement is enough, the other cluster is waited for this long. */
 const stragglerMs = 5_000;
+/** The same for what nobody depends on, while applications may stand still. */
+export const hardlyMs = 250;
 
 export function createRecord(ports: Ports) {
   /** Clusters whose ledger topic this process has seen or made. */
@@ -32,19 +34,19 @@ export function createRecord(ports: Ports) {
   }
 
   /** Answers what is missing: empty when both have it. */
-  async function write(m: Clusters, entries: readonly Entry[], need: 'both' | 'one', at: At): Promise<readonly string[]> {
+  async function write(m: Clusters, entries: readonly Entry[], need: 'both' | 'one', at: At, waitMs = stragglerMs): Promise<readonly string[]> {
     const names = both.map((side) => nameOf(m, side));
     const written = new Set<string>();
     const faults = new Map<string, unknown>();
     const writes = names.map((name) => writeOne(name, entries, at).then(() => { written.add(name); }, (error: unknown) => { faults.set(name, error); }));
     const all = Promise.all(writes);
     const first = Promise.race(writes);
-    await (need === 'one' ? Promise.race([all, first.then(async () => { await (written.size > 0 ? at.pause(stragglerMs) : all); })]) : all);
+    await (need === 'one' ? Promise.race([all, first.then(async () => { await (written.size > 0 ? at.pause(waitMs) : all); })]) : all);
     const missing = names.filter((name) => !written.has(name));
     if (missing.length === 0) return [];
     const said = missing.map((name): Fault => {
       const error = faults.get(name);
-      return { type: error instanceof Failure ? error.type : 'Unreachable', text: `cluster ${name}: ${error === undefined ? `no answer within ${stragglerMs} ms` : error instanceof Error ? error.message : 'refused for an unknown reason'}` };
+      return { type: error instanceof Failure ? error.type : 'Unreachable', text: `cluster ${name}: ${error === undefined ? `no answer within ${waitMs} ms` : error instanceof Error ? error.message : 'refused for an unknown reason'}` };
     });
     if (need === 'both' || missing.length === names.length) refuse('The ledger, which must be written on both clusters before anything can go on,', said, 'Restore the ledger topic, then retry.');
     return said.map((f) => f.text);

@@ -69,10 +69,12 @@ export const mirrors = (ports: Ports, record: LedgerBook) => ({
 
   captureSilence: (x: OfSet, at: At): Promise<SilenceBefore> => record.capture(x, at, async () => {
     const spec = await requireMirror(ports, x);
+    // Before the clock runs: inside the outage an id that nobody knows cannot be fenced.
+    const awakened = await ports.mirrors.awaken(spec, at.until);
     const writers = await ports.mirrors.writers(spec);
     await rememberWriters(ports, record, { ...x, specs: [spec] }, at);
     await record.write(x.m, [entry(`${silencedKey(x, x.toward)}${spec.name}`, { name: spec.name })], 'one', at);
-    return { name: spec.name, writers: writers.map((w) => ({ transactionalId: w.transactionalId, producerId: w.producerId === null ? null : String(w.producerId) })) };
+    return { name: spec.name, ...(awakened.length > 0 ? { awakened } : {}), writers: writers.map((w) => ({ transactionalId: w.transactionalId, producerId: w.producerId === null ? null : String(w.producerId) })) };
   }),
 
   /** Silent, and then shown once more to have copied everything: the first proof was made while it could still write. */
@@ -82,7 +84,8 @@ export const mirrors = (ports: Ports, record: LedgerBook) => ({
     const silenced = await ports.mirrors.silence(spec, writers, at.until);
     const proof = await proveDrained(ports, { ...x, spec });
     if (!proof.done) throw new Failure('MirrorStuck', `Mirror ${spec.name} is silent and has not copied everything: ${proof.say}`, 'The outage is undone and the mirror resumed; retry it.');
-    return { say: `mirror ${spec.name} is silent for good after ${Math.round(silenced.toMs - silenced.fromMs)} ms; ${proof.say}` };
+    const anew = x.before.awakened ? `; before that ${list(x.before.awakened)} began anew, for ${spec.to} had forgotten ${x.before.awakened.length === 1 ? 'that id' : 'those ids'}, unused for so long` : '';
+    return { say: `mirror ${spec.name} is silent for good after ${Math.round(silenced.toMs - silenced.fromMs)} ms${anew}; ${proof.say}` };
   },
 
   async resumeMirror(x: OfSet & { readonly before: SilenceBefore }, at: At): Promise<Said> {

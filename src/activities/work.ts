@@ -39,7 +39,8 @@ export interface Stragglers {
   readonly say: string;
 }
 export interface MirrorBefore { readonly name: string }
-export interface SilenceBefore { readonly name: string; readonly writers: readonly { readonly transactionalId: string; readonly producerId: string | null }[] }
+/** `awakened`: ids that the cluster had forgotten, and that were made known again. */
+export interface SilenceBefore { readonly name: string; readonly awakened?: readonly string[]; readonly writers: readonly { readonly transactionalId: string; readonly producerId: string | null }[] }
 /** Per application where its processes ran. */
 export type FleetBefore = Readonly<Record<string, Side | 'both' | 'stopped' | 'unknown'>>;
 /** Group → `topic/partition` → offset (null: none committed) on the side that is about to be written. Large ones stay in the ledger (`preimage.ts`). */

@@ -254,6 +254,8 @@ export interface Mirrors {
   resume(spec: MirrorSpec, until: Until): Promise<void>;
   /** Restarts what has failed of a mirror that is to run; answers the first line of each trace, empty when nothing had failed. Does not wait for the effect. */
   revive(spec: MirrorSpec, until: Until): Promise<readonly string[]>;
+  /** Tasks of a running mirror whose transactional id the cluster has forgotten, after a week without a record, begin anew and are waited for; answers those ids. */
+  awaken(spec: MirrorSpec, until: Until): Promise<readonly string[]>;
   /** Stop, wait, delete connector and its stored offsets, delete its syncs topic. Idempotent. */
   remove(spec: MirrorSpec, until: Until): Promise<void>;
   /** Offset syncs in log order, decoded: record `from` on the source was acknowledged at `to` on the target. */

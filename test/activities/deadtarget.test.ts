@@ -156,11 +156,16 @@ test('of two sets the first left before it had read everything: what it left unr
   }
 });
 
-test('a mirror that never wrote is taken away instead of silenced', async () => {
-  const { w, mirror } = await opened(0);
-  mirror.producerId = null as unknown as bigint;
-  assert.match((await w.work().silenceWithoutTarget({ ...x('silence'), sets })).say, /never wrote, removed/);
+test('a mirror of which no producer is known is taken away instead of silenced; what it brought before they were forgotten is kept', async () => {
+  const { w, mirror } = await opened(4);
+  mirror.forgotten = true;
+  assert.match((await w.work().silenceWithoutTarget({ ...x('silence'), sets })).say, /no producer of it is known, removed/);
   assert.equal(w.connectors.size, 0);
+  await w.work().markWithoutTarget({ ...x('mark'), set: set! });
+  w.source.entries.set(`${run}/final`, JSON.stringify({ migration: m, sequence: 1 }));
+  w.target.before = () => undefined;
+  w.source.trim('orders', 0, 12n);
+  assert.match((await reconciling(w)).say, /^2 records on 1 partition of new \(orders\/0 2\) never came back to old; 0 records did; 4 more records did, says the ledger/);
 });
 
 test('the target returns: exactly the records that never came back are named, whatever was written on the source since', async () => {

@@ -204,6 +204,8 @@ export class FakeMirror {
   readonly spec: MirrorSpec;
   state: 'RUNNING' | 'STOPPED' | 'PAUSED' | 'UNASSIGNED' | 'FAILED' = 'RUNNING';
   producerId = 9n;
+  /** Nobody has used its transactional id for so long that the cluster knows it no longer. */
+  forgotten = false;
   trace = 'task 0: boom';
   /** Restarted it runs. */
   heals = false;
@@ -281,11 +283,12 @@ export class FakeWorld {
       create: async (spec, until) => { until.check(); this.#refuseOpposing(spec); const there = of(spec); if (there) there.state = 'RUNNING'; else this.connectors.set(spec.name, new FakeMirror(spec)); },
       health: async (spec) => { const m = of(spec); const all = spec.topics.flatMap((t) => Array.from({ length: this.cluster(spec.from).topics.get(t)?.logs.length ?? 0 }, (_, p) => `${t}/${p}`)); return m ? { connector: m.state, assigned: m.state === 'RUNNING' ? all : [], tasks: 1, traces: m.state === 'FAILED' ? [m.trace] : [] } : { connector: 'absent', assigned: [], tasks: 0, traces: [] }; },
       progress: async (spec) => must(spec).next,
-      writers: async (spec) => [{ transactionalId: `connect-${spec.name}-0`, producerId: must(spec).producerId }],
-      silence: async (spec, _writers, until) => { until.check(); must(spec).state = 'STOPPED'; return { fromMs: 0, toMs: 12 }; },
+      writers: async (spec) => [{ transactionalId: `connect-${spec.name}-0`, producerId: must(spec).forgotten ? null : must(spec).producerId }],
+      silence: async (spec, _writers, until) => { until.check(); if (must(spec).forgotten) throw new Failure('MirrorStuck', `Cluster ${spec.to} does not know the transactional ids of ${spec.name}.`); must(spec).state = 'STOPPED'; return { fromMs: 0, toMs: 12 }; },
       awaitStopped: async (spec) => { if (must(spec).state !== 'STOPPED') throw new Failure('MirrorStuck', 'still running'); },
       resume: async (spec, until) => { until.check(); must(spec).state = 'RUNNING'; },
       revive: async (spec, until) => { until.check(); const m = must(spec); if (m.state !== 'FAILED') return []; if (m.heals) m.state = 'RUNNING'; return [m.trace]; },
+      awaken: async (spec, until) => { until.check(); const m = must(spec); if (m.state !== 'RUNNING' || !m.forgotten) return []; m.forgotten = false; m.producerId++; return [`connect-${spec.name}-0`]; },
       remove: async (spec, until) => {
         until.check();
         of(spec)?.next.clear();

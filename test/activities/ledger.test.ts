@@ -2,7 +2,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { demo } from '../fakes/migrations.ts';
+import type { At } from '../../src/activities/boundary.ts';
+import { fence } from '../../src/activities/fence.ts';
+import { groupFence } from '../../src/activities/groupfence.ts';
+import { createRecord } from '../../src/activities/ledger.ts';
+import { cutSets } from '../../src/domain/cutsets.ts';
 import { Failure } from '../../src/domain/failures.ts';
+import { noLimit } from '../adapters/kafka/until.ts';
 import { context, FakeWorld, run } from './fake-ports.ts';
 
 const entries = (sequence: number) => [{ key: `${run}/journal`, value: JSON.stringify({ sequence }) }];
@@ -32,4 +38,23 @@ test('the newest journal of both is recalled; none where there is none', async (
   await w.work().remember({ ...ask, entries: entries(4), need: 'both' });
   w.target.entries.set(`${run}/journal`, JSON.stringify({ sequence: 9 }));
   assert.equal(await w.work().recall({ ...ask, run }), '{"sequence":9}');
+});
+
+test('a cluster that does not answer keeps nobody long who lowers a fence: applications may stand still meanwhile', async () => {
+  const w = new FakeWorld();
+  for (const c of [w.source, w.target]) c.topic('orders', 1);
+  w.target.before = (call) => (call === 'ledger.write' ? new Promise<void>(() => undefined) : undefined);
+  const waited: number[] = [];
+  const at = { until: noLimit, now: () => Date.now(), seen: () => undefined, pause: async (ms: number) => { waited.push(ms); } } as unknown as At;
+  const [set] = cutSets(demo);
+  assert.ok(set);
+  const ports = w.ports();
+  await ports.ledger.prepare('old', noLimit);
+  await ports.ledger.prepare('new', noLimit);
+  await fence(ports, createRecord(ports)).lowerFence({ ...ask, set, on: 'source', before: { rules: [], able: 'yes' } }, at);
+  await groupFence(ports, createRecord(ports)).lowerGroupFence({ ...ask, groups: ['billing'], on: 'source', before: { rules: [], able: 'yes' } }, at);
+  assert.deepEqual(waited, [250, 250]);
+  // What a later step depends on is waited for.
+  await createRecord(ports).write(demo, entries(1), 'one', at);
+  assert.deepEqual(waited, [250, 250, 5_000]);
 });

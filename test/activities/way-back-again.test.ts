@@ -48,6 +48,44 @@ for (const toward of ['target', 'source'] as const) test(`a mirror to the ${towa
   assert.deepEqual(texts(w, toward), toward === 'target' ? ['a', 'b'] : ['a', 'b', 'c', 'd']);
 });
 
+for (const state of ['RUNNING', 'STOPPED'] as const) for (const toward of ['target', 'source'] as const)
+  test(`a mirror to the ${toward}, ${state}, whose ids the cluster has forgotten: removed, and the next one goes on where it was`, async () => {
+    const w = world('orders');
+    const work = w.work();
+    w.source.write('orders', 0, 'a', 'b');
+    if (toward === 'source') { w.target.write('orders', 0, 'a', 'b'); await cutTo(w, m); w.target.write('orders', 0, 'c', 'd'); }
+    const ask = (key: string) => ({ ...x(key), set, toward });
+    const before = await work.captureMirror(ask('first'));
+    await w.whileCopying(toward, () => work.createMirror({ ...ask('first'), before }));
+    w.copy();
+    const first = w.connectors.get(before.name);
+    assert.ok(first);
+    Object.assign(first, { state, forgotten: true });
+    await work.removeMirror({ ...ask('first'), before });
+    const again = await work.captureMirror(ask('second'));
+    assert.notEqual(again.name, before.name);
+    await w.whileCopying(toward, () => work.createMirror({ ...ask('second'), before: again }));
+    w.copy();
+    assert.deepEqual(texts(w, toward), toward === 'target' ? ['a', 'b'] : ['a', 'b', 'c', 'd']);
+  });
+test('a mirror whose ids the cluster has forgotten begins anew before the outage, is fenced in it, and that is told', async () => {
+  const w = world('orders');
+  const work = w.work();
+  w.source.write('orders', 0, 'a');
+  const ask = (key: string) => ({ ...x(key), set, toward: 'target' as const });
+  const before = await work.captureMirror(ask('mirror'));
+  await work.createMirror({ ...ask('mirror'), before });
+  w.copy();
+  const mirror = w.connectors.get(before.name);
+  assert.ok(mirror);
+  mirror.forgotten = true;
+  const silence = await work.captureSilence(ask('silence'));
+  assert.match((await work.silenceMirror({ ...ask('silence'), before: silence })).say, new RegExp(`silent for good after 12 ms; before that connect-${before.name}-0 began anew, for new had forgotten that id, unused for so long; `));
+  // One that is known is left alone.
+  await work.resumeMirror({ ...ask('silence'), before: silence });
+  assert.doesNotMatch((await work.silenceMirror({ ...ask('silence-2'), before: await work.captureSilence(ask('silence-2')) })).say, /anew/);
+});
+
 test('the target dies as the cut back is marked: the cut without it has a number of its own, stands, and can be reconciled', async () => {
   const w = world('orders');
   const work = w.work();

@@ -68,11 +68,11 @@ export const withoutTarget = (ports: Ports) => {
       for (const set of x.sets) for (const spec of await findMirrors(ports, { ...x, set, toward: 'source' })) {
         const writers = await ports.mirrors.writers(spec);
         at.until.check();
-        // One that never wrote has no transactional id that could be fenced: it goes altogether.
+        // Without a transactional id nothing can be open, and nothing be fenced: it never wrote, or not for a week. It goes altogether.
         if (!writers.some((w) => w.producerId !== null)) {
           if (await keptBrought(ports, x, set) === null) await book.write(x.m, [broughtEntry(x, set, await ports.mirrors.progress(spec))], 'one', at);
           await ports.mirrors.remove(spec, at.until);
-          silent.push(`${spec.name} (never wrote, removed)`);
+          silent.push(`${spec.name} (no producer of it is known, removed)`);
           continue;
         }
         await ports.mirrors.silence(spec, writers, at.until);

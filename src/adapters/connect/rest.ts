@@ -46,8 +46,9 @@ export interface ConnectRest {
   tasks(name: string, p: Patience): Promise<readonly ConnectorTask[] | null>;
   stop(name: string, p: Patience): Promise<'accepted' | 'absent'>;
   resume(name: string, p: Patience): Promise<'accepted' | 'absent'>;
-  /** Connector and tasks, those that have failed; what runs goes on. */
-  restartFailed(name: string, p: Patience): Promise<'accepted' | 'absent'>;
+  /** The connector alone, or one task: done when answered, and without a write to Connect's own topics. */
+  restart(name: string, p: Patience): Promise<'accepted' | 'absent'>;
+  restartTask(name: string, task: number, p: Patience): Promise<'accepted' | 'absent'>;
   remove(name: string, p: Patience): Promise<'accepted' | 'absent'>;
   offsets(name: string, p: Patience): Promise<readonly StoredOffset[] | null>;
   /** The connector must be STOPPED without tasks. */
@@ -91,7 +92,8 @@ export function createConnectRest(url: string, h: Habits = habits): ConnectRest 
     tasks: async (name, p) => (await read({ method: 'GET', path: of(name, '/tasks'), what: `read the tasks of connector ${name}`, quiet: true }, tasksShape, p))?.map((t) => ({ id: t.id.task, config: t.config })) ?? null,
     stop: (name, p) => act({ method: 'PUT', path: of(name, '/stop'), what: `stop connector ${name}` }, p),
     resume: (name, p) => act({ method: 'PUT', path: of(name, '/resume'), what: `resume connector ${name}` }, p),
-    restartFailed: (name, p) => act({ method: 'POST', path: of(name, '/restart?includeTasks=true&onlyFailed=true'), what: `restart what failed of connector ${name}` }, p),
+    restart: (name, p) => act({ method: 'POST', path: of(name, '/restart'), what: `restart connector ${name}` }, p),
+    restartTask: (name, task, p) => act({ method: 'POST', path: of(name, `/tasks/${task}/restart`), what: `restart task ${task} of connector ${name}` }, p),
     remove: (name, p) => act({ method: 'DELETE', path: of(name), what: `delete connector ${name}` }, p),
     offsets: async (name, p) => (await read({ method: 'GET', path: of(name, '/offsets'), what: `read the stored offsets of connector ${name}` }, offsetsShape, p))?.offsets ?? null,
     patchOffsets: async (name, offsets, p) => {

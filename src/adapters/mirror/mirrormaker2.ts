@@ -9,6 +9,7 @@ import { refuseOpposing } from './opposing.ts';
 import type { Place } from './place.ts';
 import { absent, patience, reading } from './place.ts';
 import { check, prove } from './prospect.ts';
+import { awaken, revive } from './revive.ts';
 import { seed, storedNext } from './seeds.ts';
 import { resume } from './resume.ts';
 import { silence, writersOf } from './silence.ts';
@@ -75,14 +76,9 @@ export function createMirrors(deps: MirrorDeps): Mirrors {
     },
     revive: async (spec, until) => {
       const p = place(spec);
-      const now = await health(p, patience(until));
-      // Stopped or paused it was told not to run, and nothing of it is brought back.
-      if (now.traces.length === 0 || (now.connector !== 'RUNNING' && now.connector !== 'FAILED')) return [];
-      await opposing(p, 'accept', until);
-      until.check();
-      if ((await p.rest.restartFailed(spec.name, patience(until))) === 'absent') throw absent(p);
-      return now.traces;
+      return revive(p, until, () => opposing(p, 'accept', until));
     },
+    awaken: async (spec, until) => awaken(place(spec), until),
     remove: async (spec, until) => {
       await remove(place(spec), until);
       syncs.forget(spec);
