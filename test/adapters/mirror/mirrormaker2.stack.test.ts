@@ -306,6 +306,7 @@ describe('silencing a mirror', () => {
     await eventually('what was written is copied', async () => (await counts('load', partitions)).same || undefined, 60_000);
     assert.ok(sent > 0);
     await f.mirrors.silence(spec, await f.mirrors.writers(spec), noLimit);
+    await f.mirrors.awaitStopped(spec, noLimit);
     assert.deepEqual(await f.mirrors.revive(spec, noLimit), []);
     assert.equal((await f.mirrors.health(spec)).connector, 'STOPPED');
   });
