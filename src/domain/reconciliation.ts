@@ -72,7 +72,7 @@ async function judge(t: Named, o: { readonly thinned: Thinned | null; readonly m
 }
 
 /** The source, a stretch at a time: a record that is found is taken with all before it, which the target does not have. */
-function lookingAhead(source: AsyncIterable<Named>): { take(fingerprint: string): Promise<boolean>; rest(): Promise<number> } {
+function lookingAhead(source: AsyncIterable<Named>): { readonly take: (fingerprint: string) => Promise<boolean>; readonly rest: () => Promise<number> } {
   const here = source[Symbol.asyncIterator]();
   const ahead: string[] = [];
   let [ended, passed] = [false, 0];
@@ -84,7 +84,7 @@ function lookingAhead(source: AsyncIterable<Named>): { take(fingerprint: string)
     }
   };
   return {
-    async take(fingerprint) {
+    take: async (fingerprint) => {
       if (ahead.length === 0) await fill();
       let at = ahead[0] === fingerprint ? 0 : -1;
       if (at < 0) { await fill(); at = ahead.indexOf(fingerprint); }
@@ -93,7 +93,7 @@ function lookingAhead(source: AsyncIterable<Named>): { take(fingerprint: string)
       ahead.splice(0, at + 1);
       return true;
     },
-    async rest() {
+    rest: async () => {
       for (;;) {
         passed += ahead.length;
         ahead.length = 0;

@@ -40,7 +40,7 @@ async function interrupted(x: { readonly back: boolean; readonly rollBack: boole
       return call(ask);
     };
   } }) as Work;
-  const inside = (): boolean => { const j = run()?.insideOutage ? run()?.journal : null; return x.back ? j?.reverse != null : j?.reverse === null && j.undos.some((u) => u.opening); };
+  const inside = (): boolean => { const j = run()?.insideOutage ? run()?.journal : null; return x.back ? Boolean(j?.reverse) : j?.reverse === null && j.undos.some((u) => u.opening); };
   const t = await go('terminated inside an outage', { scheme, m, operator, spoil, faults: (of) => {
     run = of.run;
     return { after: (name) => (name === 'raiseFence' && !struck && inside() ? (struck = true, 'terminate') : undefined) };
