@@ -10,7 +10,7 @@ export interface LeftOn {
   readonly runs: readonly LeftRun[];
   /** Came back, record by record the same. */
   readonly cameBack: number;
-  /** On the source between the two cuts and not on the target: written by somebody else, or lost on the target since. */
+  /** On the source between the two cuts and not on the target: written by somebody else, or lost on the target since. Not counted where the source has lost records of that time: alike ones could not be told apart. */
   readonly sourceOnly: number;
   /** Came back, says the ledger, and is not on the source any more: expired or compacted there since. Records. */
   readonly goneSince: number;
@@ -58,7 +58,7 @@ export async function leftBehind(source: AsyncIterable<Named>, target: AsyncIter
     else more = true;
     gap = more;
   }
-  return { records: counts.left, runs, cameBack: counts['came back'], sourceOnly: await ahead.rest(), goneSince: counts['gone since'], undecided: counts.undecided, more };
+  return { records: counts.left, runs, cameBack: counts['came back'], sourceOnly: o.thinned ? 0 : await ahead.rest(), goneSince: counts['gone since'], undecided: counts.undecided, more };
 }
 
 async function judge(t: Named, o: { readonly thinned: Thinned | null; readonly matched: boolean; readonly found: (fingerprint: string) => Promise<boolean> }): Promise<Verdict> {

@@ -55,6 +55,10 @@ test('the source has lost its head since: what the mirror had brought is gone th
   // Alike records: the one that is left on the source is the last that was brought.
   assert.deepEqual(await verdicts(['x'], ['x', 'x', 'x', 'x'], { where: 'head', brought: boundary(3) }), [1, 1, 2, 0, 0]);
 });
+test('what is alike on a source that has lost its head is not called a record of others', async () => {
+  const target = ['a', 'b', 'c', 'a'];
+  assert.equal((await verdicts(['c', 'a'], target, { where: 'head', brought: boundary(4) }))[4], 0);
+});
 test('the same where nobody wrote down how far the mirror had come: what lies before the first that is found is undecided', async () => {
   const target = ['a', 'b', 'c', 'd', 'e'];
   assert.deepEqual(await verdicts(['c'], target, { where: 'head', brought: 'unknown' }), [2, 1, 0, 2, 0]);
