@@ -7,17 +7,17 @@ import type { Until } from '../../domain/ports.ts';
 import type { Place } from './place.ts';
 import { absent, patience, poll } from './place.ts';
 import { writersOf } from './silence.ts';
-import { statusNow, tracesOf } from './state.ts';
+import { tracesOf } from './state.ts';
 
 /** A start takes 1.5 s, several times that on a loaded worker. */
 const knownCapMs = 30_000;
 
 /** First lines of what had failed; empty: nothing had, or it is not to run. `opposing` throws where another mirror copies back. */
 export async function revive(p: Place, until: Until, opposing: () => Promise<void>): Promise<readonly string[]> {
-  const status = await statusNow(p, until);
-  const traces = tracesOf(status);
+  const status = await p.rest.status(p.spec.name, patience(until));
+  const traces = status ? tracesOf(status) : [];
   // Stopped or paused it was told not to run, and nothing of it is brought back.
-  if (traces.length === 0 || (status.connector.state !== 'RUNNING' && status.connector.state !== 'FAILED')) return [];
+  if (!status || traces.length === 0 || (status.connector.state !== 'RUNNING' && status.connector.state !== 'FAILED')) return [];
   await opposing();
   until.check();
   if (status.connector.state === 'FAILED' && (await p.rest.restart(p.spec.name, patience(until))) === 'absent') throw absent(p);
@@ -30,7 +30,7 @@ export async function revive(p: Place, until: Until, opposing: () => Promise<voi
  * fails at its next record, and cannot be fenced under a name that nobody knows. Answers the ids that were made known again.
  */
 export async function awaken(p: Place, until: Until): Promise<readonly string[]> {
-  if ((await statusNow(p, until)).connector.state !== 'RUNNING') return [];
+  if ((await p.rest.status(p.spec.name, patience(until)))?.connector.state !== 'RUNNING') return [];
   const forgotten = await unknown(p, until);
   if (forgotten.length === 0) return [];
   await restartTasks(p, forgotten.map((id) => Number(id.slice(id.lastIndexOf('-') + 1))), until);
