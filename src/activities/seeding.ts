@@ -23,12 +23,12 @@ async function leftOf(record: LedgerBook, x: OfSet, epoch: number): Promise<Left
 
 /** Writes down where this mirror stands, after silencing it; nothing where it never wrote. */
 export async function rememberWhere(ports: Ports, record: LedgerBook, { x, spec, at }: { readonly x: OfSet; readonly spec: MirrorSpec; readonly at: At }): Promise<void> {
-  await ports.mirrors.awaken(spec, at.until);
   const writers = await ports.mirrors.writers(spec);
-  const known = writers.some((w) => w.producerId !== null);
-  // It never wrote: there is no place to go on from. A stopped one may have, under ids that are forgotten by now.
-  if (!known && (await ports.mirrors.anchors(spec)).size === 0) return;
-  if (known) await ports.mirrors.silence(spec, writers, at.until);
+  if (writers.some((w) => w.producerId !== null)) await ports.mirrors.silence(spec, writers, at.until);
+  // It never wrote: there is no place to go on from.
+  else if ((await ports.mirrors.anchors(spec)).size === 0) return;
+  // It wrote, under ids that are forgotten by now: nothing can be open, nor be written under them.
+  else await ports.mirrors.halt(spec, at.until);
   await ports.mirrors.awaitStopped(spec, at.until);
   const [next, ends, mark] = await Promise.all([ports.mirrors.progress(spec), clusterOf(ports, x.m, x.toward).ends(spec.topics), standingMark(record, x)]);
   const key = `${leftKey(x)}${spec.name}`;

@@ -248,6 +248,8 @@ export interface Mirrors {
    * nothing this mirror has in flight can become visible afterwards. 25-130 ms.
    */
   silence(spec: MirrorSpec, writers: readonly { readonly transactionalId: string; readonly producerId: bigint | null }[], until: Until): Promise<Timed>;
+  /** PUT /stop alone, of one whose transactional ids nobody knows: there is nothing to fence. */
+  halt(spec: MirrorSpec, until: Until): Promise<void>;
   /** Waits until STOPPED with no tasks (0.2-10 s after `silence`). */
   awaitStopped(spec: MirrorSpec, until: Until): Promise<void>;
   /** After a silence that is undone *before* a cut: resume and wait until RUNNING with every partition assigned. */

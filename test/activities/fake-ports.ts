@@ -285,7 +285,7 @@ export class FakeWorld {
       progress: async (spec) => must(spec).next,
       writers: async (spec) => [{ transactionalId: `connect-${spec.name}-0`, producerId: must(spec).forgotten ? null : must(spec).producerId }],
       silence: async (spec, _writers, until) => { until.check(); if (must(spec).forgotten) throw new Failure('MirrorStuck', `Cluster ${spec.to} does not know the transactional ids of ${spec.name}.`); must(spec).state = 'STOPPED'; return { fromMs: 0, toMs: 12 }; },
-      awaitStopped: async (spec) => { if (must(spec).state !== 'STOPPED') throw new Failure('MirrorStuck', 'still running'); },
+      halt: async (spec, until) => { until.check(); must(spec).state = 'STOPPED'; }, awaitStopped: async (spec) => { if (must(spec).state !== 'STOPPED') throw new Failure('MirrorStuck', 'still running'); },
       resume: async (spec, until) => { until.check(); must(spec).state = 'RUNNING'; },
       revive: async (spec, until) => { until.check(); const m = must(spec); if (m.state !== 'FAILED') return []; if (m.heals) m.state = 'RUNNING'; return [m.trace]; },
       awaken: async (spec, until) => { until.check(); const m = must(spec); if (m.state !== 'RUNNING' || !m.forgotten) return []; m.forgotten = false; m.producerId++; return [`connect-${spec.name}-0`]; },

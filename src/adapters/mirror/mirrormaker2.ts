@@ -67,6 +67,7 @@ export function createMirrors(deps: MirrorDeps): Mirrors {
     },
     writers: async (spec) => writersOf(place(spec), reading),
     silence: async (spec, writers, until) => silence(place(spec), writers, until),
+    halt: async (spec, until) => told(place(spec), 'stop', until),
     awaitStopped: async (spec, until) => awaitStopped(place(spec), until),
     resume: async (spec, until) => {
       const p = place(spec);

@@ -36,7 +36,9 @@ export async function awaken(p: Place, until: Until): Promise<readonly string[]>
   await restartTasks(p, forgotten.map((id) => Number(id.slice(id.lastIndexOf('-') + 1))), until);
   await poll({ p, until, capMs: knownCapMs, wanted: `writing under transactional ids that cluster ${p.spec.to} knows (is groupId ${p.groupId} in the catalog the worker's group.id?)` }, async () => {
     const open = await unknown(p, until);
-    return open.length === 0 ? { done: undefined } : { seen: `its tasks began anew, and ${open.join(', ')} ${open.length === 1 ? 'is' : 'are'} unknown` };
+    if (open.length === 0) return { done: undefined };
+    const status = await p.rest.status(p.spec.name, patience(until));
+    return { seen: `its tasks began anew, and ${open.join(', ')} ${open.length === 1 ? 'is' : 'are'} unknown${(status ? tracesOf(status) : []).map((trace) => `; ${trace}`).join('')}` };
   });
   return forgotten;
 }
