@@ -14,6 +14,29 @@ export function decodeSync(key: Buffer, value: Buffer): { readonly topic: string
   };
 }
 
+/** Kept per partition: the newest as they are; of older ones so many, spread evenly over what was copied. A busy mirror writes millions a day. */
+const kept = { newest: 128, older: 256 } as const;
+/** Of one partition so many are read before they are thinned. */
+const mostUnthinned = 4_096;
+
+/**
+ * Positions are counted from the nearest, so that spread ones cost reading and no exactness. Where a run ends and another begins
+ * (a mirror that went back after a restart) both its last and the next one's first are kept: between them nothing may be counted.
+ */
+export function thinned(all: readonly Anchor[]): readonly Anchor[] {
+  if (all.length <= 2 * (kept.newest + kept.older)) return all;
+  const [older, newest] = [all.slice(0, -kept.newest), all.slice(-kept.newest)];
+  const begins = (i: number): boolean => { const [before, a] = [older[i - 1], older[i]]; return !before || (a !== undefined && (a.from <= before.from || a.to <= before.to)); };
+  const copied = older.reduce((sum, a, i) => { const before = older[i - 1]; return before && !begins(i) ? sum + (a.from - before.from) : sum; }, 0n);
+  const step = copied / BigInt(kept.older);
+  const out: Anchor[] = [];
+  for (const [i, a] of older.entries()) {
+    const last = out.at(-1);
+    if (!last || begins(i) || begins(i + 1) || a.from - last.from >= step) out.push(a);
+  }
+  return [...out.slice(-2 * kept.older), ...newest];
+}
+
 /** What has been read of one syncs topic; a new look reads only what has come since. */
 interface Read { next: bigint; readonly anchors: Map<string, readonly Anchor[]> }
 export interface Syncs {
@@ -47,10 +70,12 @@ export function createSyncs(): Syncs {
       const sync = r.key && r.value ? decodeSync(r.key, r.value) : null;
       if (!sync) continue;
       const key = tpKey(sync);
-      (fresh.get(key) ?? fresh.set(key, []).get(key))?.push(sync.anchor);
+      const list = fresh.get(key) ?? [...(seen.anchors.get(key) ?? [])];
+      list.push(sync.anchor);
+      fresh.set(key, list.length < mostUnthinned ? list : [...thinned(list)]);
     }
     // Lists that did not grow stay the same value: positions remember what they worked out for one.
-    for (const [key, more] of fresh) seen.anchors.set(key, [...(seen.anchors.get(key) ?? []), ...more]);
+    for (const [key, list] of fresh) seen.anchors.set(key, thinned(list));
     seen.next = end.lso;
     return new Map(seen.anchors);
   };
