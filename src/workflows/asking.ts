@@ -6,6 +6,7 @@ import type { Claim, Evidence, Hold, Repeats, Unit } from '../domain/scheme.ts';
 import type { Run } from './engine.ts';
 import { describeError } from './errors.ts';
 import type { Heard } from './inbox.ts';
+import { asksFirst } from './journal.ts';
 
 /** Asked of `has`: runs planned before go straight into an outage that is tried again. */
 export const looksAgain = '2026-11-22-look-again';
@@ -52,7 +53,9 @@ export function asksWhatToDo(run: Run, unit: Unit, why: string): void {
 
 export async function answer(run: Run, q: Question): Promise<void> {
   const { j } = run;
-  await run.runtime.condition(() => run.inbox.waiting || run.wantsBack || run.mayRenew());
+  // What a terminated workflow had begun is taken up before it is undone: until then nobody is wanted back.
+  const wanted = (): boolean => run.wantsBack || (q.kind === 'plan-changed' && j.recovering && j.wantBack !== null);
+  await run.runtime.condition(() => run.inbox.waiting || wanted() || run.mayRenew());
   refuseLate(run);
   const heard = run.inbox.next();
   // Who refuses the way back without the target is asked again what was asked before.
@@ -118,7 +121,7 @@ function again(run: Run, q: Question, d: Decision): void {
   // What was seen before the failure is no news to a look that begins with it: nobody would be told anything until patience ends again.
   j.picture = null;
   if (q.kind === 'failed' && j.has[looksAgain] === true) lookAgain(run);
-  if (q.kind === 'plan-changed') run.renew = true;
+  if (q.kind === 'plan-changed' || (q.kind === 'parked' && run.otherPlan && run.runtime.patched(asksFirst))) run.renew = true;
   if (q.kind === 'parked') { j.direction = 'forward'; j.backTo = null; j.attempt++; }
 }
 /** An outage that undid itself may be tried again hours later: what was confirmed before it is confirmed again. */

@@ -4,6 +4,9 @@ import { refuseLate } from './asking.ts';
 import type { Run } from './engine.ts';
 import { awake, type Turn, type Without } from './journal.ts';
 
+/** Asked where a terminated workflow had begun something that nobody has looked after yet: until then it was forgotten. */
+const takesUpAgain = '2026-11-23-takes-up-again';
+
 /** Taken at any point after an opening, also in the middle of an ordinary way back, or of an opening that cannot be finished. */
 export function turnWithout(run: Run, want: Turn): void {
   const { j } = run;
@@ -13,7 +16,7 @@ export function turnWithout(run: Run, want: Turn): void {
   j.wantBack = null;
   if (!first) { run.log(`refused: this code knows no way back without the target for ${applications.join(', ') || 'no application'}`); return; }
   // What a terminated workflow had begun is looked after when this is refused, under the keys of that attempt.
-  const interrupted = j.recovering && j.has[awake] === true ? { recovering: true, attempt: j.attempt } : {};
+  const interrupted = j.recovering && run.runtime.patched(takesUpAgain) ? { recovering: true, attempt: j.attempt } : {};
   const stood: Without['stood'] = { direction, backTo, endedBy, reverse, unwind, opening, pending, undos, ...(j.question === null ? {} : { question: j.question }), ...interrupted };
   if (interrupted.recovering) j.recovering = false;
   Object.assign(j, { direction: 'back', backTo: null, endedBy: want, unwind: null, opening: null, pending: null, question: null, captured: {}, picture: null });

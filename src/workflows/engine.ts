@@ -9,9 +9,9 @@ import { details, type Progress } from '../domain/progress.ts';
 import { backOf, stepId, units, type Change, type Context, type Observe, type Plan, type Step, type Unit } from '../domain/scheme.ts';
 import { answer, ask, asksWhatToDo, openHold, refuseLate } from './asking.ts';
 import { Inbox, type Door } from './inbox.ts';
-import { auditTail, awake, ledgerRun, type Journal } from './journal.ts';
+import { auditTail, awake, closes, ledgerRun, type Journal } from './journal.ts';
 import { runOutage } from './outage.ts';
-import { takeUp } from './recovering.ts';
+import { mayTakeUp, takeUp } from './recovering.ts';
 import { floor, park, reversed, stay, turn, undoNext, unwound } from './returning.ts';
 import { gone, stayed, turnWithout } from './deadtarget.ts';
 import type { Runtime, Scope } from './runtime.ts';
@@ -50,6 +50,8 @@ export class Run implements Door {
   insideOutage = false;
   /** Asked for by a person: go on in a new run, on the code of whatever worker takes it. */
   renew = false;
+  /** This code makes another plan than the approved one: no step of it is taken. */
+  otherPlan = false;
   #units: readonly Unit[] = [];
   /** By name, with those of the ways back. */
   #known: ReadonlyMap<string, Unit> = new Map();
@@ -80,7 +82,8 @@ export class Run implements Door {
     this.#units = units(plan.forward);
     this.#known = new Map([...this.#units.flatMap((u) => units(backOf(u))), ...this.#units].map((u) => [u.name, u]));
     if (journal.runs === 1 && journal.at === null) journal.at = this.#units[0]?.name ?? null;
-    if (journal.planHash !== hash) ask(this, {
+    this.otherPlan = journal.planHash !== hash;
+    if (this.otherPlan) ask(this, {
       name: journal.at ?? 'end', kind: 'plan-changed', answers: ['rollback', 'retry'], claims: [], figures: [], hash: null,
       text: `This worker's code makes another plan (${hash.slice(0, 12)}) than the one that was approved (${journal.planHash.slice(0, 12)}). Roll back, or start a worker with the matching code and retry.`,
     });
@@ -127,7 +130,7 @@ export class Run implements Door {
 
   async #move(): Promise<void> {
     const j = this.j;
-    if (j.recovering && j.question?.kind !== 'failed') return takeUp(this);
+    if (j.recovering && mayTakeUp(this)) return takeUp(this);
     if (j.question) return answer(this, j.question);
     if (j.unwind) return j.undos.length > j.unwind.to ? undoNext(this, j.unwind.to) : unwound(this);
     if (j.reverse?.without && j.reverse.refused) return stayed(this, j.reverse.without);
@@ -154,7 +157,6 @@ export class Run implements Door {
   }
 
   // --- where the plan stands -------------------------------------------------------------------------------------
-
   /** The units under way: those of the plan, or those of the way back of an opening. */
   get units(): readonly Unit[] {
     const { reverse } = this.j;
@@ -187,7 +189,6 @@ export class Run implements Door {
   }
 
   // --- forward ---------------------------------------------------------------------------------------------------
-
   async #ahead(unit: Unit): Promise<void> {
     const { step } = unit;
     try {
@@ -196,13 +197,25 @@ export class Run implements Door {
       await this.remember(unit, step.kind === 'change' ? 'one' : 'both');
       if (step.kind === 'outage') return await runOutage(this, unit, step, () => { this.advance(unit); });
       if (step.kind === 'change') return await this.#change(unit, step);
-      this.closeTheWay(unit.name);
+      await this.#close(unit);
       const done = await step.run(this.context(unit, step));
       this.heardOf(unit, step, done.say);
       this.advance(unit);
     } catch (error) {
       asksWhatToDo(this, unit, describeError(error));
     }
+  }
+
+  /** Recorded before anything is given up: whoever goes on from the ledger knows that it may have begun, or that it has not. */
+  async #close(unit: Unit): Promise<void> {
+    const { undos, captured, closedBy } = this.j;
+    this.closeTheWay(unit.name);
+    if (this.j.has[closes] !== true || closedBy === unit.name) return;
+    await this.remember(unit, 'one').catch((error: unknown) => {
+      Object.assign(this.j, { undos, captured, closedBy });
+      this.log(`${unit.name} was not begun: no ledger has it`);
+      throw error;
+    });
   }
 
   async #observe(unit: Unit, step: Observe): Promise<void> {
@@ -270,7 +283,6 @@ export class Run implements Door {
   }
 
   // --- what all directions use -----------------------------------------------------------------------------------
-
   /** Somebody wants to go back. While the way back is taken already there is nothing to turn. */
   turnBack(d: Decision): void {
     const j = this.journal;

@@ -15,6 +15,10 @@ export const journalVersion = 1;
  * behind a refused way back, and know of an opening that has not been finished only where they stand.
  */
 export const awake = '2026-11-23-awake';
+/** Asked of `has`: in runs planned before the ledger does not say whether a step without a way back had begun. */
+export const closes = '2026-11-23-closes-in-the-ledger';
+/** Asked where another plan is to be decided upon first: it was overlooked, and the run went on under a plan that nobody had approved. */
+export const asksFirst = '2026-11-23-asks-about-the-plan-first';
 /** Audit lines carried along; older ones are in the ledger. */
 export const auditTail = 200;
 

@@ -4,10 +4,19 @@ import type { Answer } from '../domain/progress.ts';
 import { ask } from './asking.ts';
 import type { Run } from './engine.ts';
 import { describeError } from './errors.ts';
-import { awake, ledgerRun } from './journal.ts';
+import { asksFirst, awake, closes, ledgerRun } from './journal.ts';
 
 /** Asked where what has no way back may have begun: until then a rollback was offered there. */
 const closesAgain = '2026-11-23-closes-again';
+
+/** Not while it is asked whether to try again, nor under another plan than the approved one: somebody has to say so first. */
+export function mayTakeUp(run: Run): boolean {
+  const { question, wantBack } = run.j;
+  if (question?.kind !== 'plan-changed' || !run.runtime.patched(asksFirst)) return question?.kind !== 'failed';
+  if (wantBack === null) return false;
+  run.j.question = null; // a rollback answers it, and begins with what was under way
+  return true;
+}
 
 /**
  * The journal was written before the unit at which it stands: whatever of it was begun is given an undo entry now, from the
@@ -45,8 +54,12 @@ export async function takeUp(run: Run): Promise<void> {
   park(run, `Recovered from the ledger at ${run.at}. Retry goes forward from there; rollback undoes what was done.`, ['retry', 'rollback'], figures);
 }
 
-/** The journal stands before it: only who acted on it knows how far that came. */
-const mayHaveClosed = (run: Run, begun: Unit | null): boolean => begun?.step.kind === 'irreversible' && run.j.direction === 'forward' && run.j.reverse === null && run.runtime.patched(closesAgain);
+/** The journal is written once more when the way closes. In earlier runs it stands before that, and only who acted on it knows how far it came. */
+function mayHaveClosed(run: Run, begun: Unit | null): boolean {
+  const { j } = run;
+  if (begun?.step.kind !== 'irreversible' || j.direction !== 'forward' || j.reverse !== null) return false;
+  return j.has[closes] === true ? j.closedBy === begun.name : run.runtime.patched(closesAgain);
+}
 const park = (run: Run, text: string, answers: readonly Answer[], figures: readonly string[]): void => { ask(run, { name: run.at ?? 'end', kind: 'parked', text, answers, claims: [], figures, hash: null }); };
 
 function whereabouts(run: Run): Promise<readonly string[]> {

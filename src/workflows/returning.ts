@@ -8,6 +8,8 @@ import { awake, type Reverse, type Undo } from './journal.ts';
 /** A rollback begins. A way back that is under way goes on as it is: only how far it leads may change. */
 export function turn(run: Run): void {
   const { j } = run;
+  // A workflow cancel is not asked at the door: what ends is said by who wanted the way that is taken.
+  if (j.reverse?.without) { run.log(`${String(j.wantBack?.kind)} by ${String(j.wantBack?.by)}: the way back without the target is under way; reject at its hold to stay`); j.wantBack = null; return; }
   j.endedBy = j.wantBack;
   j.backTo = j.wantBack?.to ?? null;
   j.wantBack = null;

@@ -4,8 +4,8 @@ import { test } from 'node:test';
 import type { Ask, Work } from '../../src/activities/work.ts';
 import type { Run } from '../../src/workflows/engine.ts';
 import { demo } from '../fakes/migrations.ts';
-import { say, type Operator, type Trial, type TrialOptions } from '../fakes/runtime.ts';
-import { go, refused } from '../schemes/judge.ts';
+import { say, trial, type Operator, type Trial, type TrialOptions } from '../fakes/runtime.ts';
+import { go, lagging, refused } from '../schemes/judge.ts';
 
 const m = { ...demo, connectBack: 'connect-old' };
 const scheme = 'stopRestartRepeat';
@@ -92,6 +92,105 @@ test('the same, and a rollback asked for before it was looked at is refused with
   });
   assert.equal(t.outcome, 'completed');
   assert.deepEqual(heard, ['rollback: The way back was closed by finish/give up the way back; nothing since then can be undone.']);
+});
+
+test('in front of what has no way back, of which one ledger knows nothing and which was never begun: every way back is there', async () => {
+  let [gone, terminated, given] = [false, false, 0];
+  let [run, terminate]: [() => Run | null, () => void] = [() => null, () => undefined];
+  const heard: string[] = [];
+  const t = await trial({
+    scheme, m, world: lagging,
+    operator: (q) => {
+      if (q.name === 'finish/give up the way back' && q.kind === 'failed' && !terminated) { terminated = true; terminate(); return null; }
+      if (q.text.startsWith('Recovered')) { heard.push(q.answers.join(), String(run()?.journal?.closedBy)); return { kind: 'rollback', withoutTarget: true }; }
+      return { kind: q.kind === 'hold' || q.name.startsWith('without') ? 'approve' : 'retry' };
+    },
+    spoil: (work) => new Proxy(work, { get: (of, name) => {
+      const call = Reflect.get(of, name) as (ask: unknown) => Promise<unknown>;
+      if (name === 'dropMirrors') return async (ask: unknown) => { given += 1; return call(ask); };
+      if (name !== 'remember') return call;
+      return async (ask: Parameters<Work['remember']>[0]) => {
+        if (gone || run()?.journal?.at !== 'finish/give up the way back' || ask.need !== 'both') return of.remember(ask);
+        gone = true; // the ledger of the source has it, that of the target does not
+        await of.remember({ ...ask, need: 'one' });
+        throw refused();
+      };
+    } }) as Work,
+    faults: (of) => { run = of.run; terminate = () => { of.activities.terminated(); }; return {}; },
+  });
+  assert.deepEqual(heard, ['retry,rollback', 'null']);
+  assert.equal(given, 0, 'the way back was given up');
+  assert.equal(t.outcome, 'rolled-back');
+});
+test('no ledger takes that the way back closes: it has not, and a rollback is an answer', async () => {
+  let struck = false;
+  const answers: string[] = [];
+  const t = await go('not begun', {
+    scheme, m,
+    operator: (q) => {
+      if (q.name === 'finish/give up the way back') { answers.push(q.answers.join()); return { kind: 'rollback' }; }
+      return { kind: q.kind === 'hold' ? 'approve' : 'retry' };
+    },
+    spoil: (work) => new Proxy(work, { get: (of, name) => (name !== 'remember' ? Reflect.get(of, name) as unknown : async (ask: Parameters<Work['remember']>[0]) => {
+      const [written] = ask.entries;
+      if (!struck && written?.value.includes('"closedBy":"finish/')) { struck = true; throw refused(); }
+      return of.remember(ask);
+    }) }) as Work,
+  });
+  assert.deepEqual(answers, ['retry,skip,rollback']);
+  assert.ok(t.journal.audit.some((l) => l.includes('finish/give up the way back was not begun: no ledger has it')));
+  assert.equal(t.outcome, 'rolled-back');
+});
+
+/** Terminated at that call; whoever goes on finds that its code makes another plan. */
+async function replanned(at: string, operator: (asked: readonly string[]) => ReturnType<Operator>): Promise<{ readonly t: Trial | null; readonly asked: readonly string[] }> {
+  let struck = false;
+  const asked: string[] = [];
+  const t = await trial({
+    scheme, m, world: lagging,
+    spoil: (work) => new Proxy(work, { get: (of, name) => (name !== 'remember' ? Reflect.get(of, name) as unknown : async (ask: Parameters<Work['remember']>[0]) =>
+      of.remember({ ...ask, entries: ask.entries.map((e) => ({ ...e, value: e.value.replace(/"planHash":"[0-9a-f]+"/, '"planHash":"0ther"') })) })) }) as Work,
+    operator: (q) => {
+      if (!struck) return { kind: q.kind === 'hold' ? 'approve' : 'retry' };
+      asked.push(q.kind);
+      return operator(asked);
+    },
+    faults: ({ run }) => ({ after: (name) => (name === at && !struck ? (struck = true, 'terminate') : undefined), call: () => { assert.ok(!run()?.journal?.recovering || asked.length > 0, 'taken up unasked'); return undefined; } }),
+  }).catch((error: unknown) => { if (/nothing will ever happen/.test(String(error))) return null; throw error; });
+  return { t, asked };
+}
+for (const at of ['createMirror', 'raiseFence']) test(`terminated at ${at}, and the worker's code makes another plan: that is asked first, and a rollback takes up what had begun`, async () => {
+  const { t, asked } = await replanned(at, () => ({ kind: 'rollback' }));
+  assert.deepEqual(asked, ['plan-changed']);
+  assert.equal(t?.outcome, 'rolled-back');
+  assert.deepEqual(t.end, t.start);
+});
+test("the same behind what has no way back: parked, and a retry asks about the plan again", async () => {
+  const { t, asked } = await replanned('dropMirrors', (all) => (all.length > 2 ? null : { kind: all.length === 2 ? 'retry' : 'rollback' }));
+  assert.deepEqual([t, asked.slice(0, 3)], [null, ['plan-changed', 'parked', 'plan-changed']]);
+});
+
+test('a workflow cancel at the hold without the target, which is then approved: what is said at the end is true', async () => {
+  let [dead, cancelled] = [false, false];
+  let run: () => Run | null = () => null;
+  const t = await trial({
+    scheme, m, world: { ...lagging, mirrorRate: 20, mirrorEvery: 6 },
+    operator: (q) => {
+      if (q.name === deadHold && q.kind === 'hold' && !cancelled) {
+        cancelled = true;
+        run()?.turnBack({ kind: 'rollback', by: 'workflow cancel', hold: null, hash: null, reason: null, to: null, limits: {} });
+        return null;
+      }
+      if (q.name.startsWith('without the target/')) return { kind: q.kind === 'hold' ? 'approve' : 'retry' };
+      return dead ? { kind: 'rollback', withoutTarget: true } : { kind: q.kind === 'hold' ? 'approve' : 'retry' };
+    },
+    faults: (of) => {
+      run = of.run;
+      return { call: () => { if (!dead && run()?.journal?.undos.some((u) => u.opening)) { dead = true; of.activities.w.dead = true; } return undefined; } };
+    },
+  });
+  assert.equal(t.journal.endedBy?.withoutTarget, true);
+  assert.match(String(t.journal.audit.findLast((l) => l.includes(' rolled back'))), /rolled back without the target/);
 });
 
 test('the opening of a cut back that one ledger does not have is told so', async () => {
