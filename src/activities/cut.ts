@@ -65,10 +65,10 @@ export const standingMark = async (record: LedgerBook, x: OfCut): Promise<Mark |
 /** Cuts that were not withdrawn, the newest first. */
 export const standingMarks = async (record: LedgerBook, x: OfCut): Promise<readonly Mark[]> =>
   (await marks(record, x)).filter((mark) => !mark.withdrawn).sort((a, b) => b.epoch - a.epoch);
-/** Number of the cut that stands, of entries under `<run>/cut/` and by their heads alone; 0: none does. */
-export function standingEpoch(entries: ReadonlyMap<string, string>, x: OfCut): number {
-  const standing = [...entries].filter(([key, text]) => key.startsWith(prefixOf(x)) && isMark(key, x) && !entries.has(withdrawnKey(key)) && !(JSON.parse(text) as Head).withdrawn);
-  return Math.max(0, ...standing.map(([key]) => Number(key.slice(prefixOf(x).length))));
+/** Number of the newest cut to the target that was not withdrawn, of entries under `<run>/cut/` and by their heads alone; 0: there is none. */
+export function openedEpoch(entries: ReadonlyMap<string, string>, x: OfCut): number {
+  const heads = [...entries].filter(([key]) => key.startsWith(prefixOf(x)) && isMark(key, x) && !entries.has(withdrawnKey(key))).map(([, text]) => JSON.parse(text) as Head);
+  return Math.max(0, ...heads.filter((head) => head.to === 'target' && !head.withdrawn).map((head) => head.epoch));
 }
 
 interface Written { readonly head: Head; readonly sides: Readonly<Record<Side, { readonly ids: Readonly<Record<string, string>>; readonly ends: Ends }>>; readonly need: 'both' | 'one' }

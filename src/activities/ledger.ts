@@ -13,8 +13,8 @@ export const entry = (key: string, value: unknown): Entry => ({ key, value: JSON
 
 /** When one acknowledgement is enough, the other cluster is waited for this long. */
 const stragglerMs = 5_000;
-/** The same for what nobody depends on, while applications may stand still. */
-export const hardlyMs = 250;
+/** The same where applications may stand still meanwhile. */
+export const hardlyMs = 2_000;
 
 export function createRecord(ports: Ports) {
   /** Clusters whose ledger topic this process has seen or made. */

@@ -23,17 +23,17 @@ async function leftOf(record: LedgerBook, x: OfSet, epoch: number): Promise<Left
 
 /** Writes down where this mirror stands, after silencing it; nothing where it never wrote. */
 export async function rememberWhere(ports: Ports, record: LedgerBook, { x, spec, at }: { readonly x: OfSet; readonly spec: MirrorSpec; readonly at: At }): Promise<void> {
-  const writers = await ports.mirrors.writers(spec);
-  if (writers.some((w) => w.producerId !== null)) await ports.mirrors.silence(spec, writers, at.until);
+  // An id that nobody knows has nothing open: its task never wrote, or not for a week.
+  const writers = (await ports.mirrors.writers(spec)).filter((w) => w.producerId !== null);
+  if (writers.length > 0) await ports.mirrors.silence(spec, writers, at.until);
   // It never wrote: there is no place to go on from.
   else if ((await ports.mirrors.anchors(spec)).size === 0) return;
-  // It wrote, under ids that are forgotten by now: nothing can be open, nor be written under them.
   else await ports.mirrors.halt(spec, at.until);
   await ports.mirrors.awaitStopped(spec, at.until);
   const [next, ends, mark] = await Promise.all([ports.mirrors.progress(spec), clusterOf(ports, x.m, x.toward).ends(spec.topics), standingMark(record, x)]);
   const key = `${leftKey(x)}${spec.name}`;
-  // Its offsets are reset before it is deleted: an earlier try was lost in between, and what it wrote down holds.
-  if (next.size === 0 && (await record.read(x.m, key)).has(key)) return;
+  // It copied nothing. Or its offsets are gone: reset by an earlier try, which wrote down where they stood, or by others, and nobody knows.
+  if (next.size === 0) return;
   const left: Left = {
     name: spec.name, epoch: mark?.epoch ?? 0,
     next: Object.fromEntries([...next].map(([key, n]) => [key, String(n)])), copied: Object.fromEntries(ends.map((e) => [tpKey(e), String(e.hw)])),
@@ -74,8 +74,7 @@ async function createdAnew(ports: Ports, x: OfSet, mark: Mark): Promise<boolean>
 async function seedFromCut(ports: Ports, record: LedgerBook, x: OfSet & { readonly spec: MirrorSpec; readonly exists: boolean }, { mark, at }: { readonly mark: Mark; readonly at: At }): Promise<readonly Position[]> {
   const ends = await clusterOf(ports, x.m, x.toward).ends(x.set.topics);
   const left = await leftOf(record, x, mark.epoch);
-  if (left) requireAsLeft(x, left, ends);
-  else await requireOnlyOurs(ports, x, { record, at, mark, ends });
+  if (left) { requireAsLeft(x, left, ends); requireKnown(x, left, ends.filter((e) => e.hw > BigInt(mark.ends[x.toward][tpKey(e)]?.hw ?? '0'))); } else await requireOnlyOurs(ports, x, { record, at, mark, ends });
   return Object.entries(mark.ends[otherSide(x.toward)]).map(([key, end]): Position => {
     const at = key.lastIndexOf('/');
     return { topic: key.slice(0, at), partition: Number(key.slice(at + 1)), offset: BigInt(left?.next[key] ?? end.hw), metadata: '' };
@@ -105,6 +104,12 @@ function requireAsLeft(x: OfSet, left: Left, ends: readonly LogEnds[]): void {
   if (moved.length > 0) throw new Failure('Drift', `On cluster ${nameOf(x.m, x.toward)} ${list(moved.map(tpKey))} moved since the earlier mirror of ${x.set.name} ended.`, 'Roll back to the start, so that the topics are removed; then retry.');
 }
 
+/** A partition into which it copied, and of which it did not store how far, would be copied again. */
+function requireKnown(x: OfSet, left: Left, copied: readonly LogEnds[]): void {
+  const unknown = copied.filter((e) => left.next[tpKey(e)] === undefined);
+  if (unknown.length > 0) throw new Failure('Drift', `Nobody knows how far the earlier mirror of ${x.set.name} had copied ${list(unknown.map(tpKey))} to cluster ${nameOf(x.m, x.toward)}: Connect had lost its stored offsets.`, 'Roll back to the start, so that the topics are removed; then retry.');
+}
+
 /** Before any cut a new mirror begins at the beginning, so the copy must be empty; or where an earlier mirror of this run ended, if nothing moved since. */
 async function seedUncut(ports: Ports, record: LedgerBook, x: OfSet, epoch: number): Promise<readonly Position[]> {
   const copy = await clusterOf(ports, x.m, x.toward).ends(x.set.topics);
@@ -113,6 +118,7 @@ async function seedUncut(ports: Ports, record: LedgerBook, x: OfSet, epoch: numb
   const left = await leftOf(record, x, epoch);
   if (!left) throw new Failure('Drift', `On cluster ${nameOf(x.m, x.toward)} ${list(filled.map(tpKey))} already ${filled.length === 1 ? 'holds' : 'hold'} records; a new mirror would copy everything behind them.`, 'Roll back to the start, so that the topics are removed, or empty them by hand; then retry.');
   requireAsLeft(x, left, copy);
+  requireKnown(x, left, filled);
   return copy.flatMap((e) => { const next = left.next[tpKey(e)]; return next === undefined ? [] : [{ topic: e.topic, partition: e.partition, offset: BigInt(next), metadata: '' }]; });
 }
 

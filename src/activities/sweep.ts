@@ -7,7 +7,7 @@ import type { Side } from '../domain/authority.ts';
 import { Failure } from '../domain/failures.ts';
 import { tpKey, type LogEnds, type Ports, type Position } from '../domain/ports.ts';
 import type { At } from './boundary.ts';
-import { standingEpoch } from './cut.ts';
+import { openedEpoch } from './cut.ts';
 import { entry, valueOf, type Entry, type LedgerBook } from './ledger.ts';
 import type { Glance } from './looking.ts';
 import { isEmpty } from './moved.ts';
@@ -24,7 +24,7 @@ const keepEveryMs = 12 * 3_600_000;
 
 /** `from`: its place on the target; null: never committed there. `to`: the next record on the source. Stored data: change it only by adding. */
 type KeptPlace = readonly [from: string | null, to: string, repeats: number | 'unknown'];
-/** `older`: partitions that could not be translated since, with the time of what is kept of them. `cuts`: by topic, the cut that stood. */
+/** `older`: partitions that could not be translated since, with the time of what is kept of them. `cuts`: by topic, the cut that had opened it. */
 export interface KeptGroup { readonly atMs: number; readonly at: Readonly<Record<string, KeptPlace>>; readonly older: Readonly<Record<string, number>>; readonly cuts?: Readonly<Record<string, number>> }
 /** Where the log of a topic ended on the target, by partition. */
 export interface KeptEnds { readonly ends: Readonly<Record<string, readonly [lso: string, hw: string]>> }
@@ -104,7 +104,7 @@ async function once(ports: Ports, record: LedgerBook, x: OfSweep, { at, notes }:
   const topics = unique(x.groups.flatMap((group) => topicsOf(x.m, group)));
   // First of all: whoever is found to be ahead of what was copied has read at least this much of the source.
   const before = byKey(topics.length === 0 ? [] : await source.ends(topics));
-  const [ends, committed, book, cuts] = await Promise.all([x.topics.length === 0 ? [] : target.ends(x.topics), target.committed(x.groups), sweptOf(ports, x), cutsOf(ports, x, topics)]);
+  const [ends, committed, book, cuts] = await Promise.all([x.topics.length === 0 ? [] : target.ends(x.topics), target.committed(x.groups), sweptOf(ports, x), openedCuts(ports, x, topics)]);
   const moved = x.groups.filter((group) => isMoved(book.groups.get(group), ofGroup(x, group, committed), pick(cuts, topicsOf(x.m, group))));
   const look = moved.length === 0 ? null : await lookAt(ports, record, { ...x, groups: moved, from: 'target' }, Promise.resolve(committed));
   const kept = new Map(x.groups.map((group) => [group, (look && moved.includes(group) ? keptOf(look, { group, before, atMs, book, cuts: pick(cuts, topicsOf(x.m, group)) }) : book.groups.get(group)) ?? { atMs, at: {}, older: {} }] as const));
@@ -149,13 +149,15 @@ const ofGroup = (x: Ask, group: string, committed: ReadonlyMap<string, readonly 
 const isMoved = (kept: KeptGroup | undefined, now: readonly Position[], cuts: Cuts): boolean =>
   !kept || Object.keys(cuts).some((topic) => kept.cuts?.[topic] !== cuts[topic]) || Object.keys(kept.older).length > 0 || Object.values(kept.at).some(([, , repeats]) => repeats !== 0) || now.some((p) => kept.at[tpKey(p)]?.[0] !== String(p.offset));
 
-/** A rollback may have removed a topic from the target, and a later opening filled it anew: the same offset is another place then. */
-async function cutsOf(ports: Ports, x: Ask, topics: readonly string[]): Promise<Cuts> {
+/** By topic, the cut that opened it. A rollback may have removed it from the target, and a later opening filled it anew: the same offset is another place then. */
+export async function openedCuts(ports: Ports, x: Ask, topics: readonly string[]): Promise<Cuts> {
   const entries = await ports.ledger.read(x.m.source, `${x.c.run}/cut/`);
-  return Object.fromEntries(setsOf(x.m, topics).flatMap((set) => { const epoch = standingEpoch(entries, { ...x, set }); return set.topics.map((topic) => [topic, epoch] as const); }));
+  return Object.fromEntries(setsOf(x.m, topics).flatMap((set) => { const epoch = openedEpoch(entries, { ...x, set }); return set.topics.map((topic) => [topic, epoch] as const); }));
 }
-type Cuts = Readonly<Record<string, number>>;
+export type Cuts = Readonly<Record<string, number>>;
 const pick = (cuts: Cuts, topics: readonly string[]): Cuts => Object.fromEntries(topics.map((topic) => [topic, cuts[topic] ?? 0]));
+/** Of an earlier opening nothing holds; what an earlier release wrote does not say of which it is. */
+export const holdsFor = (kept: KeptGroup, cuts: Cuts, topic: string): boolean => kept.cuts === undefined || kept.cuts[topic] === (cuts[topic] ?? 0);
 
 const endsOf = (ends: readonly LogEnds[]): KeptEnds['ends'] => Object.fromEntries(ends.map((e) => [e.partition, [String(e.lso), String(e.hw)] as const]));
 
@@ -166,9 +168,7 @@ function keptOf(look: Look, o: { readonly group: string; readonly before: Readon
   for (const spot of look.spots.filter((p) => p.group === o.group)) {
     const key = tpKey(spot.end);
     const place = placeOf(look, spot, o.before.get(key));
-    const { topic } = spot.end;
-    // Of an earlier opening nothing holds; what an earlier release wrote does not say of which it is.
-    const known = earlier?.cuts === undefined || earlier.cuts[topic] === o.cuts[topic] ? earlier?.at[key] : undefined;
+    const known = earlier && holdsFor(earlier, o.cuts, spot.end.topic) ? earlier.at[key] : undefined;
     if (place) at[key] = place;
     else {
       if (known) at[key] = known;

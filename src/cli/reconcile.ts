@@ -34,7 +34,7 @@ async function show(io: Io, id: string, options: ReconcileOptions): Promise<Exit
     const answer = await handle.result();
     if (options.out !== undefined) await writeFile(options.out, linesOf(answer).map((line) => `${JSON.stringify(line)}\n`).join(''));
     print(io, options.json === true, { json: answer, text: textOf(answer, options.out) });
-    return answer.records === 0 ? 0 : 1;
+    return answer.records === 0 && answer.partitions.every((p) => p.undecided === 0) ? 0 : 1;
   });
 }
 

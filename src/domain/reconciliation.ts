@@ -12,7 +12,7 @@ export interface LeftOn {
   readonly cameBack: number;
   /** On the source between the two cuts and not on the target: written by somebody else, or lost on the target since. Not counted where the source has lost records of that time: alike ones could not be told apart. */
   readonly sourceOnly: number;
-  /** Came back, says the ledger, and is not on the source any more: expired or compacted there since. Records. */
+  /** Came back, says the ledger, and is not found on the source any more: expired or compacted there since. Records. */
   readonly goneSince: number;
   /** The same, where the ledger does not say how far the mirror back had come: it came back, or it did not. Records. */
   readonly undecided: number;
@@ -31,10 +31,12 @@ export interface Reconciliation {
 }
 export interface Named { readonly fingerprint: string; readonly offset: bigint }
 
-/** What the source has lost of that time by itself, so that a record which is missing there may have come back. */
-export interface Thinned {
-  /** `head`: its log begins later by now. `anywhere`: it is compacted. */
-  readonly where: 'head' | 'anywhere';
+export interface Reconciling {
+  readonly mostRuns: number;
+  /** The source has lost records of that time by itself: its log begins later by now, or it is compacted. */
+  readonly thinned: boolean;
+  /** The target has lost its head, and the source has not: there the first ones are passed over, however many. */
+  readonly beheaded: boolean;
   /** Next offset of the target that the mirror back would have brought when it was silenced. */
   readonly brought: bigint | 'unknown';
 }
@@ -44,35 +46,41 @@ type Verdict = 'came back' | 'gone since' | 'undecided' | 'left';
 const lookAhead = 1_000;
 
 /** Both sides from the same cut on, in order. What came back is in the same order on both; the rest of the target never did. */
-export async function leftBehind(source: AsyncIterable<Named>, target: AsyncIterable<Named>, o: { readonly mostRuns: number; readonly thinned: Thinned | null }): Promise<Omit<LeftOn, 'partition' | 'deleted'> & { readonly more: boolean }> {
+export async function leftBehind(source: AsyncIterable<Named>, target: AsyncIterable<Named>, o: Reconciling): Promise<Omit<LeftOn, 'partition' | 'deleted'> & { readonly more: boolean }> {
   const ahead = lookingAhead(source);
   const counts = { 'came back': 0, 'gone since': 0, undecided: 0, left: 0 };
   const runs: { from: string; to: string; records: number }[] = [];
   let [gap, more] = [true, false];
-  for await (const t of target) {
-    const verdict = await judge(t, { thinned: o.thinned, matched: counts['came back'] > 0, found: ahead.take });
+  const judged = async (t: Named): Promise<void> => {
+    const verdict = await judge(t, { ...o, found: ahead.take });
     counts[verdict]++;
-    if (verdict !== 'left') { gap = true; continue; }
+    if (verdict !== 'left') { gap = true; return; }
     const last = runs.at(-1);
     if (last && !gap) { last.to = String(t.offset); last.records++; } else if (runs.length < o.mostRuns) runs.push({ from: String(t.offset), to: String(t.offset), records: 1 });
     else more = true;
     gap = more;
-  }
+  };
+  const rest = target[Symbol.asyncIterator]();
+  const next = async (): Promise<Named | null> => { const one = await rest.next(); return one.done === true ? null : one.value; };
+  const heads: Named[] = [];
+  if (o.beheaded) for (let t = await next(); t; t = await next()) if (heads.push(t) === lookAhead) break;
+  if (heads.length > 0) await ahead.meet(new Set(heads.map((t) => t.fingerprint)));
+  for (const t of heads) await judged(t);
+  for (let t = await next(); t; t = await next()) await judged(t);
   return { records: counts.left, runs, cameBack: counts['came back'], sourceOnly: o.thinned ? 0 : await ahead.rest(), goneSince: counts['gone since'], undecided: counts.undecided, more };
 }
 
-async function judge(t: Named, o: { readonly thinned: Thinned | null; readonly matched: boolean; readonly found: (fingerprint: string) => Promise<boolean> }): Promise<Verdict> {
-  const { thinned } = o;
-  // A record like it may be on the source: what had not been brought was not.
-  if (thinned && thinned.brought !== 'unknown' && t.offset >= thinned.brought) return 'left';
+async function judge(t: Named, o: Reconciling & { readonly found: (fingerprint: string) => Promise<boolean> }): Promise<Verdict> {
+  const unbrought = o.brought !== 'unknown' && t.offset >= o.brought;
+  // Alike records: where some are missing on the source, one of them may stand for one that had not been brought.
+  if (unbrought && o.thinned) return 'left';
   if (await o.found(t.fingerprint)) return 'came back';
-  if (!thinned) return 'left';
-  if (thinned.brought !== 'unknown') return 'gone since';
-  return thinned.where === 'anywhere' || !o.matched ? 'undecided' : 'left';
+  if (o.brought !== 'unknown') return unbrought ? 'left' : 'gone since';
+  return o.thinned ? 'undecided' : 'left';
 }
 
 /** The source, a stretch at a time: a record that is found is taken with all before it, which the target does not have. */
-function lookingAhead(source: AsyncIterable<Named>): { readonly take: (fingerprint: string) => Promise<boolean>; readonly rest: () => Promise<number> } {
+function lookingAhead(source: AsyncIterable<Named>): { readonly meet: (any: ReadonlySet<string>) => Promise<void>; readonly take: (fingerprint: string) => Promise<boolean>; readonly rest: () => Promise<number> } {
   const here = source[Symbol.asyncIterator]();
   const ahead: string[] = [];
   let [ended, passed] = [false, 0];
@@ -84,6 +92,15 @@ function lookingAhead(source: AsyncIterable<Named>): { readonly take: (fingerpri
     }
   };
   return {
+    meet: async (any) => {
+      for (await fill(); ahead.length > 0; await fill()) {
+        const at = ahead.findIndex((fingerprint) => any.has(fingerprint));
+        const before = at < 0 ? ahead.length : at;
+        passed += before;
+        ahead.splice(0, before);
+        if (at >= 0) return;
+      }
+    },
     take: async (fingerprint) => {
       if (ahead.length === 0) await fill();
       let at = ahead[0] === fingerprint ? 0 : -1;

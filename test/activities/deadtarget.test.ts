@@ -2,10 +2,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createReconcile } from '../../src/activities/create.ts';
+import { withoutTarget } from '../../src/activities/deadtarget/withouttarget.ts';
 import type { Reconciliation } from '../../src/domain/reconciliation.ts';
 import type { Evidence } from '../../src/domain/scheme.ts';
 import { cutSets } from '../../src/domain/cutsets.ts';
 import { application, migration } from '../fakes/migrations.ts';
+import { noLimit } from '../adapters/kafka/until.ts';
 import { context, FakeMirror, FakeWorld, looking, run } from './fake-ports.ts';
 
 const m = migration('m', [application('shop', { writes: ['orders'] }), application('billing', { reads: { billing: ['orders'] } })], { connectBack: 'connect-back' });
@@ -168,6 +170,19 @@ test('a mirror of which no producer is known is taken away instead of silenced; 
   assert.match((await reconciling(w)).say, /^2 records on 1 partition of new \(orders\/0 2\) never came back to old; 0 records did; 4 more records did, says the ledger/);
 });
 
+test('a mirror back of which one task has been idle for a week: the ids that are known are fenced, and nobody is asked about the other', async () => {
+  const { w } = await opened(4);
+  const ports = w.ports();
+  const fenced: string[] = [];
+  const mirrors = {
+    ...ports.mirrors, writers: async () => [{ transactionalId: 'task-0', producerId: 9n }, { transactionalId: 'task-1', producerId: null }],
+    silence: (...[spec, writers, until]: Parameters<typeof ports.mirrors.silence>) => { fenced.push(...writers.map((one) => one.transactionalId)); return ports.mirrors.silence(spec, writers, until); },
+  };
+  const at = { until: noLimit, now: () => Date.now(), pause: async () => undefined, seen: () => undefined, words: String };
+  assert.match((await withoutTarget({ ...ports, mirrors }).silenceWithoutTarget({ ...x('silence'), sets }, at)).say, /is silent for good/);
+  assert.deepEqual(fenced, ['task-0']);
+});
+
 test('the target returns: exactly the records that never came back are named, whatever was written on the source since', async () => {
   const { w } = await opened(4);
   await goBack(w);
@@ -200,14 +215,14 @@ const figuresOf = (found: Reconciliation): unknown => found.partitions.filter((p
 test('what came back has expired on the source since: it is not called missing', async () => {
   const found = await returned('delete', (w) => { w.source.trim('orders', 0, 11n); });
   assert.deepEqual(figuresOf(found), [[2, [{ from: '9', to: '10', records: 2 }], 1, 3, 0]]);
-  assert.match(found.say, /^2 records on 1 partition of new \(orders\/0 2\) never came back to old; 1 record did; 3 more records did, says the ledger, and are not on old any more, expired or compacted\. Nothing was merged\.$/);
+  assert.match(found.say, /^2 records on 1 partition of new \(orders\/0 2\) never came back to old; 1 record did; 3 more records did, says the ledger, and are not found on old any more, expired or compacted\. Nothing was merged\.$/);
   // All of it, also what the source had before the cut.
   assert.deepEqual(figuresOf(await returned('delete', (w) => { w.source.trim('orders', 0, 12n); })), [[2, [{ from: '9', to: '10', records: 2 }], 0, 4, 0]]);
 });
 test('the same, of a release that did not write down how far the mirror had come: unknown is said as unknown', async () => {
   const found = await returned('delete', (w) => { w.source.trim('orders', 0, 11n); }, true);
-  assert.deepEqual(figuresOf(found), [[2, [{ from: '9', to: '10', records: 2 }], 1, 0, 3]]);
-  assert.match(found.say, /of 3 records nobody can tell: old has lost records of that time since, and the ledger does not say how far the mirror back had come/);
+  assert.deepEqual(figuresOf(found), [[0, [], 1, 0, 5]]);
+  assert.match(found.say, /of 5 records nobody can tell: old has lost records of that time since, and the ledger does not say how far the mirror back had come/);
 });
 test('what came back was compacted away on the source since: it is not called missing', async () => {
   const found = await returned('compact', (w) => { w.source.log({ topic: 'orders', partition: 0 }).records.splice(9, 2); });
@@ -218,6 +233,16 @@ test('heads that go while they are read are read around', async () => {
   const found = await returned('delete', (w) => { w.source.before = (call) => { if (call === 'range' && !trimmed) { trimmed = true; w.source.trim('orders', 0, 11n); } }; });
   assert.ok(trimmed);
   assert.deepEqual(figuresOf(found), [[2, [{ from: '9', to: '10', records: 2 }], 1, 3, 0]]);
+});
+test('a head that goes on going, on a partition that everything of that time has left, keeps nobody', async () => {
+  let [looks, at] = [0, 60n];
+  const found = await returned('delete', (w) => {
+    w.source.write('orders', 0, ...Array.from({ length: 200 }, (_, i) => `since${i}`));
+    w.source.trim('orders', 0, at);
+    w.source.before = (call) => { if (call === 'ends') { looks += 1; w.source.trim('orders', 0, at += 1n); } };
+  });
+  assert.ok(looks <= 4, `${looks} looks`);
+  assert.deepEqual(figuresOf(found), [[2, [{ from: '9', to: '10', records: 2 }], 0, 4, 0]]);
 });
 test('a topic that was made anew since, or is gone, is said so, and nothing is called missing', async () => {
   await assert.rejects(returned('delete', (w) => { w.target.topic('orders', 2); }), /Topic orders on cluster new was made anew: its id is .*, was .*\. What was in it then cannot be reconciled\./);

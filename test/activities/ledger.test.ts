@@ -53,8 +53,8 @@ test('a cluster that does not answer keeps nobody long who lowers a fence: appli
   await ports.ledger.prepare('new', noLimit);
   await fence(ports, createRecord(ports)).lowerFence({ ...ask, set, on: 'source', before: { rules: [], able: 'yes' } }, at);
   await groupFence(ports, createRecord(ports)).lowerGroupFence({ ...ask, groups: ['billing'], on: 'source', before: { rules: [], able: 'yes' } }, at);
-  assert.deepEqual(waited, [250, 250]);
+  assert.deepEqual(waited, [2_000, 2_000]);
   // What a later step depends on is waited for.
   await createRecord(ports).write(demo, entries(1), 'one', at);
-  assert.deepEqual(waited, [250, 250, 5_000]);
+  assert.deepEqual(waited, [2_000, 2_000, 5_000]);
 });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createReconcile } from '../../src/activities/create.ts';
 import { standingMark } from '../../src/activities/cut.ts';
-import { placesOf, sourceBook } from '../../src/activities/deadtarget/account.ts';
+import { openedSets, partitionsOf, placesOf, sourceBook } from '../../src/activities/deadtarget/account.ts';
 import { sweptOf } from '../../src/activities/sweep.ts';
 import type { Context } from '../../src/domain/scheme.ts';
 import type { Migration } from '../../src/domain/migration.ts';
@@ -48,7 +48,7 @@ for (const toward of ['target', 'source'] as const) test(`a mirror to the ${towa
   assert.deepEqual(texts(w, toward), toward === 'target' ? ['a', 'b'] : ['a', 'b', 'c', 'd']);
 });
 
-for (const state of ['RUNNING', 'STOPPED'] as const) for (const toward of ['target', 'source'] as const)
+for (const state of ['RUNNING', 'STOPPED', 'FAILED', 'PAUSED', 'UNASSIGNED'] as const) for (const toward of ['target', 'source'] as const)
   test(`a mirror to the ${toward}, ${state}, whose ids the cluster has forgotten: removed, and the next one goes on where it was`, async () => {
     const w = world('orders');
     const work = w.work();
@@ -68,6 +68,78 @@ for (const state of ['RUNNING', 'STOPPED'] as const) for (const toward of ['targ
     w.copy();
     assert.deepEqual(texts(w, toward), toward === 'target' ? ['a', 'b'] : ['a', 'b', 'c', 'd']);
   });
+test('a mirror that has copied, and whose stored offsets somebody has reset: the next one does not copy everything again', async () => {
+  for (const partly of [false, true]) {
+    const w = world('orders', 'clicks');
+    const two = migration('m', [application('shop', { writes: ['orders', 'clicks'] }), application('billing', { reads: { billing: ['orders', 'clicks'] } })], { connectBack: 'connect-back', cuts: 'together' });
+    const work = w.work();
+    for (const topic of ['orders', 'clicks']) w.source.write(topic, 0, 'a', 'b');
+    const ask = (key: string) => ({ m: two, c: context(key), set: setOf(two), toward: 'target' as const });
+    const before = await work.captureMirror(ask('first'));
+    await w.whileCopying('target', () => work.createMirror({ ...ask('first'), before }));
+    w.copy();
+    const first = w.connectors.get(before.name);
+    assert.ok(first);
+    Object.assign(first, { state: 'STOPPED', forgotten: true });
+    if (partly) first.next.delete('orders/0'); else first.next.clear();
+    await work.removeMirror({ ...ask('first'), before });
+    const again = await work.captureMirror(ask('second'));
+    await assert.rejects(work.createMirror({ ...ask('second'), before: again }), partly ? /Nobody knows how far the earlier mirror of .* had copied orders\/0/ : /already hold records/);
+    assert.deepEqual(texts(w, 'target'), ['a', 'b']);
+  }
+});
+test('a wave that went back without its target is begun again: what came back the first time says nothing of the second', async () => {
+  const w = new FakeWorld();
+  for (const c of [w.source, w.target]) c.topic('orders', 1, { 'cleanup.policy': 'compact' });
+  const wave = migration('estate-one', [application('shop', { writes: ['orders'] })], { connectBack: 'connect-back', estate: { id: 'cutover/old/new/estate', run, wave: 'one', feeds: [], elsewhere: [] } });
+  const of = (key: string) => ({ m: wave, c: context(key) });
+  const made = (n: number): FakeMirror => {
+    const mirror = new FakeMirror({ connect: 'connect-back', name: `cutover-orders-back-${run.slice(-8)}-${n}`, from: 'new', to: 'old', topics: ['orders'], seed: [{ topic: 'orders', partition: 0, offset: 0n, metadata: '' }] });
+    w.connectors.set(mirror.spec.name, mirror);
+    w.source.entries.set(`mirrors/${mirror.spec.name}`, '{}');
+    return mirror;
+  };
+  const leave = async (n: number): Promise<void> => {
+    await w.work().silenceWithoutTarget({ ...of(`silence-${n}`), sets: [setOf(wave)] });
+    await w.work().markWithoutTarget({ ...of(`mark-${n}`), set: setOf(wave) });
+  };
+  await cutTo(w, wave, 'cut-1');
+  made(1);
+  for (let i = 0; i < 30; i++) w.target.write('orders', 0, `first${i}`);
+  w.copy();
+  await leave(1);
+  w.connectors.clear();
+  w.target.topic('orders', 1, { 'cleanup.policy': 'compact' });
+  await cutTo(w, wave, 'cut-2');
+  made(2).forgotten = true;
+  for (let i = 0; i < 5; i++) w.target.write('orders', 0, `second${i}`);
+  w.target.before = () => { throw new Error('connection refused'); };
+  const [account] = await partitionsOf(w.ports(), of('hold'), await openedSets(w.ports(), of('hold'), [setOf(wave)]));
+  assert.equal(account?.brought, 0n);
+  await leave(2);
+  w.target.before = () => undefined;
+  w.source.entries.set(`${run}/final`, JSON.stringify({ migration: wave, sequence: 1 }));
+  assert.equal((await reconciling(w, of('reconcile'))).records, 5);
+});
+test('the target dies before the first sweep behind a second opening: a place swept behind the first does not count', async () => {
+  const w = world('orders');
+  const work = w.work();
+  for (const c of [w.source, w.target]) c.write('orders', 0, ...Array.from({ length: 8 }, (_, i) => `r${i}`));
+  await cutTo(w, m);
+  w.target.place('billing', 'orders', 0, 8n);
+  w.source.place('billing', 'orders', 0, 0n);
+  await work.lookSwept({ m, c: looking('sweep'), groups: ['billing'], topics: ['orders'] });
+  const place = async (): Promise<unknown> => (await placesOf(w.ports(), x('hold'), ['billing'])).map((p) => [p.by, p.offset]);
+  assert.deepEqual(await place(), [['swept', 8n]]);
+  // Back, and its readers go back on the source, to process it again; then it is opened again.
+  const home = { ...x('cut-back'), set, to: 'source' as const };
+  await work.markCut({ ...home, before: await work.captureCut(home) });
+  assert.deepEqual(await place(), [['swept', 8n]]);
+  w.source.place('billing', 'orders', 0, 2n);
+  await cutTo(w, m, 'cut-again');
+  assert.deepEqual(await place(), [['left', 2n]]);
+});
+
 test('a mirror whose ids the cluster has forgotten begins anew before the outage, is fenced in it, and that is told', async () => {
   const w = world('orders');
   const work = w.work();

@@ -13,7 +13,7 @@ import { askAll } from '../fleets.ts';
 import type { LedgerBook } from '../ledger.ts';
 import { isEmpty, membersOf } from '../moved.ts';
 import { applicationsOf, byKey, clusterOf, setsOf, topicsOf, unique } from '../outside.ts';
-import { knownSinceMs, sweptOf, type Book } from '../sweep.ts';
+import { holdsFor, knownSinceMs, openedCuts, sweptOf, type Book, type Cuts } from '../sweep.ts';
 import type { Ask } from '../work.ts';
 import { answered } from './answered.ts';
 
@@ -63,14 +63,16 @@ export async function openedSets(ports: Ports, x: Ask, sets: readonly CutSet[]):
   return all.flatMap(({ set, mark }) => (mark?.to === 'target' ? [{ set, mark }] : []));
 }
 
-const broughtKey = (x: Ask, set: CutSet): string => `${x.c.run}/without-target/brought/${set.name}`;
+/** By opening: a wave that went back without its target may be begun again. */
+const broughtKey = (x: Ask, set: CutSet, opened: Mark): string => `${x.c.run}/without-target/brought/${set.name}/${opened.epoch}`;
 type KeptBrought = Readonly<Record<string, string>>;
-export const broughtEntry = (x: Ask, set: CutSet, next: ReadonlyMap<string, bigint>): { key: string; value: string } =>
-  ({ key: broughtKey(x, set), value: JSON.stringify(Object.fromEntries([...next].map(([key, n]) => [key, String(n)])) satisfies KeptBrought) });
+export const broughtEntry = (x: Ask, o: { readonly set: CutSet; readonly opened: Mark }, next: ReadonlyMap<string, bigint>): { key: string; value: string } =>
+  ({ key: broughtKey(x, o.set, o.opened), value: JSON.stringify(Object.fromEntries([...next].map(([key, n]) => [key, String(n)])) satisfies KeptBrought) });
 
 /** What was read when the mirror back was silenced; `null`: nobody wrote that down. */
-export async function keptBrought(ports: Ports, x: Ask, set: CutSet): Promise<KeptBrought | null> {
-  const kept = (await ports.ledger.read(x.m.source, broughtKey(x, set))).get(broughtKey(x, set));
+export async function keptBrought(ports: Ports, x: Ask, o: { readonly set: CutSet; readonly opened: Mark }): Promise<KeptBrought | null> {
+  const key = broughtKey(x, o.set, o.opened);
+  const kept = (await ports.ledger.read(x.m.source, key)).get(key);
   return kept === undefined ? null : (JSON.parse(kept) as KeptBrought);
 }
 /** Next offset of the target that would have been brought; where the cut was when the mirror had brought nothing yet. */
@@ -78,7 +80,7 @@ export const broughtAt = (kept: KeptBrought, mark: Mark, key: string): bigint | 
 
 /** From the mirror's own stored offsets, which its Connect worker keeps on the source; once it was silenced, what was read then. */
 async function broughtOf(ports: Ports, x: Ask, o: { readonly set: CutSet; readonly mark: Mark }): Promise<(key: string) => bigint | 'unknown'> {
-  const kept = await keptBrought(ports, x, o.set);
+  const kept = await keptBrought(ports, x, { set: o.set, opened: o.mark });
   if (kept) return (key) => broughtAt(kept, o.mark, key);
   const [spec] = await findMirrors(ports, { ...x, set: o.set, toward: 'source' });
   if (!spec) return (key) => broughtAt({}, o.mark, key); // the mirror was never made: nothing came back
@@ -128,11 +130,12 @@ async function firstSetOf(ports: Ports, x: OfTwice, { group, at }: { readonly gr
 export async function placesOf(ports: Ports, x: Ask, groups: readonly string[], twice: readonly string[] = []): Promise<readonly PlaceAccount[]> {
   if (groups.length === 0) return [];
   const source = clusterOf(ports, x.m, 'source');
-  const [book, committed, ends, firstReads] = await Promise.all([sweptOf(ports, x), source.committed(groups), source.ends(unique(groups.flatMap((g) => topicsOf(x.m, g)))), firstSetReads(ports, x, twice)]);
+  const topics = unique(groups.flatMap((g) => topicsOf(x.m, g)));
+  const [book, committed, ends, firstReads, cuts] = await Promise.all([sweptOf(ports, x), source.committed(groups), source.ends(topics), firstSetReads(ports, x, twice), openedCuts(ports, x, topics)]);
   const logs = byKey(ends);
   return groups.flatMap((group) => {
     const left = new Map((committed.get(group) ?? []).map((p) => [tpKey(p), p]));
-    return [...logs.values()].filter((e) => topicsOf(x.m, group).includes(e.topic)).map((end) => placeOf(group, { end, left: left.get(tpKey(end)), book, own: twice.includes(group) ? firstReads(tpKey(end)) : 0n }));
+    return [...logs.values()].filter((e) => topicsOf(x.m, group).includes(e.topic)).map((end) => placeOf(group, { end, left: left.get(tpKey(end)), book, cuts, own: twice.includes(group) ? firstReads(tpKey(end)) : 0n }));
   });
 }
 /** Not cut: all of it is the first set's. */
@@ -151,11 +154,11 @@ async function firstSetReads(ports: Ports, x: Ask, twice: readonly string[]): Pr
 }
 
 /** `own`: up to there only what the group itself committed on the source counts. */
-function placeOf(group: string, o: { readonly end: LogEnds; readonly left: Position | undefined; readonly book: Book; readonly own: bigint }): PlaceAccount {
+function placeOf(group: string, o: { readonly end: LogEnds; readonly left: Position | undefined; readonly book: Book; readonly cuts: Cuts; readonly own: bigint }): PlaceAccount {
   const { end, left, book, own } = o;
   const key = tpKey(end);
   const kept = book.groups.get(group);
-  const swept = kept?.at[key];
+  const swept = kept && holdsFor(kept, o.cuts, end.topic) ? kept.at[key] : undefined;
   const inside = (offset: bigint): bigint => (offset < end.logStart ? end.logStart : offset > end.lso ? end.lso : offset);
   const metadata = left?.metadata ?? '';
   if (swept && book.head && kept && (left?.offset ?? 0n) >= own && (!left || BigInt(swept[1]) >= left.offset)) return { group, end, offset: inside(BigInt(swept[1])), by: 'swept', sinceMs: knownSinceMs(book.head, kept, key), metadata };

@@ -12,7 +12,7 @@ import { nextEpoch, silencedKey, standingMarks, writeMark, type Ends, type Mark 
 import { askAll, fleetOf } from '../fleets.ts';
 import { fence } from '../fence.ts';
 import { groupFence } from '../groupfence.ts';
-import { entry } from '../ledger.ts';
+import { entry, type Entry } from '../ledger.ts';
 import { membersOf } from '../moved.ts';
 import { applicationsOf, both, byName, clusterOf, count, grouped, list, unique, type Said } from '../outside.ts';
 import { writeThrough } from '../positions.ts';
@@ -66,18 +66,21 @@ export const withoutTarget = (ports: Ports) => {
     async silenceWithoutTarget(x: OfSets, at: At): Promise<Said> {
       const silent: string[] = [];
       for (const set of x.sets) for (const spec of await findMirrors(ports, { ...x, set, toward: 'source' })) {
-        const writers = await ports.mirrors.writers(spec);
+        const opened = (await standingMarks(book, { ...x, set })).find((mark) => mark.to === 'target');
+        const brought = async (): Promise<readonly Entry[]> => (opened ? [broughtEntry(x, { set, opened }, await ports.mirrors.progress(spec))] : []);
+        // Nothing is open under an id that nobody knows: its task never wrote, or not for a week.
+        const writers = (await ports.mirrors.writers(spec)).filter((w) => w.producerId !== null);
         at.until.check();
-        // Without a transactional id nothing can be open, and nothing be fenced: it never wrote, or not for a week. It goes altogether.
-        if (!writers.some((w) => w.producerId !== null)) {
-          if (await keptBrought(ports, x, set) === null) await book.write(x.m, [broughtEntry(x, set, await ports.mirrors.progress(spec))], 'one', at);
+        // Without any there is nothing to fence either: it goes altogether.
+        if (writers.length === 0) {
+          if (opened && (await keptBrought(ports, x, { set, opened })) === null) await book.write(x.m, await brought(), 'one', at);
           await ports.mirrors.remove(spec, at.until);
           silent.push(`${spec.name} (no producer of it is known, removed)`);
           continue;
         }
         await ports.mirrors.silence(spec, writers, at.until);
         await closed(ports, { ...x, set }, at);
-        await book.write(x.m, [broughtEntry(x, set, await ports.mirrors.progress(spec)), entry(`${silencedKey({ ...x, set }, 'source')}${spec.name}`, { name: spec.name })], 'one', at);
+        await book.write(x.m, [...(await brought()), entry(`${silencedKey({ ...x, set }, 'source')}${spec.name}`, { name: spec.name })], 'one', at);
         silent.push(spec.name);
       }
       return { say: silent.length === 0 ? 'no mirror back was there.' : `${list(silent)} ${silent.length === 1 ? 'is' : 'are'} silent for good.` };

@@ -42,6 +42,8 @@ export function lz4Length(data: Buffer, most: number): number {
 /** Block sizes of 64 KiB, 256 KiB, 1 MiB and 4 MiB; blocks that are stored as they are have bit 31 set. */
 function sumOfBlocks(data: Buffer, of: (block: Buffer, largest: number) => number): number {
   let [at, length] = [0, 0];
+  // An older format begins otherwise, and decoders may know it; no client of Kafka writes it.
+  if (data.length < 4 || data.readUInt32LE(0) !== frameMagic) throw new Error('it does not begin as an lz4 frame');
   while (at + 7 <= data.length && data.readUInt32LE(at) === frameMagic) {
     const flag = data[at + 4] ?? 0;
     const largest = 2 ** (8 + 2 * (((data[at + 5] ?? 0) >> 4) & 7));
