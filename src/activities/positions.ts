@@ -12,11 +12,12 @@ import { behindAll } from './behind.ts';
 import { lookByTimestamp, lookFor, translateGroups } from './timestamping.ts';
 import { describe, lookAt, provenPlaces, repeatsOf, settled, type Look, type Placed, type Places } from './translating.ts';
 import { earliest, latest } from './beginning.ts';
+import { missingOf } from './remembered.ts';
 import type { Ask, Consent, LossConsent, PositionForecast, PositionHow, PositionsBefore } from './work.ts';
 
 interface OfGroups extends Ask { readonly groups: readonly string[]; readonly to: Side }
-/** What was set, as the ledger has it: `topic/partition` → where it came from, where it went, and why that is the same place. */
-type Kept = Readonly<Record<string, { readonly from: string | null; readonly to: string; readonly by: string; readonly matched: number; readonly repeats?: number; readonly lost?: number }>>;
+/** What was set, as the ledger has it: `topic/partition` → where it came from, where it went, on which side, and why that is the same place. */
+type Kept = Readonly<Record<string, { readonly from: string | null; readonly to: string; readonly on?: Side; readonly by: string; readonly matched: number; readonly repeats?: number; readonly lost?: number }>>;
 
 const setKey = (x: Ask, group: string): string => `${x.c.key}/set/${group}`;
 /** A group that read on the target what is only there: its place is kept for the next way forward. */
@@ -53,7 +54,7 @@ export const positions = (ports: Ports, record: LedgerBook) => ({
     const places = await placesFor(ports, record, x, at);
     await writeThrough(there, places, { at, range: 'checked', present });
     // Not before they are read back: by this entry the undo knows that what stands there was ours, and not what was there before.
-    const kept = record.write(x.m, [...places].map(([group, of]) => entry(setKey(x, group), keep(of))), 'one', at);
+    const kept = record.write(x.m, [...places].map(([group, of]) => entry(setKey(x, group), keep(of, x.to))), 'one', at);
     const empty = requireEmpty(there, x.groups);
     await Promise.allSettled([kept, empty]); // whoever came too early has read from these places: written down all the same
     await Promise.all([kept, empty]);
@@ -71,14 +72,15 @@ export const positions = (ports: Ports, record: LedgerBook) => ({
       await restore(here, x, { groups: x.groups, now, at });
       return { say: `positions of ${list(x.groups)} on the ${x.to} are as before; those on the ${otherSide(x.to)} were never touched.` };
     }
-    const { moved, settled } = await whoMoved(ports, x, now);
+    const { moved, settled, sets } = await whoMoved(ports, x, now);
     if (x.how === 'cut' || x.how === 'log-start') return leaveAdvanced(record, x, { here, now, moved, settled, at });
     await requireEmpty(back, moved);
+    const renewed = await putBack(back, { groups: x.groups.filter((g) => !settled.has(g) && !moved.includes(g)), sets, at });
     const places = moved.length === 0 ? new Map<string, readonly Placed[]>() : await translateGroups(ports, record, { ...x, groups: moved, from: x.to }, at);
     await writeThrough(back, places, { at, range: 'checked' });
     await settle(record, x, { groups: x.groups.filter((g) => !settled.has(g)), now, places, at });
     await restore(here, x, { groups: x.groups, now, at });
-    return { say: sayReturned(x, { moved, settled, places }) };
+    return { say: sayReturned(x, { moved, settled, places, renewed }) };
   },
 
   async forecastPositions(x: OfGroups & { readonly how?: 'translated' | 'timestamp' }): Promise<readonly PositionForecast[]> {
@@ -186,7 +188,7 @@ async function logStarts(ports: Ports, record: LedgerBook, x: OfGroups): Promise
   }));
 }
 
-const keep = (of: readonly Placed[]): Kept => Object.fromEntries(of.map((p) => [tpKey(p), { from: p.from === null ? null : String(p.from), to: String(p.offset), by: p.by, matched: p.matched, ...(p.repeats !== undefined && { repeats: p.repeats }), ...(p.lost !== undefined && { lost: p.lost }) }]));
+const keep = (of: readonly Placed[], on: Side): Kept => Object.fromEntries(of.map((p) => [tpKey(p), { from: p.from === null ? null : String(p.from), to: String(p.offset), on, by: p.by, matched: p.matched, ...(p.repeats !== undefined && { repeats: p.repeats }), ...(p.lost !== undefined && { lost: p.lost }) }]));
 
 type Returning = OfGroups & { readonly before: PositionsBefore };
 /** Group → where it stands on the topics it reads. */
@@ -204,12 +206,36 @@ async function standing(cluster: Cluster, x: OfGroups): Promise<Standing> {
  * before may stand there again: translated, it would be taken for where the group is. An entry that only one ledger has may
  * be in the one that does not answer, so both are asked.
  */
-async function whoMoved(ports: Ports, x: Returning, now: Standing): Promise<{ readonly moved: readonly string[]; readonly settled: ReadonlyMap<string, Returned> }> {
+async function whoMoved(ports: Ports, x: Returning, now: Standing): Promise<{ readonly moved: readonly string[]; readonly settled: ReadonlyMap<string, Returned>; readonly sets: ReadonlyMap<string, Kept> }> {
   const entries = await readFromBoth(ports, x.m, `${x.c.key}/`);
   const settled = new Map(x.groups.flatMap((group) => { const of = valueOf<Returned>(entries, returnedKey(x, group)); return of === null ? [] : [[group, of] as const]; }));
   requireUntouched(x, { now, settled });
-  const moved = x.groups.filter((group) => !settled.has(group) && movedOn({ now: now.get(group) ?? [], before: x.before[group] ?? {}, set: valueOf<Kept>(entries, setKey(x, group)) }));
-  return { moved, settled };
+  const sets = new Map(x.groups.flatMap((group) => { const set = valueOf<Kept>(entries, setKey(x, group)); return set === null ? [] : [[group, set] as const]; }));
+  requireRemembered(x, { now, sets, groups: x.groups.filter((group) => !settled.has(group)) });
+  const moved = x.groups.filter((group) => !settled.has(group) && movedOn({ now: now.get(group) ?? [], before: x.before[group] ?? {}, set: sets.get(group) ?? null }));
+  return { moved, settled, sets };
+}
+
+/** Of a group that was set there, and has no position there at all, nobody can say what it has read. */
+function requireRemembered(x: Returning, o: { readonly now: Standing; readonly sets: ReadonlyMap<string, Kept>; readonly groups: readonly string[] }): void {
+  const lost = o.groups.filter((group) => Object.keys(o.sets.get(group) ?? {}).length > 0 && (o.now.get(group) ?? []).length === 0);
+  if (lost.length === 0) return;
+  const told = lost.map((group) => `${group} (set to ${list(Object.entries(o.sets.get(group) ?? {}).map(([key, { to }]) => `${key} ${to}`), 3)})`);
+  throw new Failure('NotExact', `Cluster ${nameOf(x.m, x.to)} has forgotten the positions of ${list(told, 3)}, as brokers do with groups that have been empty for a week: nobody can say whether ${lost.length === 1 ? 'it has' : 'they have'} read there since. Nothing was written.`,
+    `Set ${lost.length === 1 ? 'it' : 'them'} there by hand to where ${lost.length === 1 ? 'it' : 'they'} had got, then retry. To skip leaves positions as they are.`);
+}
+
+/** Groups that have not read on `to` go on where they left the other side, which may have forgotten them since. Answers those. */
+async function putBack(back: Cluster, o: { readonly groups: readonly string[]; readonly sets: ReadonlyMap<string, Kept>; readonly at: At }): Promise<readonly string[]> {
+  const committed = await back.committed(o.groups);
+  const places = new Map(o.groups.flatMap((group) => {
+    const left = new Map(Object.entries(o.sets.get(group) ?? {}).map(([key, { from }]) => [key, from === null ? null : BigInt(from)]));
+    const missing = missingOf(left, committed.get(group) ?? []);
+    return missing.length === 0 ? [] : [[group, missing.map((p): Placed => ({ ...p, from: null, by: 'log-start', matched: 0 }))] as const];
+  }));
+  await requireEmpty(back, [...places.keys()]);
+  await writeThrough(back, places, { at: o.at, range: 'checked' });
+  return [...places.keys()];
 }
 
 /** Whether the group read on `to` after we set it there. What we did not write down counts as moved: translating back is always right. */
@@ -251,13 +277,14 @@ async function settle(record: LedgerBook, x: Returning, o: { readonly groups: re
 }
 const offsetsOf = (of: readonly Position[]): Offsets => Object.fromEntries(of.map((p) => [tpKey(p), String(p.offset)]));
 
-function sayReturned(x: Returning, o: { readonly moved: readonly string[]; readonly settled: ReadonlyMap<string, Returned>; readonly places: Places }): string {
+function sayReturned(x: Returning, o: { readonly moved: readonly string[]; readonly settled: ReadonlyMap<string, Returned>; readonly places: Places; readonly renewed: readonly string[] }): string {
   const earlier = [...o.settled].filter(([, of]) => of.moved).map(([group]) => group);
   const still = x.groups.filter((g) => !o.moved.includes(g) && !earlier.includes(g));
   return [
     ...(o.moved.length > 0 ? [`${describePlaces(o.places)} back on the ${otherSide(x.to)}`] : []),
     ...(earlier.length > 0 ? [`${list(earlier)} set back on the ${otherSide(x.to)} by an earlier try`] : []),
     ...(still.length > 0 ? [`${list(still)} had not read on the ${x.to}`] : []),
+    ...(o.renewed.length > 0 ? [`${list(o.renewed)} set again where ${o.renewed.length === 1 ? 'it' : 'they'} left the ${otherSide(x.to)}, which had forgotten that`] : []),
     `the ${x.to} is as before.`,
   ].join('; ');
 }

@@ -13,6 +13,7 @@ import type { LedgerBook } from './ledger.ts';
 import { both as bothSides, clusterOf, count, list, nameOf, setsOf, topicsOf, unique } from './outside.ts';
 import { reviving } from './reviving.ts';
 import { inSurroundings, type Question } from './surroundings.ts';
+import { withForgotten } from './remembered.ts';
 import type { Ask, Consent } from './work.ts';
 
 /** Records of each partition read at once: serves every group near the end from memory. */
@@ -67,7 +68,7 @@ export async function lookAt(ports: Ports, record: LedgerBook, x: Wanted, commit
   const ground = await groundOf(ports, x, known);
   const spots = spotsOf(x, positions, endsOn(ground, x.from));
   const there = otherSide(x.from);
-  const answers = await withAbortedCopies(x, { known, answers: await answer(ports, x, { spots, ground }), ends: endsOn(ground, there), cluster: clusterOf(ports, x.m, there) });
+  const answers = await withForgotten(record, x, { spots, answers: await withAbortedCopies(x, { known, answers: await answer(ports, x, { spots, ground }), ends: endsOn(ground, there), cluster: clusterOf(ports, x.m, there) }) });
   return { spots, answers, known };
 }
 

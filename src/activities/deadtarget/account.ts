@@ -13,6 +13,7 @@ import { askAll } from '../fleets.ts';
 import type { LedgerBook } from '../ledger.ts';
 import { isEmpty, membersOf } from '../moved.ts';
 import { applicationsOf, byKey, clusterOf, setsOf, topicsOf, unique } from '../outside.ts';
+import { missingOf as forgottenOf, rememberedOf } from '../remembered.ts';
 import { holdsFor, knownSinceMs, openedCuts, sweptOf, type Book, type Cuts } from '../sweep.ts';
 import type { Ask } from '../work.ts';
 import { answered } from './answered.ts';
@@ -131,10 +132,12 @@ export async function placesOf(ports: Ports, x: Ask, groups: readonly string[], 
   if (groups.length === 0) return [];
   const source = clusterOf(ports, x.m, 'source');
   const topics = unique(groups.flatMap((g) => topicsOf(x.m, g)));
-  const [book, committed, ends, firstReads, cuts] = await Promise.all([sweptOf(ports, x), source.committed(groups), source.ends(topics), firstSetReads(ports, x, twice), openedCuts(ports, x, topics)]);
+  const [book, committed, ends, firstReads, cuts, remembered] = await Promise.all([sweptOf(ports, x), source.committed(groups), source.ends(topics), firstSetReads(ports, x, twice), openedCuts(ports, x, topics), rememberedOf(sourceBook(ports), x, { groups, on: 'source' })]);
   const logs = byKey(ends);
   return groups.flatMap((group) => {
-    const left = new Map((committed.get(group) ?? []).map((p) => [tpKey(p), p]));
+    const own = committed.get(group) ?? [];
+    // Forgotten since it left: where it was then is in the ledger.
+    const left = new Map([...own, ...forgottenOf(remembered.get(group) ?? new Map(), own)].map((p) => [tpKey(p), p]));
     return [...logs.values()].filter((e) => topicsOf(x.m, group).includes(e.topic)).map((end) => placeOf(group, { end, left: left.get(tpKey(end)), book, cuts, own: twice.includes(group) ? firstReads(tpKey(end)) : 0n }));
   });
 }
