@@ -1,4 +1,5 @@
 /** The record of everything, on both clusters: journals, pre-images, cuts, positions with their proofs. */
+import { notKept } from '../domain/scheme.ts';
 import { Failure } from '../domain/failures.ts';
 import type { Json } from '../domain/json.ts';
 import type { Ports } from '../domain/ports.ts';
@@ -73,6 +74,7 @@ export function createRecord(ports: Ports) {
   async function capture<T>(x: Ask, at: At, look: () => Promise<T>): Promise<T> {
     const kept = (await read(x.m, x.c.key)).get(x.c.key);
     if (kept !== undefined) return JSON.parse(kept) as T;
+    if (x.c.recall) return notKept as T; // asked for by a run that was recovered, and knows it
     const before = await look();
     await write(x.m, [entry(x.c.key, before)], 'one', at);
     return before;

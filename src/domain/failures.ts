@@ -15,7 +15,7 @@ export const failures = {
   NotExact: { retry: 'ask', advice: 'The position cannot be proven; roll back, or make it provable and retry.' },
   MirrorStuck: { retry: 'ask', advice: 'Read the connector trace on the Connect worker, mend it, then retry.' },
   MirrorDamaged: { retry: 'ask', advice: 'The copy is no longer faithful; roll back and start again.' },
-  BudgetExceeded: { retry: 'ask', advice: 'The outage was undone in time; retry it, or roll back and start again with a larger budget.' },
+  BudgetExceeded: { retry: 'ask', advice: 'Retry, or roll back and start again with a larger budget.' },
   EvidenceExpired: { retry: 'ask', advice: 'Look at the new evidence and decide again.' },
   ClientNotMoved: { retry: 'ask', advice: 'Look at the named application, then retry.' },
   Unsupported: { retry: 'ask', advice: 'This case is refused; the message says what would do.' },

@@ -20,7 +20,11 @@ export interface Context {
   readonly key: string;
   /** What was consented to with an approval: by group, how many records it may read again over all its partitions. */
   readonly mayRepeat?: Repeats;
+  /** A pre-image is only recalled: `notKept` where there is none, and so nothing was written. */
+  readonly recall?: true;
 }
+export const notKept = { notKept: true } as const;
+export const isKept = (before: Json): boolean => !(before !== null && typeof before === 'object' && 'notKept' in before);
 export type Repeats = Readonly<Record<string, number>>;
 
 /** When the worker began and ended the work, epoch ms by its own clock. The rest of a step is Temporal's share. */

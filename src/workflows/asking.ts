@@ -6,7 +6,7 @@ import type { Claim, Evidence, Hold, Repeats, Unit } from '../domain/scheme.ts';
 import type { Run } from './engine.ts';
 import { describeError } from './errors.ts';
 import type { Heard } from './inbox.ts';
-import { asksFirst } from './journal.ts';
+import { asksFirst, firm } from './journal.ts';
 
 /** Asked of `has`: runs planned before go straight into an outage that is tried again. */
 export const looksAgain = '2026-11-22-look-again';
@@ -33,10 +33,13 @@ export function openHold(run: Run, unit: Unit, step: Hold, evidence: Evidence): 
     return;
   }
   ask(run, {
-    name: unit.name, kind: 'hold', text: step.question, answers: run.j.reverse ? ['approve', 'reject'] : ['approve', 'reject', 'rollback'],
+    name: unit.name, kind: 'hold', text: step.question, answers: ['approve', 'reject', ...(!run.j.reverse && mayGoBack(run) ? ['rollback' as const] : [])],
     claims: evidence.claims, figures: evidence.figures, hash: evidenceHash(run, unit, evidence),
   });
 }
+
+/** Behind what has no way back, with nothing done since, a rollback would lead to where the run stands. */
+const mayGoBack = ({ j }: Run): boolean => j.has[firm] !== true || j.closedBy === null || j.undos.length > 0;
 
 /** A unit failed. On a way back, to reject is to stay where the applications are, until they have been told to return. */
 export function asksWhatToDo(run: Run, unit: Unit, why: string): void {
@@ -46,20 +49,22 @@ export function asksWhatToDo(run: Run, unit: Unit, why: string): void {
   const mustGoOn = j.closedBy === unit.name || j.opening === unit.name;
   const provenOrAsked = step.kind === 'hold' || step.kind === 'outage' || ('proves' in step && step.proves);
   const mayStay = j.reverse?.without ? step.kind === 'hold' : j.reverse?.opened === false;
-  const other: readonly Answer[] = j.reverse ? (mayStay ? ['reject'] : []) : ['rollback'];
-  const answers: Answer[] = mustGoOn ? ['retry'] : ['retry', ...(provenOrAsked ? [] : ['skip' as const]), ...other];
+  const other: readonly Answer[] = j.reverse ? (mayStay ? ['reject'] : []) : mayGoBack(run) ? ['rollback'] : [];
+  // An opening that has begun is finished, or undone by its way back.
+  const opened = j.has[firm] === true && !j.reverse && j.undos.some((u) => u.opening && u.unit === unit.name);
+  const answers: Answer[] = mustGoOn ? ['retry', ...(opened ? ['rollback' as const] : [])] : ['retry', ...(provenOrAsked ? [] : ['skip' as const]), ...other];
   ask(run, { name: unit.name, kind: 'failed', text: `${unit.name} failed: ${why}`, answers, claims: [], figures: [], hash: null });
 }
 
 export async function answer(run: Run, q: Question): Promise<void> {
   const { j } = run;
   // What a terminated workflow had begun is taken up before it is undone: until then nobody is wanted back.
-  const wanted = (): boolean => run.wantsBack || (q.kind === 'plan-changed' && j.recovering && j.wantBack !== null);
+  const wanted = (): boolean => turns(run) || (q.kind === 'plan-changed' && j.recovering && j.wantBack !== null);
   await run.runtime.condition(() => run.inbox.waiting || wanted() || run.mayRenew());
   refuseLate(run);
   const heard = run.inbox.next();
   // Who refuses the way back without the target is asked again what was asked before.
-  if (!heard) { if (run.wantsBack && !(j.wantBack?.withoutTarget && j.has[looksAgain] === true && q.kind !== 'hold')) j.question = null; return; }
+  if (!heard) { if (turns(run) && !(j.has[firm] === true && j.reverse) && !(j.wantBack?.withoutTarget && j.has[looksAgain] === true && q.kind !== 'hold')) j.question = null; return; }
   const { decision } = heard;
   if (decision.kind === 'approve') { await approve(run, q, heard); refuseLate(run); return; }
   j.question = null;
@@ -71,6 +76,9 @@ export async function answer(run: Run, q: Question): Promise<void> {
   run.inbox.settle(heard, `accepted: ${decision.kind} of ${q.name}`);
   refuseLate(run);
 }
+
+/** What undoes itself is asked about until that is done, and the way back without the target until its end. */
+const turns = (run: Run): boolean => run.wantsBack && (run.j.has[firm] !== true || ((run.j.unwind === null || run.j.wantBack?.withoutTarget === true) && !run.j.reverse?.without));
 
 /** Said twice, or by two people: what has been answered is answered, and nothing that was not shown is approved by it. */
 export function refuseLate(run: Run): void {

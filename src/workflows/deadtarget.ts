@@ -2,7 +2,7 @@
 import { stepId, stepsOf } from '../domain/scheme.ts';
 import { refuseLate } from './asking.ts';
 import type { Run } from './engine.ts';
-import { awake, type Turn, type Without } from './journal.ts';
+import { awake, firm, type Turn, type Without } from './journal.ts';
 
 /** Asked where a terminated workflow had begun something that nobody has looked after yet: until then it was forgotten. */
 const takesUpAgain = '2026-11-23-takes-up-again';
@@ -14,10 +14,10 @@ export function turnWithout(run: Run, want: Turn): void {
   const applications = goneOver(run);
   const first = run.unitsWithout(applications)[0];
   j.wantBack = null;
-  if (!first) { run.log(`refused: this code knows no way back without the target for ${applications.join(', ') || 'no application'}`); return; }
+  if (!first) { if (j.has[firm] === true) run.freshScope(); run.log(`refused: this code knows no way back without the target for ${applications.join(', ') || 'no application'}`); return; }
   // What a terminated workflow had begun is looked after when this is refused, under the keys of that attempt.
   const interrupted = j.recovering && run.runtime.patched(takesUpAgain) ? { recovering: true, attempt: j.attempt } : {};
-  const stood: Without['stood'] = { direction, backTo, endedBy, reverse, unwind, opening, pending, undos, ...(j.question === null ? {} : { question: j.question }), ...interrupted };
+  const stood: Without['stood'] = { direction, backTo, endedBy, reverse, unwind, opening, pending, undos, ...(j.question === null ? {} : { question: j.question }), ...(want.instead ? { wantBack: want.instead } : {}), ...interrupted };
   if (interrupted.recovering) j.recovering = false;
   Object.assign(j, { direction: 'back', backTo: null, endedBy: want, unwind: null, opening: null, pending: null, question: null, captured: {}, picture: null });
   j.reverse = { of: 'the migration', at: first.name, mark: undos.length, opened: false, refused: null, without: { applications, stood } };
@@ -57,6 +57,8 @@ export function gone(run: Run): void {
   const { j } = run;
   run.log(`left on the target, and not undone: ${j.undos.filter((u) => !u.unit.startsWith('without the target/')).map((u) => u.step).join(', ')}`);
   j.undos = [];
+  // A cancel meanwhile asked for nothing else.
+  if (j.has[firm] === true) j.wantBack = null;
   j.reverse = null;
   j.captured = {};
   j.attempt++;

@@ -6,11 +6,12 @@
 import type { Work } from '../activities/work.ts';
 import type { Decision } from '../domain/decisions.ts';
 import { details, type Progress } from '../domain/progress.ts';
-import { backOf, stepId, units, type Change, type Context, type Observe, type Plan, type Step, type Unit } from '../domain/scheme.ts';
-import { answer, ask, asksWhatToDo, openHold, refuseLate } from './asking.ts';
+import { backOf, isKept, stepId, units, type Change, type Context, type Observe, type Plan, type Step, type Unit } from '../domain/scheme.ts';
+import { answer, asksWhatToDo, openHold, refuseLate } from './asking.ts';
 import { Inbox, type Door } from './inbox.ts';
-import { auditTail, awake, closes, ledgerRun, type Journal } from './journal.ts';
+import { auditTail, awake, firm, ledgerRun, type Journal } from './journal.ts';
 import { runOutage } from './outage.ts';
+import { askAboutPlan, beyond } from './planned.ts';
 import { mayTakeUp, takeUp } from './recovering.ts';
 import { floor, park, reversed, stay, turn, undoNext, unwound } from './returning.ts';
 import { gone, stayed, turnWithout } from './deadtarget.ts';
@@ -30,6 +31,7 @@ const mostHistoryBytes = 3 * 1024 * 1024;
 export type Own = Pick<Work, 'remember' | 'whereabouts' | 'lookSwept' | 'lookMirrors'>;
 /** All that a ledger needs of the migration: the journal in the same history has the rest. */
 const clustersOf = (j: Journal): Journal['migration'] => ({ ...j.migration, topics: [], applications: [], groups: {} });
+const noUnit = (at: string | null): never => { throw new Error(`no unit ${String(at)} in this plan`); };
 /** Who else is told where a run stands: the estate of a wave. */
 export interface Listener {
   /** `back`: on its way back, and not only an outage that undoes itself. */
@@ -71,6 +73,7 @@ export class Run implements Door {
 
   get knowsWithoutTarget(): boolean { return this.plan?.withoutTarget !== undefined; }
   get phases(): readonly string[] { return this.plan?.forward.map((p) => p.name) ?? []; }
+  beyond(phase: string): string | null { return beyond(this, phase); }
   get j(): Journal {
     if (!this.journal) throw new Error('the engine has no journal yet');
     return this.journal;
@@ -82,11 +85,7 @@ export class Run implements Door {
     this.#units = units(plan.forward);
     this.#known = new Map([...this.#units.flatMap((u) => units(backOf(u))), ...this.#units].map((u) => [u.name, u]));
     if (journal.runs === 1 && journal.at === null) journal.at = this.#units[0]?.name ?? null;
-    this.otherPlan = journal.planHash !== hash;
-    if (this.otherPlan) ask(this, {
-      name: journal.at ?? 'end', kind: 'plan-changed', answers: ['rollback', 'retry'], claims: [], figures: [], hash: null,
-      text: `This worker's code makes another plan (${hash.slice(0, 12)}) than the one that was approved (${journal.planHash.slice(0, 12)}). Roll back, or start a worker with the matching code and retry.`,
-    });
+    askAboutPlan(this, hash);
     if (this.#early) this.turnBack(this.#early);
   }
 
@@ -96,7 +95,7 @@ export class Run implements Door {
       const j = this.j;
       if (j.has[awake] !== true) await this.runtime.condition(() => !j.paused || j.wantBack !== null || j.unwind !== null || j.direction === 'back');
       if (j.wantBack?.withoutTarget) turnWithout(this, j.wantBack);
-      else if (j.unwind === null && this.wantsBack) turn(this);
+      else if (j.unwind === null && this.wantsBack && !(j.has[firm] === true && j.reverse?.without)) turn(this);
       if (this.#over()) break;
       this.tell();
       if (this.mayRenew()) {
@@ -168,9 +167,7 @@ export class Run implements Door {
   get forwardUnits(): readonly Unit[] { return this.#units; }
   get at(): string | null { return this.j.reverse ? this.j.reverse.at : this.j.at; }
   unit(): Unit {
-    const found = this.units.find((u) => u.name === this.at);
-    if (!found) throw new Error(`no unit ${String(this.at)} in this plan`);
-    return found;
+    return this.units.find((u) => u.name === this.at) ?? noUnit(this.at);
   }
   /** Every unit, also of ways back: an undo entry may speak of any. */
   find(name: string): Unit | undefined { return this.#known.get(name) ?? this.unitsWithout(this.j.reverse?.without?.applications ?? []).find((u) => u.name === name); }
@@ -194,9 +191,11 @@ export class Run implements Door {
     try {
       if (step.kind === 'observe') return await this.#observe(unit, step);
       if (step.kind === 'hold') return openHold(this, unit, step, await this.forward(() => step.evidence(this.context(unit, step))));
-      await this.remember(unit, step.kind === 'change' ? 'one' : 'both');
+      // An opening that is to be finished records itself, and is asked about when it cannot.
+      if (this.j.has[firm] !== true || this.j.opening !== unit.name) await this.remember(unit, step.kind === 'change' ? 'one' : 'both');
       if (step.kind === 'outage') return await runOutage(this, unit, step, () => { this.advance(unit); });
       if (step.kind === 'change') return await this.#change(unit, step);
+      if (this.j.has[firm] === true && this.wantsBack && this.j.closedBy !== unit.name) return; // asked for while the ledgers were written
       await this.#close(unit);
       const done = await step.run(this.context(unit, step));
       this.heardOf(unit, step, done.say);
@@ -210,7 +209,7 @@ export class Run implements Door {
   async #close(unit: Unit): Promise<void> {
     const { undos, captured, closedBy } = this.j;
     this.closeTheWay(unit.name);
-    if (this.j.has[closes] !== true || closedBy === unit.name) return;
+    if (this.j.has[firm] !== true || closedBy === unit.name) return;
     await this.remember(unit, 'one').catch((error: unknown) => {
       Object.assign(this.j, { undos, captured, closedBy });
       this.log(`${unit.name} was not begun: no ledger has it`);
@@ -238,12 +237,13 @@ export class Run implements Door {
   }
 
   /** The pre-image: read once per attempt, never again after the write may have begun. */
-  async capture(unit: Unit, step: Change): Promise<Change extends { capture(c: Context): Promise<infer B> } ? B : never> {
+  async capture(unit: Unit, step: Change, recall?: 'recall'): Promise<Change extends { capture(c: Context): Promise<infer B> } ? B : never> {
     const id = stepId(unit, step);
     const kept = this.j.undos.find((u) => u.step === id) ?? this.j.captured[id];
     if (kept) return kept.before;
     const c = this.context(unit, step);
-    const before = await this.forward(() => step.capture(c));
+    const before = await this.forward(() => step.capture(recall ? { ...c, recall: true } : c));
+    if (recall && !isKept(before)) return before;
     this.j.captured[id] = { before, key: c.key };
     return before;
   }
@@ -288,7 +288,8 @@ export class Run implements Door {
     const j = this.journal;
     if (!j) { this.#early = d; return; }
     if (j.direction === 'back' && !j.question && d.to === j.backTo && !d.withoutTarget) { this.log(`${d.kind} by ${d.by}: the way back is under way`); return; }
-    j.wantBack = { by: d.by, reason: d.reason ?? '', kind: d.kind === 'reject' ? 'reject' : d.by === 'workflow cancel' ? 'cancel' : 'rollback', to: d.to, ...(d.withoutTarget ? { withoutTarget: true } : {}) };
+    const before = j.wantBack;
+    j.wantBack = { by: d.by, reason: d.reason ?? '', kind: d.kind === 'reject' ? 'reject' : d.by === 'workflow cancel' ? 'cancel' : 'rollback', to: d.to, ...(d.withoutTarget ? { withoutTarget: true, ...(before && !before.withoutTarget ? { instead: before } : {}) } : {}) };
     this.log(`${d.kind} by ${d.by}${d.reason === null ? '' : ` (${d.reason})`}${d.withoutTarget ? ' without the target' : d.to === null ? '' : ` to the end of ${d.to}`}`);
     if (d.withoutTarget || (!j.reverse && this.wantsBack)) this.#forward.cancel();
   }

@@ -4,7 +4,7 @@
  */
 import { parseDecision, type Decision, type Kind } from '../domain/decisions.ts';
 import type { Question } from '../domain/progress.ts';
-import { awake, type Journal } from './journal.ts';
+import { awake, firm, type Journal } from './journal.ts';
 
 /** What the door must know; everything else stays with the engine. */
 export interface Door {
@@ -13,6 +13,8 @@ export interface Door {
   readonly insideOutage: boolean;
   /** Whether this plan has a way back for when the target is dead. */
   readonly knowsWithoutTarget: boolean;
+  /** Why no way back ends at the end of this phase. */
+  beyond(phase: string): string | null;
   log(line: string): void;
   turnBack(d: Decision): void;
   tell(): void;
@@ -100,6 +102,9 @@ export class Inbox {
   #refuseRollback(journal: Journal, d: Decision): string | null {
     if (journal.reverse?.without) return 'The rollback without the target is under way; refuse its hold to stay.';
     if (d.to !== null && !this.#door.phases.includes(d.to)) return `There is no phase "${d.to}"; the phases are ${this.#door.phases.join(', ')}.`;
+    if (journal.has[firm] === true && journal.reverse?.refused) return `The way back of ${journal.reverse.of} was refused, and what it had begun is being undone; say it again when that is done.`;
+    const beyond = d.to === null || journal.has[firm] !== true ? null : this.#door.beyond(d.to);
+    if (beyond !== null) return beyond;
     if (journal.direction === 'back' && journal.backTo === d.to && !journal.question?.answers.includes('rollback')) return 'The migration is rolling back already.';
     // Before its opening an outage can still be undone.
     const undone = this.#door.insideOutage && !(journal.has[awake] === true && journal.opening !== null);

@@ -15,8 +15,11 @@ export const journalVersion = 1;
  * behind a refused way back, and know of an opening that has not been finished only where they stand.
  */
 export const awake = '2026-11-23-awake';
-/** Asked of `has`: in runs planned before the ledger does not say whether a step without a way back had begun. */
-export const closes = '2026-11-23-closes-in-the-ledger';
+/**
+ * Asked of `has`: in runs planned before the ledger does not say whether a step without a way back had begun, and decisions at
+ * unusual moments are taken as they were: a rollback to where no way leads, one inside an outage or beside another way back.
+ */
+export const firm = '2026-11-23-firm';
 /** Asked where another plan is to be decided upon first: it was overlooked, and the run went on under a plan that nobody had approved. */
 export const asksFirst = '2026-11-23-asks-about-the-plan-first';
 /** Audit lines carried along; older ones are in the ledger. */
@@ -40,11 +43,11 @@ export interface Reverse {
   readonly without?: Without;
 }
 /** Where the run stood, so that it can stay there when the hold is refused. */
-export interface Without { readonly applications: readonly string[]; readonly stood: Pick<Journal, 'direction' | 'backTo' | 'endedBy' | 'reverse' | 'unwind' | 'opening' | 'pending' | 'undos'> & Partial<Pick<Journal, 'question' | 'recovering' | 'attempt'>> }
+export interface Without { readonly applications: readonly string[]; readonly stood: Pick<Journal, 'direction' | 'backTo' | 'endedBy' | 'reverse' | 'unwind' | 'opening' | 'pending' | 'undos'> & Partial<Pick<Journal, 'question' | 'recovering' | 'attempt' | 'wantBack'>> }
 /** A pre-image read once per attempt; a retry reuses it. */
 export interface Captured { readonly before: Json; readonly key: string }
 
-export interface Turn { readonly by: string; readonly reason: string; readonly kind: 'rollback' | 'reject' | 'cancel'; readonly to: string | null; readonly withoutTarget?: true }
+export interface Turn { readonly by: string; readonly reason: string; readonly kind: 'rollback' | 'reject' | 'cancel'; readonly to: string | null; readonly withoutTarget?: true; /** The ordinary rollback that was wanted before, and is again if this one is refused. */ readonly instead?: Turn }
 
 export interface Journal {
   version: typeof journalVersion;
@@ -88,6 +91,8 @@ export interface Journal {
   say: string;
   figures: Json;
   question: Question | null;
+  /** What was asked when a worker with another plan took over; asked again on the matching one. */
+  aside?: Question;
   /** Decisions heard and not yet acted on. */
   inbox: Decision[];
   outages: OutageRecord[];
@@ -132,4 +137,4 @@ export function parseJournal(x: unknown): Journal {
 export const ledgerRun = (j: Journal): string => j.migration.estate?.run ?? j.run;
 
 /** The journal of a workflow that ended without undoing anything, for the run that goes on in its place. */
-export const takenUp = (j: Journal): Journal => ({ ...j, mirrors: null, recovering: true, paused: false, wantBack: null, question: null, inbox: [], runs: j.runs + 1 });
+export const takenUp = ({ aside: _answered, ...j }: Journal): Journal => ({ ...j, mirrors: null, recovering: true, paused: false, wantBack: null, question: null, inbox: [], runs: j.runs + 1 });

@@ -14,7 +14,7 @@ import { kinds } from '../domain/decisions.ts';
 import { looksAgain } from './asking.ts';
 import { Run, weighs } from './engine.ts';
 import { describeError } from './errors.ts';
-import { awake, closes, openJournal, parseJournal, takenUp } from './journal.ts';
+import { awake, firm, openJournal, parseJournal, takenUp } from './journal.ts';
 import * as messages from './messages.ts';
 import { bind } from './resources/use.ts';
 import { reporter } from './reporting.ts';
@@ -123,7 +123,7 @@ async function begin(run: Run, scheme: Runnable, input: unknown): Promise<void> 
   has[weighs] = run.runtime.patched(weighs);
   has[looksAgain] = run.runtime.patched(looksAgain);
   has[awake] = run.runtime.patched(awake);
-  has[closes] = run.runtime.patched(closes);
+  has[firm] = run.runtime.patched(firm);
   refuseUnsafe(migration, plan);
   const hash = planHash(migration, inventory, plan);
   const journal = openJournal({

@@ -4,7 +4,7 @@ import type { Answer } from '../domain/progress.ts';
 import { ask } from './asking.ts';
 import type { Run } from './engine.ts';
 import { describeError } from './errors.ts';
-import { asksFirst, awake, closes, ledgerRun } from './journal.ts';
+import { asksFirst, awake, firm, ledgerRun } from './journal.ts';
 
 /** Asked where what has no way back may have begun: until then a rollback was offered there. */
 const closesAgain = '2026-11-23-closes-again';
@@ -34,7 +34,8 @@ export async function takeUp(run: Run): Promise<void> {
   try {
     if (begun && (j.direction === 'forward' || j.reverse)) for (const step of stepsOf(begun)) {
       if (step.kind !== 'change') continue;
-      await run.capture(begun, step);
+      // What has no pre-image was not begun, and a cluster that is gone by now is not asked for one.
+      await run.capture(begun, step, j.has[firm] === true ? 'recall' : undefined);
       run.record(begun, step);
     }
     const closed = mayHaveClosed(run, begun);
@@ -58,7 +59,7 @@ export async function takeUp(run: Run): Promise<void> {
 function mayHaveClosed(run: Run, begun: Unit | null): boolean {
   const { j } = run;
   if (begun?.step.kind !== 'irreversible' || j.direction !== 'forward' || j.reverse !== null) return false;
-  return j.has[closes] === true ? j.closedBy === begun.name : run.runtime.patched(closesAgain);
+  return j.has[firm] === true ? j.closedBy === begun.name : run.runtime.patched(closesAgain);
 }
 const park = (run: Run, text: string, answers: readonly Answer[], figures: readonly string[]): void => { ask(run, { name: run.at ?? 'end', kind: 'parked', text, answers, claims: [], figures, hash: null }); };
 

@@ -3,19 +3,18 @@ import { backOf, nextUndo, stepId, stepsOf, units, type Context } from '../domai
 import { ask, asksWhatToDo, looksAgain, refuseLate } from './asking.ts';
 import type { Run } from './engine.ts';
 import { describeError } from './errors.ts';
-import { awake, type Reverse, type Undo } from './journal.ts';
+import { awake, firm, type Reverse, type Undo } from './journal.ts';
 
 /** A rollback begins. A way back that is under way goes on as it is: only how far it leads may change. */
 export function turn(run: Run): void {
   const { j } = run;
-  // A workflow cancel is not asked at the door: what ends is said by who wanted the way that is taken.
-  if (j.reverse?.without) { run.log(`${String(j.wantBack?.kind)} by ${String(j.wantBack?.by)}: the way back without the target is under way; reject at its hold to stay`); j.wantBack = null; return; }
   j.endedBy = j.wantBack;
   j.backTo = j.wantBack?.to ?? null;
   j.wantBack = null;
   if (j.reverse) return;
   j.direction = 'back';
   j.question = null;
+  delete j.aside;
   j.captured = {};
   j.picture = null;
   j.attempt++;
@@ -24,6 +23,16 @@ export function turn(run: Run): void {
   // Of an opening that failed only its retry is inside its outage.
   run.insideOutage = false;
   refuseLate(run);
+}
+
+/** Of what is undone nothing is gone on from: forward again is from the beginning of its phase. */
+function lower(run: Run, phase: string): void {
+  const { j, forwardUnits: all } = run;
+  if (j.has[firm] !== true || j.direction !== 'back' || j.unwind || j.reverse) return;
+  const closed = all.findIndex((u) => u.name === j.closedBy || j.closedBy?.startsWith(`${u.name}/`));
+  const standing = all.findIndex((u) => u.name === j.undos.findLast((x) => x.opening)?.unit);
+  const first = Math.max(all.findIndex((u) => u.phase === phase), closed + 1, standing + 1);
+  if (first < all.findIndex((u) => u.name === j.at)) j.at = all[first]?.name ?? j.at;
 }
 
 /** How many undo entries stay when rolling back to the end of a phase. */
@@ -51,6 +60,7 @@ export async function undoNext(run: Run, from: number): Promise<void> {
     j.say = `undo ${entry.step}: ${say}`;
     run.log(j.say);
     j.undos = j.undos.filter((u) => u !== entry);
+    lower(run, entry.phase);
     delete j.captured[entry.step];
   } catch (error) {
     ask(run, { name: `undo ${entry.step}`, kind: 'undo-failed', text: `Undoing ${entry.step} failed: ${describeError(error)}`, answers: ['retry', 'skip'], claims: [], figures: [], hash: null });
@@ -66,7 +76,8 @@ export function unwound(run: Run): void {
   j.attempt++;
   run.freshScope();
   const record = j.outages.at(-1);
-  if (record?.outcome === 'undone') j.outages = [...j.outages.slice(0, -1), { ...record, endedMs: run.runtime.now() }];
+  // One whose workflow was terminated has no record of its own.
+  if (record?.outcome === 'undone' && record.why === unwind?.why) j.outages = [...j.outages.slice(0, -1), { ...record, endedMs: run.runtime.now() }];
   if (unwind) asksWhatToDo(run, run.unit(), unwind.why);
 }
 
@@ -95,6 +106,8 @@ export function reversed(run: Run, reverse: Reverse): void {
   j.reverse = null;
   j.captured = {};
   j.attempt++;
+  const opened = run.forwardUnits.find((u) => reverse.of.startsWith(`${u.name}/`));
+  if (opened) lower(run, opened.phase);
   run.log(`${reverse.of} is undone`);
 }
 

@@ -58,3 +58,16 @@ test('a cluster that does not answer keeps nobody long who lowers a fence: appli
   await createRecord(ports).write(demo, entries(1), 'one', at);
   assert.deepEqual(waited, [2_000, 2_000, 5_000]);
 });
+
+test('a pre-image that is only recalled: what was kept, and otherwise that nothing was, without a look and without a write', async () => {
+  const w = new FakeWorld();
+  w.target.before = () => { throw new Failure('Unreachable', 'Cluster new does not answer.'); };
+  const x = { m: demo, c: context('positions'), groups: ['billing'], to: 'source' as const };
+  const recalled = () => w.work().capturePositions({ ...x, c: { ...x.c, recall: true } });
+  assert.deepEqual(await recalled(), { notKept: true });
+  assert.deepEqual([w.source.entries.size, w.source.calls.includes('committed')], [0, false]);
+  w.source.place('billing', 'orders', 0, 3n);
+  const before = await w.work().capturePositions(x);
+  w.source.place('billing', 'orders', 0, 9n);
+  assert.deepEqual(await recalled(), before);
+});

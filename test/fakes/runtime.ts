@@ -12,7 +12,7 @@ import type { Question } from '../../src/domain/progress.ts';
 import type { Plan, Repeats } from '../../src/domain/scheme.ts';
 import { looksAgain } from '../../src/workflows/asking.ts';
 import { Run, type Own } from '../../src/workflows/engine.ts';
-import { awake, closes, openJournal, parseJournal, takenUp, type Journal } from '../../src/workflows/journal.ts';
+import { awake, firm, openJournal, parseJournal, takenUp, type Journal } from '../../src/workflows/journal.ts';
 import { bind } from '../../src/workflows/resources/use.ts';
 import type { Runtime, Scope } from '../../src/workflows/runtime.ts';
 import { schemes, type SchemeName } from '../../src/workflows/schemes/schemes.ts';
@@ -182,7 +182,7 @@ export async function trial(given: TrialOptions): Promise<Trial> {
     const kept = carried === null ? null : parseJournal(JSON.parse(carried));
     const { migration, inventory } = kept ?? (await work.assess({ m: x.m, scheme: x.scheme }));
     const { plan, hash } = plans({ migration, inventory });
-    r.begin(kept ?? openJournal({ scheme: x.scheme, run: runtime.firstRunId, migration, inventory, planHash: hash, inventoryHash: hashOf(inventory), has: { [sweeps]: true, ...(isTended(migration) ? { [tends]: true } : {}), [looksAgain]: true, [awake]: true, [closes]: true }, searchAttributes: [], at: null, startedMs: runtime.now() }), plan, hash);
+    r.begin(kept ?? openJournal({ scheme: x.scheme, run: runtime.firstRunId, migration, inventory, planHash: hash, inventoryHash: hashOf(inventory), has: { [sweeps]: true, ...(isTended(migration) ? { [tends]: true } : {}), [looksAgain]: true, [awake]: true, [firm]: true }, searchAttributes: [], at: null, startedMs: runtime.now() }), plan, hash);
     return r;
   };
   const toTheEnd = async (): Promise<Trial['outcome']> => {

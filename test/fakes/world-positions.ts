@@ -106,7 +106,7 @@ export function positions(a: Activities): Part<'lookGroupsDrained' | 'capturePos
       const back = how === 'translated' ? mine.map(({ g, key }) => ({ g, key, at: there(g, key, otherSide(to)) })) : [];
       // Where it was set nothing was read yet; further on, the position is the only record of what was, and stays.
       const taken = mine.filter(({ g, key }) => how !== 'cut' || here.position(g, key) === setAt.get(`${c.key} ${g} ${key}`));
-      return step('returned', ...back.map(({ g, key, at }) => () => { home.commit(g, key, at); }), ...taken.map(({ g, key }) => () => { here.commit(g, key, before[g]?.[key] ?? null); }));
+      return step('returned', ...back.map(({ g, key, at }) => () => { home.commit(g, key, at); }), ...taken.map(({ g, key }) => () => { here.commit(g, key, before[g]?.[key] ?? null); setAt.delete(`${c.key} ${g} ${key}`); }));
     }),
   };
 }

@@ -100,8 +100,8 @@ export const mortal = (work: Work, w: World): Work => new Proxy(work, {
   },
 });
 const always = /WithoutTarget$|^(leaveTarget|look(Swept|Mirrors)|whereabouts|recall|acquireLock|releaseLock|startFleet|stopFleet|captureFleet|setHook)$/;
-function needsNothing(name: string, x: { readonly on?: Side; readonly toward?: Side; readonly need?: string; readonly about?: { readonly kind: string } }): boolean {
-  if (always.test(name)) return true;
+function needsNothing(name: string, x: Partial<Pick<Ask, 'c'>> & { readonly on?: Side; readonly toward?: Side; readonly need?: string; readonly about?: { readonly kind: string } }): boolean {
+  if (always.test(name) || (name.startsWith('capture') && x.c?.recall === true)) return true;
   if (name === 'remember') return x.need !== 'both';
   if (name === 'evidence') return x.about?.kind === 'without-target';
   return /Fence|^look(Running|Quiet)$/.test(name) && x.on === 'source';

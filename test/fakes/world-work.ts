@@ -4,7 +4,7 @@ import { otherSide, type Side } from '../../src/domain/authority.ts';
 import type { CutSet } from '../../src/domain/cutsets.ts';
 import { Failure } from '../../src/domain/failures.ts';
 import { groupsOf, type Migration } from '../../src/domain/migration.ts';
-import type { Context, Done, Look } from '../../src/domain/scheme.ts';
+import { notKept, type Context, type Done, type Look } from '../../src/domain/scheme.ts';
 import type { World } from './world.ts';
 import { cutting, positions } from './world-positions.ts';
 import { dying, sweeping } from './world-sweep.ts';
@@ -136,6 +136,7 @@ const keeping = (kept: Map<string, unknown>, work: Work): Work => new Proxy(work
     const call = Reflect.get(target, name) as (x: { readonly c: Context }) => Promise<unknown>;
     if (!String(name).startsWith('capture')) return call;
     return async (x: { readonly c: Context }) => {
+      if (x.c.recall) return kept.get(x.c.key) ?? notKept;
       if (!kept.has(x.c.key)) kept.set(x.c.key, await call(x));
       return kept.get(x.c.key);
     };

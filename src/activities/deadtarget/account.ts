@@ -4,6 +4,7 @@
  */
 import { writersOf, type CutSet } from '../../domain/cutsets.ts';
 import { groupsOf, type Migration } from '../../domain/migration.ts';
+import { notKept } from '../../domain/scheme.ts';
 import { groupsWith } from '../../domain/companies.ts';
 import { tpKey, type GroupFacts, type LogEnds, type Ports, type Position } from '../../domain/ports.ts';
 import type { At } from '../boundary.ts';
@@ -26,6 +27,7 @@ export const sourceBook = (ports: Ports): LedgerBook => {
     capture: async (x, at, look) => {
       const kept = (await book.read(x.m, x.c.key)).get(x.c.key);
       if (kept !== undefined) return JSON.parse(kept) as Awaited<ReturnType<typeof look>>;
+      if (x.c.recall) return notKept as Awaited<ReturnType<typeof look>>;
       const before = await look();
       await book.write(x.m, [{ key: x.c.key, value: JSON.stringify(before) }], 'one', at);
       return before;

@@ -70,7 +70,7 @@ export const blueGreen: Scheme<Use> = (m, has, use) => {
       phase('mirror', sets.map((s) => use.mirrors.create(s)), use.mirrors.caughtUp(sets, 'target'), use.guards.same(sets, 'now')),
       phase('second set', ...use.second.mute(), ...use.second.place(reading), use.second.start(m.applications), use.second.ready(m.applications), use.guards.nobodyElse(sets, 'target')),
       ...sets.map(cut),
-      ...lateAndFinish(m, use, { sets, copies: true, fences }),
+      ...lateAndFinish(m, has, use, { sets, copies: true, fences }),
     ],
     ...(has(deadTarget) ? ifTargetDies(m, use, { fences }) : {}),
   };

@@ -15,7 +15,7 @@ import { moved } from './moving.ts';
 import { outagePerSet, wayBackPromise, withoutFence } from './wayback.ts';
 import { ifTargetDies } from './withouttarget.ts';
 
-export const consumerFirst: Scheme<Use> = (m, _has, use) => {
+export const consumerFirst: Scheme<Use> = (m, has, use) => {
   const sets = inOrder(m, cutSets(m), 'downstream-first');
   const batches = batchesOf(m);
 
@@ -49,7 +49,7 @@ export const consumerFirst: Scheme<Use> = (m, _has, use) => {
       phase('mirror', sets.map((s) => use.mirrors.create(s)), use.mirrors.caughtUp(sets, 'target'), use.guards.same(sets, 'now'), use.guards.nobodyElse(sets, 'target')),
       ...batches.map(move),
       ...sets.map((s) => cutOfCopy(m, use, s)),
-      ...lateAndFinish(m, use, { sets, copies: true }),
+      ...lateAndFinish(m, has, use, { sets, copies: true }),
     ],
     ...ifTargetDies(m, use),
   };

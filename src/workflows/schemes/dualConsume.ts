@@ -101,7 +101,7 @@ export const dualConsume: Scheme<Use> = (m, has, use) => {
       ...sets.map(cut),
       ...batchesOf(m).map(leave),
       ...(back ? sets.map((s) => phase(`carry back ${s.name}`, ...carry(m, use, s))) : []),
-      ...lateAndFinish(m, use, { sets, copies: false }),
+      ...lateAndFinish(m, has, use, { sets, copies: false }),
     ],
     ...(has(deadTarget) ? ifTargetDies(m, use, { twice: readers }) : {}),
   };

@@ -12,7 +12,7 @@ import { lateAndFinish } from './finish.ts';
 import { outagePerSet, wayBack, wayBackPromise, withoutFence } from './wayback.ts';
 import { ifTargetDies } from './withouttarget.ts';
 
-export const producerFirst: Scheme<Use> = (m, _has, use) => {
+export const producerFirst: Scheme<Use> = (m, has, use) => {
   const sets = inOrder(m, cutSets(m), 'upstream-first');
   const readers = pureReaders(m);
   // Members of one group move together.
@@ -86,7 +86,7 @@ export const producerFirst: Scheme<Use> = (m, _has, use) => {
       ...(readers.length > 0 ? [phase('approve', use.holds.approve('approve the move', `Move the consumers ${spokenBatches(batches)} to ${m.target}, each as soon as it has drained the source?`,
         { kind: 'move', applications: readers.map((a) => a.name), sets, copies: false }))] : []),
       ...batches.map(move),
-      ...lateAndFinish(m, use, { sets, copies: false }),
+      ...lateAndFinish(m, has, use, { sets, copies: false }),
     ],
     ...ifTargetDies(m, use),
   };

@@ -12,7 +12,7 @@ import { wayBack, wayBackPromise, withoutFence } from './wayback.ts';
 import { lateAndFinish } from './finish.ts';
 import { ifTargetDies } from './withouttarget.ts';
 
-export const restartAllAtOnce: Scheme<Use> = (m, _has, use) => {
+export const restartAllAtOnce: Scheme<Use> = (m, has, use) => {
   const names = m.applications.map((a) => a.name);
   const reading = m.applications.filter((a) => a.reads.length > 0);
   const readers = pureReaders(m);
@@ -76,7 +76,7 @@ export const restartAllAtOnce: Scheme<Use> = (m, _has, use) => {
       phase('prepare', use.topics.create(), use.topics.holdRetention(), ...sets.filter(fenced).map((s) => use.cuts.fence(s, 'target'))),
       ...(copies ? [phase('mirror', sets.map((s) => use.mirrors.create(s)), use.mirrors.caughtUp(sets, 'target'), use.guards.same(sets, 'now'), use.guards.nobodyElse(sets, 'target'))] : []),
       ...sets.map(cut),
-      ...lateAndFinish(m, use, { sets, copies }),
+      ...lateAndFinish(m, has, use, { sets, copies }),
     ],
     ...ifTargetDies(m, use),
   };

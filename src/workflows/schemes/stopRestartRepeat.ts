@@ -14,7 +14,7 @@ import { moved } from './moving.ts';
 import { outagePerSet, wayBackPromise, withoutFence } from './wayback.ts';
 import { ifTargetDies } from './withouttarget.ts';
 
-export const stopRestartRepeat: Scheme<Use> = (m, _has, use) => {
+export const stopRestartRepeat: Scheme<Use> = (m, has, use) => {
   const sets = inOrder(m, cutSets(m), 'downstream-first');
   const readers = pureReaders(m);
 
@@ -46,7 +46,7 @@ export const stopRestartRepeat: Scheme<Use> = (m, _has, use) => {
         { kind: 'move', applications: readers.map((a) => a.name), sets, copies: true }))] : []),
       ...batches.map(move),
       ...sets.map((s) => cutOfCopy(m, use, s)),
-      ...lateAndFinish(m, use, { sets, copies: true }),
+      ...lateAndFinish(m, has, use, { sets, copies: true }),
     ],
     ...ifTargetDies(m, use),
   };

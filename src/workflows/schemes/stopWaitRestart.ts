@@ -11,7 +11,7 @@ import { wayBack, wayBackPromise, withoutFence } from './wayback.ts';
 import { lateAndFinish } from './finish.ts';
 import { ifTargetDies } from './withouttarget.ts';
 
-export const stopWaitRestart: Scheme<Use> = (m, _has, use) => {
+export const stopWaitRestart: Scheme<Use> = (m, has, use) => {
   const { steps, fences, waits, order } = stopInOrder(m, use);
   const readers = pureReaders(m);
   const reading = m.applications.filter((a) => a.reads.length > 0);
@@ -63,7 +63,7 @@ export const stopWaitRestart: Scheme<Use> = (m, _has, use) => {
       phase('prepare', use.topics.create(), use.topics.holdRetention(), ...sets.filter(fenced).map((s) => use.cuts.fence(s, 'target'))),
       ...(copies ? [phase('mirror', sets.map((s) => use.mirrors.create(s)), use.mirrors.caughtUp(sets, 'target'), use.guards.same(sets, 'now'), use.guards.nobodyElse(sets, 'target'))] : []),
       ...sets.map(cut),
-      ...lateAndFinish(m, use, { sets, copies, fences }),
+      ...lateAndFinish(m, has, use, { sets, copies, fences }),
     ],
     ...ifTargetDies(m, use, { fences }),
   };
