@@ -38,7 +38,19 @@ export function nextAct(j: EstateJournal): Act {
 /** What has come to its end leaves the queues. */
 function tidy(j: EstateJournal): void {
   j.goingBack = j.goingBack.filter((name) => { const w = recordOf(j, name); return w !== undefined && isOut(w); });
+  // What was approved was all of it: where one turns back by its own operator, nobody else is finished on it, and the rest is asked about again.
+  if (!j.finishing.every((name) => stands(j, name))) {
+    for (const w of j.finishing.map((name) => recordOf(j, name))) if (w?.state === 'finishing' && !stands(j, w.name)) w.state = 'settled';
+    j.finishing = j.finishing.filter((name) => recordOf(j, name)?.state === 'finishing');
+  }
   j.finishing = j.finishing.filter((name) => { const w = recordOf(j, name); return w !== undefined && (w.state === 'settled' || w.state === 'finishing'); });
+}
+/** Whether what was claimed of a wave when its finish was approved is still so; of one that is finished nothing is claimed. */
+function stands(j: EstateJournal, name: string): boolean {
+  const w = recordOf(j, name);
+  if (w === undefined || w.state === 'finished') return true;
+  if (name !== groundworkWave) return finishClaims(j, name).every((c) => c.holds);
+  return hasMoved(w) && wholeClaims(j).length === 0 && j.waves.every((v) => hasMoved(v) || v.state === 'skipped');
 }
 
 function backward(w: WaveRecord | undefined): Act {

@@ -15,7 +15,7 @@ const forGood = { ...demo, connectBack: null };
 const finish = 'finish/approve the finish';
 const deadHold = 'without the target/approve the rollback without the target';
 const cancel = { kind: 'rollback', by: 'workflow cancel', hold: null, hash: null, reason: null, to: null, limits: {} } as const;
-interface Here { readonly run: () => Run; kill(): void }
+interface Here { readonly run: () => Run; readonly kill: () => void }
 type Says = (q: Question, here: Here, j: Journal) => ReturnType<Operator> | 'as ever';
 
 async function played(x: Omit<Partial<TrialOptions>, 'operator' | 'faults'> & { readonly says?: Says; readonly call?: (name: string, here: Here) => Fault | undefined }): Promise<Trial> {
