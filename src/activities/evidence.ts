@@ -7,7 +7,7 @@ import type { At } from './boundary.ts';
 import { standingMark } from './cut.ts';
 import { commitsShown, earsShown, emptyShown, fleetsShown, inventoryShown, lagsShown, leftoversTold, positionsShown, remainderShown, strangersTold } from './evidence/clients.ts';
 import { fenceTold, forecastShown, readFenceTold, rehearsedShown } from './evidence/forecast.ts';
-import { closedTargetShown, cutStands, foreignShown } from './evidence/logs.ts';
+import { closedTargetShown, cutStands, foreignShown, retentionShown } from './evidence/logs.ts';
 import { backTold, mirrorsGone, mirrorsShown, wayBackShown } from './evidence/mirrors.ts';
 import { beginningShown } from './evidence/beginnings.ts';
 import { provableShown } from './evidence/provable.ts';
@@ -61,6 +61,7 @@ async function move(reach: Reach, x: About<'move'>): Promise<Looks> {
   return [
     ...(about.copies && open.length > 0 ? [mirrorsShown(reach, x, { sets: open, toward: 'target' })] : []),
     ...open.map((set) => closedShown(reach, x, { set, copies: about.copies })),
+    retentionShown(reach, x),
     fleetsShown(reach, x, of),
     positionsShown(reach, x, of),
     ...(about.copies ? provableShown(reach, x, of) : []),
@@ -79,6 +80,7 @@ async function cut(reach: Reach, x: About<'cut'>): Promise<Looks> {
   return [
     ...(about.copies ? [mirrorsShown(reach, x, { sets: [about.set], toward: 'target' })] : []),
     closedShown(reach, x, about),
+    retentionShown(reach, x),
     ...(about.second ? [secondShown(reach, x, about.applications), fineShown(reach, x)] : [fleetsShown(reach, x, of)]),
     ...(reading.length > 0 ? [positionsShown(reach, x, { ...of, applications: reading })] : []),
     ...(reading.length > 0 && !about.second ? [emptyShown(reach, x, { applications: reading, on: 'target' })] : []),
@@ -103,6 +105,7 @@ async function reverse(reach: Reach, x: About<'reverse'>): Promise<Looks> {
     about.beside ? wayBackShown(reach, x, about.set) : mirrorsShown(reach, x, { sets: [about.set], toward: 'source' }),
     ...(about.beside ? [remainderShown(reach, x, { applications: about.beside, topics: about.set.topics })] : []),
     foreignShown(reach, x, { set: about.set, on: 'source', aborted: 'told' }),
+    retentionShown(reach, x),
     fleetsShown(reach, x, of),
     ...(reading.length > 0 ? [positionsShown(reach, x, { ...of, applications: reading }), emptyShown(reach, x, { applications: reading, on: 'source' })] : []),
     ...(reading.length > 0 && about.beside === undefined ? provableShown(reach, x, { ...of, applications: reading }) : []),

@@ -76,7 +76,7 @@ export const leftovers = (ports: Ports) => ({
     const topics = writtenBy(x.m, applications).own;
     await closed(cluster, topics, at);
     const unknown = ids.filter((id) => !fenced.includes(id));
-    return { say: `${fenced.length === 0 ? 'no transactional id fenced' : `fenced ${list(fenced)}`} on ${nameOf(x.m, x.on)}${unknown.length > 0 ? `; never used there: ${list(unknown)}` : ''}; no transaction is open on ${list(topics) || 'no topic'}.`, figures: { fenced: fenced.length } };
+    return { say: `${fenced.length === 0 ? 'no transactional id fenced' : `fenced ${list(fenced)}`} on ${nameOf(x.m, x.on)}${unknown.length > 0 ? `; not known there (never used, or not for a week): ${list(unknown)}` : ''}; no transaction is open on ${list(topics) || 'no topic'}.`, figures: { fenced: fenced.length } };
   },
 });
 

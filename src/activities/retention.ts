@@ -6,7 +6,7 @@ import { Failure } from '../domain/failures.ts';
 import type { Migration } from '../domain/migration.ts';
 import type { Ports, TopicFacts } from '../domain/ports.ts';
 import type { At } from './boundary.ts';
-import type { LedgerBook } from './ledger.ts';
+import { entry, valueOf, type LedgerBook } from './ledger.ts';
 import { clusterOf, count, list } from './outside.ts';
 import { sourceTopics } from './topics.ts';
 import type { Ask, RetentionBefore } from './work.ts';
@@ -35,6 +35,18 @@ const overrideOf = (t: TopicFacts | undefined, name: string): string | null => {
   return c?.source === 'topic' ? c.value : null;
 };
 
+/** What is held of a topic, as long as it is: for whoever asks later whether it still is. */
+const heldKey = (x: Ask, topic: string): string => `${x.c.run}/retention-held/${topic}`;
+type Held = Readonly<Record<string, string>>;
+/** Settings that somebody has set otherwise since they were held; `null`: nothing is held that is known of. */
+export async function lostHolds(ports: Ports, record: LedgerBook, x: Ask): Promise<readonly string[] | null> {
+  const entries = await record.read(x.m, heldKey(x, ''));
+  const wanted = x.m.topics.map((topic) => [topic, valueOf<Held>(entries, heldKey(x, topic)) ?? {}] as const).filter(([, of]) => Object.keys(of).length > 0);
+  if (wanted.length === 0) return null;
+  const now = new Map((await clusterOf(ports, x.m, 'target').topics(wanted.map(([topic]) => topic))).map((t) => [t.name, t.configs]));
+  return wanted.flatMap(([topic, of]) => Object.entries(of).flatMap(([name, value]) => { const seen = now.get(topic)?.[name]?.value; return seen === value ? [] : [`${topic}: ${name} is ${seen ?? 'unknown'}, was held at ${value}`]; }));
+}
+
 /** Per topic, setting → wanted override; `null`: none. */
 type Wanted = ReadonlyMap<string, Readonly<Record<string, string | null>>>;
 
@@ -54,6 +66,9 @@ export const retention = (ports: Ports, record: LedgerBook) => {
     }
   }
 
+  /** From here on nothing is held any more. */
+  const letGo = (x: Ask, at: At): Promise<unknown> => record.write(x.m, x.m.topics.map((topic) => entry(heldKey(x, topic), {})), 'one', at);
+
   return {
     /** Only what is overridden is written down; a setting that is missing was not. Keeps the pre-image of many topics small. */
     captureRetention: (x: Ask, at: At): Promise<RetentionBefore> => record.capture(x, at, async () => {
@@ -61,25 +76,29 @@ export const retention = (ports: Ports, record: LedgerBook) => {
       return Object.fromEntries(found.filter(([, settings]) => Object.keys(settings).length > 0));
     }),
 
-    async holdRetention({ m }: Ask & { readonly before: RetentionBefore }, at: At): Promise<Said> {
+    async holdRetention({ m, c }: Ask & { readonly before: RetentionBefore }, at: At): Promise<Said> {
       const topics = await onTarget(m);
       const missing = m.topics.filter((t) => !topics.some((f) => f.name === t));
       if (missing.length > 0) throw new Failure('Drift', `Cluster ${m.target} has no topic ${list(missing)}; its retention cannot be held.`);
       const copies = m.connect !== null;
-      const wanted = new Map(topics.map((t) => [t.name, Object.fromEntries(Object.entries(held).flatMap(([name, at_]) => {
+      const all = topics.map((t) => [t.name, Object.fromEntries(Object.entries(held).flatMap(([name, at_]) => {
         const value = at_(t.configs, copies);
-        return value === null || t.configs[name] === undefined || t.configs[name].value === value ? [] : [[name, value]];
-      }))] as const));
+        return value === null || t.configs[name] === undefined ? [] : [[name, value]];
+      })) as Held] as const);
+      const wanted = new Map(topics.map((t, i) => [t.name, Object.fromEntries(Object.entries(all[i]?.[1] ?? {}).filter(([name, value]) => t.configs[name]?.value !== value))] as const));
       const changed = await bring(m, wanted, at);
+      await record.write(m, all.map(([topic, of]) => entry(heldKey({ m, c }, topic), of)), 'one', at);
       return { say: `nothing is deleted or compacted on ${m.target} until the finish: ${count(changed, 'topic')} changed; watch its disks.` };
     },
 
-    async restoreRetention({ m, before }: Ask & { readonly before: RetentionBefore }, at: At): Promise<Said> {
+    async restoreRetention({ m, c, before }: Ask & { readonly before: RetentionBefore }, at: At): Promise<Said> {
+      await letGo({ m, c }, at);
       const changed = await bring(m, asIn(await onTarget(m), (t, name) => before[t]?.[name] ?? null), at);
       return { say: `retention on ${m.target} is as it was: ${count(changed, 'topic')} changed.` };
     },
 
-    async releaseRetention({ m }: Ask & { readonly before: RetentionBefore }, at: At): Promise<Said> {
+    async releaseRetention({ m, c }: Ask & { readonly before: RetentionBefore }, at: At): Promise<Said> {
+      await letGo({ m, c }, at);
       const source = new Map((await sourceTopics(ports, m)).map((t) => [t.name, t]));
       const changed = await bring(m, asIn(await onTarget(m), (t, name) => overrideOf(source.get(t), name)), at);
       return { say: `retention on ${m.target} is as on ${m.source}: ${count(changed, 'topic')} changed.` };

@@ -12,6 +12,7 @@ import { ownMirrors } from './connect.ts';
 import { standingMark } from './cut.ts';
 import type { LedgerBook } from './ledger.ts';
 import type { Glance } from './looking.ts';
+import { rememberWriters } from './mirrorwriters.ts';
 import { both, count, list, nameOf } from './outside.ts';
 import type { LookAsk } from './work.ts';
 
@@ -21,6 +22,8 @@ const mendedMs = 60_000;
 const [firstRestMs, longestRestMs] = [10_000, 300_000];
 /** What may pass by itself is no alarm before: a worker that restarts, a group that rebalances. */
 const passingMs = 30_000;
+/** An id of a mirror's producer lasts for 32,767 transactions, half an hour on a busy topic: seen once it is known as the mirror's for good. */
+const idsEveryMs = 300_000;
 /** The number of restarts is part of the state, and each new state ends a turn. */
 const mostCounted = 6;
 
@@ -54,6 +57,8 @@ class Tending {
   readonly #sets: readonly CutSet[];
   /** By mirror, or by Connect worker that does not answer. */
   readonly #troubles = new Map<string, Trouble>();
+  /** By mirror, when its ids are looked at next, epoch ms. */
+  readonly #idsMs = new Map<string, number>();
   constructor(ports: Ports, record: LedgerBook, x: LookAsk, at: At) {
     this.#ports = ports;
     this.#record = record;
@@ -103,7 +108,7 @@ class Tending {
     if (state.connector === 'PAUSED') { this.#ill(spec.name, `mirror ${spec.name} is paused on Connect ${spec.connect} and copies nothing until somebody resumes it`); return; }
     if (state.connector === 'UNASSIGNED') { this.#ill(spec.name, `no worker of Connect ${spec.connect} holds mirror ${spec.name}`); return; }
     // Stopped it was told not to run.
-    if (state.traces.length === 0 || (state.connector !== 'RUNNING' && state.connector !== 'FAILED')) { this.#well(spec.name); return; }
+    if (state.traces.length === 0 || (state.connector !== 'RUNNING' && state.connector !== 'FAILED')) { this.#well(spec.name); await this.#know(one); return; }
     const trouble = this.#ill(spec.name, `mirror ${spec.name} has failed on Connect ${spec.connect} (${list(state.traces, 2)})`);
     if (this.#at.now() < trouble.nextMs) return;
     trouble.nextMs = this.#at.now() + restMs(trouble.restarts + 1);
@@ -112,6 +117,18 @@ class Tending {
     } catch (e) {
       this.#at.until.check();
       Object.assign(trouble, { alarm: true, done: ` and could not be restarted: ${this.#at.words(e)}` });
+    }
+  }
+
+  /** While nobody else looks, so that its copies are not called a stranger's later, when its offset syncs may be gone with it. */
+  async #know({ set, toward, spec }: Own): Promise<void> {
+    const nowMs = this.#at.now();
+    if (nowMs < (this.#idsMs.get(spec.name) ?? 0)) return;
+    try {
+      await rememberWriters(this.#ports, this.#record, { ...this.#x, set, toward, specs: [spec] }, this.#at);
+      this.#idsMs.set(spec.name, nowMs + idsEveryMs);
+    } catch {
+      this.#at.until.check(); // asked again at the next look, which also tells when Connect does not answer
     }
   }
 

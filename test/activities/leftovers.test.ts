@@ -56,7 +56,7 @@ test('a member that does not go is told by name', async () => {
 test('declared ids are fenced, an id never used there is not created, and what they write is closed', async () => {
   const w = world();
   w.source.begin('shop-1', 55n, tp, 0);
-  assert.equal((await w.work().fenceTransactions(x)).say, 'fenced shop-1 on old; never used there: shop-2; no transaction is open on orders.');
+  assert.equal((await w.work().fenceTransactions(x)).say, 'fenced shop-1 on old; not known there (never used, or not for a week): shop-2; no transaction is open on orders.');
   assert.deepEqual([w.source.transactions.get('shop-1')?.epoch, w.source.transactions.has('shop-2'), w.source.log(tp).open], [4, false, null]);
   assert.equal((await w.work().fenceTransactions({ ...x, applications: ['billing'] })).say, 'no transactional id is declared: nothing to fence.');
 });

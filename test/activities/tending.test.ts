@@ -155,3 +155,26 @@ test('of a Connect that does not answer nothing is known: what had failed there 
   assert.match(seen.say, /whether the mirrors on Connect connect-new copy is unknown/);
   assert.ok(seen.say.includes(restarted.say.slice(0, -1)), seen.say);
 });
+
+test('ids under which a mirror writes are written down while nobody else looks, every five minutes', async () => {
+  const t = tended();
+  const known = (): readonly string[] => [...t.w.source.entries.keys()].filter((key) => key.includes('/mirror-writer/target/orders/')).map((key) => key.slice(key.lastIndexOf('/') + 1)).sort();
+  await t.look();
+  assert.deepEqual(known(), ['9']);
+  t.orders.producerId = 10n; // its epochs were used up
+  t.pass(299_000);
+  await t.look();
+  assert.deepEqual(known(), ['9']);
+  t.pass(1_000);
+  await t.look();
+  assert.deepEqual(known(), ['10', '9']);
+  // One that does not answer is asked again at the next look.
+  t.orders.producerId = 11n;
+  t.pass(300_000);
+  t.w.source.before = () => { throw new Error('connection refused'); };
+  t.w.target.before = t.w.source.before;
+  await t.look();
+  t.w.source.before = t.w.target.before = () => undefined;
+  await t.look();
+  assert.deepEqual(known(), ['10', '11', '9']);
+});

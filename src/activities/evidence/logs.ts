@@ -5,6 +5,7 @@ import { tpKey } from '../../domain/ports.ts';
 import { standingMark } from '../cut.ts';
 import { scanForeign, spellWriter, visibleOf, type Foreign, type OfForeign } from '../foreign.ts';
 import { clusterOf, grouped, list } from '../outside.ts';
+import { lostHolds } from '../retention.ts';
 import { stragglersOf } from '../stragglers.ts';
 import { claim, shown, type EvidenceAsk, type Reach, type Shown } from './shown.ts';
 
@@ -36,6 +37,15 @@ export function closedTargetShown(reach: Reach, x: EvidenceAsk, set: CutSet): Pr
     }
     const filled = (await clusterOf(reach.ports, x.m, 'target').ends(set.topics)).filter((e) => e.hw > e.logStart);
     return claim(text, filled.length === 0, ...filled.map((e) => `${tpKey(e)} holds ${grouped(e.hw - e.logStart)} offsets on the target`));
+  });
+}
+
+/** Somebody else who manages these topics may have set it back while the migration waited: groups that lag there would lose what they have not read. */
+export async function retentionShown({ ports, record }: Reach, x: EvidenceAsk): Promise<Shown> {
+  const text = `Nothing is deleted or compacted on ${x.m.target}: its retention is held as it was set.`;
+  return shown(text, async () => {
+    const lost = await lostHolds(ports, record, x);
+    return lost === null ? { claims: [], figures: [] } : claim(text, lost.length === 0, ...lost);
   });
 }
 
