@@ -9,7 +9,7 @@ import { details, type Progress } from '../domain/progress.ts';
 import { backOf, isKept, stepId, units, type Change, type Context, type Observe, type Plan, type Step, type Unit } from '../domain/scheme.ts';
 import { answer, asksWhatToDo, openHold, refuseLate } from './asking.ts';
 import { Inbox, type Door } from './inbox.ts';
-import { auditTail, awake, firm, ledgerRun, type Journal } from './journal.ts';
+import { awake, entriesOf, firm, kept, ledgerRun, note, type Journal } from './journal.ts';
 import { runOutage } from './outage.ts';
 import { askAboutPlan, beyond } from './planned.ts';
 import { mayTakeUp, takeUp } from './recovering.ts';
@@ -312,7 +312,9 @@ export class Run implements Door {
     const need = j.reverse?.without ? 'source' : wanted;
     j.sequence++;
     const c: Context = { untilMs, limits: j.limits, run: j.run, mode: this.insideOutage ? 'outage' : 'plain', key: `${j.run}/journal` };
-    const done = await this.work.remember({ m: clustersOf(j), c, need, entries: [{ key: c.key, value: JSON.stringify(j) }] });
+    const { spilled } = j;
+    const done = await this.work.remember({ m: clustersOf(j), c, need, entries: entriesOf(j, c.key) });
+    kept(j, spilled);
     if (done.say === '') return need === 'source' ? `in the ledger of ${j.migration.source}` : 'in both ledgers';
     this.log(`${unit.name}: ${done.say}`);
     return done.say;
@@ -323,7 +325,7 @@ export class Run implements Door {
     this.log(j.direction === 'forward' ? 'completed' : without ? 'rolled back without the target: the source is as it was known to be; what was left on the target is named above' : 'rolled back: the world is as at the start');
     const c: Context = { untilMs: null, limits: j.limits, run: j.run, mode: 'plain', key: `${j.run}/final` };
     try {
-      await this.work.remember({ m: clustersOf(j), c, need: without ? 'source' : 'one', entries: [{ key: c.key, value: JSON.stringify({ ...j, sequence: j.sequence + 1 }) }] });
+      await this.work.remember({ m: clustersOf(j), c, need: without ? 'source' : 'one', entries: entriesOf({ ...j, sequence: j.sequence + 1 }, c.key) });
     } catch (error) {
       this.log(`the final record is in this workflow's result only: ${describeError(error)}`);
     }
@@ -333,9 +335,7 @@ export class Run implements Door {
   }
 
   log(line: string): void {
-    const j = this.journal;
-    if (!j) return;
-    j.audit = [...j.audit, `${new Date(this.runtime.now()).toISOString()} ${line}`.slice(0, 600)].slice(-auditTail);
+    if (this.journal) note(this.journal, this.runtime.now(), line);
   }
 
   progress(): Progress {

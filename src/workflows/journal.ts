@@ -102,6 +102,8 @@ export interface Journal {
   mirrors: Tended | null;
   proven: string[];
   audit: string[];
+  /** Audit lines that are not carried along any more, until they are in the ledger under keys of their own. */
+  spilled?: readonly string[];
   refused: string | null;
   /** Taken from the ledger by `recover`, and what was under way has not been looked after yet. */
   recovering: boolean;
@@ -131,6 +133,23 @@ export function parseJournal(x: unknown): Journal {
   // What earlier releases did not know.
   const journal = x as Journal & { reverse?: Reverse | null; recovering?: boolean; swept?: Swept | null; mirrors?: Tended | null };
   return { ...journal, reverse: journal.reverse ?? null, recovering: journal.recovering ?? false, swept: journal.swept ?? null, mirrors: journal.mirrors ?? null, migration: { ...journal.migration, connectBack: journal.migration.connectBack ?? null } };
+}
+
+/** One line more for the audit; what is too old to be carried along goes to the ledger with the next entry. */
+export function note(j: Journal, nowMs: number, line: string): void {
+  const all = [...j.audit, `${new Date(nowMs).toISOString()} ${line}`.slice(0, 600)];
+  j.audit = all.slice(-auditTail);
+  const old = all.slice(0, -auditTail);
+  if (old.length > 0) j.spilled = [...j.spilled ?? [], ...old];
+}
+/** The journal for the ledger under this key, and the audit lines that it does not carry any more. */
+export const entriesOf = (j: Journal, key: string): { readonly key: string; readonly value: string }[] =>
+  [{ key, value: JSON.stringify(j) }, ...(j.spilled ? [{ key: `${j.run}/audit/${j.sequence}`, value: JSON.stringify(j.spilled) }] : [])];
+/** They are in the ledger; what came meanwhile is not. */
+export function kept(j: Journal, lines: Journal['spilled']): void {
+  const left = j.spilled?.slice(lines?.length ?? 0) ?? [];
+  if (left.length > 0) j.spilled = left;
+  else delete j.spilled;
 }
 
 /** Under which run cuts, positions and connectors are kept: waves of one estate share them. */

@@ -28,5 +28,5 @@ export const queryDescriptions = {
   progress: 'Where the migration stands: unit, lag, outages, the open question',
   plan: 'Every phase, step, undo and hold of this migration',
   evidence: 'The open question with its claims and figures; null when nothing is asked',
-  audit: 'Who decided what, and what was done: the last 200 lines (all of it is in the ledger)',
+  audit: 'Who decided what, and what was done: the last 200 lines (older ones are in the ledger under <run>/audit/)',
 } as const;
