@@ -19,7 +19,7 @@ type Remembered = ReadonlyMap<string, bigint | null>;
 export async function rememberedOf(record: Pick<LedgerBook, 'read'>, x: Ask, of: { readonly groups: readonly string[]; readonly on: Side }): Promise<ReadonlyMap<string, Remembered>> {
   if (of.groups.length === 0) return new Map();
   // Waves share the run of their estate, and each sets under its own.
-  const entries = await record.read(x.m, x.c.key.slice(0, x.c.key.indexOf('/') + 1));
+  const entries = await record.read(x.m, `${x.c.key.split('/')[0] ?? x.c.run}/`);
   return new Map(of.groups.map((group) => {
     const out = new Map<string, bigint | null>();
     for (const [key, text] of entries) {
