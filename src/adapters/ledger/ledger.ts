@@ -17,6 +17,8 @@ interface Entry { readonly key: string; readonly value: string }
 /** Key and value together. Brokers take 1 MiB by default, per batch and with framing; larger things belong into several entries. */
 const largestEntryBytes = 900 * 1024;
 const largestBatchBytes = 950 * 1024;
+/** The segment that is written is never compacted, and a worker that starts reads all of it; by default that is up to 1 GiB. */
+const segmentBytes = 32 * 1024 * 1024;
 /** Values kept between reads, per cluster; above it a read starts over. */
 const largestMemoryBytes = 128 * 1024 * 1024;
 
@@ -31,7 +33,7 @@ export function createLedger(clusterOf: (name: string) => LedgerCluster): Ledger
     const [existing] = await cluster.topics([ledgerTopic]);
     if (existing !== undefined) return faultsOf(existing, wanted, name);
     until.check();
-    await cluster.createTopics([{ name: ledgerTopic, partitions: 1, replicationFactor: wanted.replicas, configs: { 'cleanup.policy': 'compact', 'min.insync.replicas': String(wanted.insync) } }], until);
+    await cluster.createTopics([{ name: ledgerTopic, partitions: 1, replicationFactor: wanted.replicas, configs: { 'cleanup.policy': 'compact', 'min.insync.replicas': String(wanted.insync), 'segment.bytes': String(segmentBytes) } }], until);
     return [];
   }
 
