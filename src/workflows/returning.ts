@@ -11,7 +11,11 @@ export function turn(run: Run): void {
   j.endedBy = j.wantBack;
   j.backTo = j.wantBack?.to ?? null;
   j.wantBack = null;
-  if (j.reverse) return;
+  if (j.reverse) {
+    // Asked before it had begun, the steps of the way forward were cancelled, which are in the same scope as its own.
+    if (j.has[firm] === true) run.freshScope();
+    return;
+  }
   j.direction = 'back';
   j.question = null;
   delete j.aside;

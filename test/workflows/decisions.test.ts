@@ -15,7 +15,7 @@ const forGood = { ...demo, connectBack: null };
 const finish = 'finish/approve the finish';
 const deadHold = 'without the target/approve the rollback without the target';
 const cancel = { kind: 'rollback', by: 'workflow cancel', hold: null, hash: null, reason: null, to: null, limits: {} } as const;
-interface Here { readonly run: () => Run; readonly kill: () => void }
+interface Here { readonly run: () => Run; readonly kill: () => void; readonly later: (ms: number, what: () => void) => void }
 type Says = (q: Question, here: Here, j: Journal) => ReturnType<Operator> | 'as ever';
 
 async function played(x: Omit<Partial<TrialOptions>, 'operator' | 'faults'> & { readonly says?: Says; readonly call?: (name: string, here: Here) => Fault | undefined }): Promise<Trial> {
@@ -24,7 +24,7 @@ async function played(x: Omit<Partial<TrialOptions>, 'operator' | 'faults'> & { 
   return trial({
     scheme: 'stopRestartRepeat', m: back, world: lagging, ...rest,
     faults: ({ run, activities }) => {
-      const h: Here = { run: () => run() ?? assert.fail('no run yet'), kill: () => { activities.w.dead = true; } };
+      const h: Here = { run: () => run() ?? assert.fail('no run yet'), kill: () => { activities.w.dead = true; }, later: (ms, what) => { void activities.w.clock.sleep(ms).then(what); } };
       here = h;
       return { call: (name) => (run()?.journal ? call?.(name, h) : undefined) };
     },
@@ -114,6 +114,21 @@ test('an outage back that failed is not begun again by a rollback that leads els
 const upgraded = (other: (j: Journal) => boolean): NonNullable<TrialOptions['engine']> => class extends Run {
   override begin(journal: Journal, plan: Plan, hash: string): void { super.begin(journal, plan, other(journal) ? `other-${hash}` : hash); }
 };
+for (const ms of [5, 20, 50, 100, 300, 600]) test(`a rollback that leads elsewhere comes ${ms} ms after another, as the way back of an opening begins: its steps are not cancelled`, async () => {
+  const [turn, refuse, again] = [first(), first(), first()];
+  const t = await played({
+    says: (q, { run, later }) => {
+      if (q.name === finish && turn()) return { kind: 'rollback' };
+      if (q.text.includes('To reject is to stay') && refuse()) return { kind: 'reject' };
+      if (q.kind !== 'parked' || !again()) return 'as ever';
+      later(ms, () => { say(run(), 'rollback', { to: 'mirror' }); });
+      return { kind: 'rollback' };
+    },
+  });
+  assert.ok(!t.questions.some((q) => q.includes('failed: cancelled')), told(t));
+  ended(t, 'to the end of mirror');
+});
+
 // 8
 test('parked, then on other code, then on the matching one: to retry is not to roll back', async () => {
   const turn = first();
