@@ -25,7 +25,13 @@ export const subjects: readonly { readonly scheme: SchemeName; readonly shapes: 
 ];
 export const schemeCount = Object.keys(schemes).length;
 
-export interface Played { readonly options: TrialOptions; readonly said: string[]; readonly situation: string; readonly death: { dead: boolean } }
+export interface Played {
+  readonly options: TrialOptions;
+  readonly said: string[];
+  readonly situation: string;
+  /** `skipped`: an undo that cannot reach the dead target was left; then it ends, and not as at the start. */
+  readonly death: { dead: boolean; skipped: boolean };
+}
 /** `mayDie`: the target may die behind an opening. */
 export function played(seed: number, mayDie: boolean, only?: { readonly scheme?: SchemeName }): Played {
   const dice = seeded(seed);
@@ -36,7 +42,7 @@ export function played(seed: number, mayDie: boolean, only?: { readonly scheme?:
   const shape = one(mayDie ? shapes.filter((s) => s !== starts && !s.name.endsWith('-losing')) : shapes);
   const m = mayDie || chance(70) ? withWayBack(shape) : { ...shape, connectBack: null };
   const said: string[] = [];
-  const death = { dead: false };
+  const death = { dead: false, skipped: false };
   let [run, world]: [() => Run | null, { nowMs: number; dead: boolean; clock: { sleep(ms: number): Promise<void> } } | null] = [() => null, null];
   let calls = 0;
   let words = 4 + dice(14);
@@ -84,7 +90,10 @@ export function played(seed: number, mayDie: boolean, only?: { readonly scheme?:
     }
   };
   const operator: Operator = (q, j) => {
-    if (world?.dead && !q.name.startsWith('without the target/') && (words <= 0 || chance(60))) { said.push(`${q.name}: without target`); return { kind: 'rollback', withoutTarget: true }; }
+    if (world?.dead && q.kind === 'undo-failed' && q.answers.includes('skip')) { death.skipped = true; said.push(`${q.name}: skip`); return { kind: 'skip' }; }
+    // It died before its opening was in a ledger, and the workflow with it: nothing has been opened, as whoever recovers it knows.
+    if (death.skipped && q.answers.includes('rollback')) { said.push(`${q.name}: rollback`); return { kind: 'rollback' }; }
+    if (world?.dead && !q.name.startsWith('without the target/') && q.kind !== 'undo-failed' && (words <= 0 || chance(60))) { said.push(`${q.name}: without target`); return { kind: 'rollback', withoutTarget: true }; }
     if (words <= 0 || calls < wordsFrom) return { kind: q.kind === 'hold' ? 'approve' : q.answers.includes('retry') ? 'retry' : 'rollback' };
     if (chance(20)) speak();
     words--;
