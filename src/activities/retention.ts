@@ -44,7 +44,7 @@ export async function lostHolds(ports: Ports, record: LedgerBook, x: Ask): Promi
   const wanted = x.m.topics.map((topic) => [topic, valueOf<Held>(entries, heldKey(x, topic)) ?? {}] as const).filter(([, of]) => Object.keys(of).length > 0);
   if (wanted.length === 0) return null;
   const now = new Map((await clusterOf(ports, x.m, 'target').topics(wanted.map(([topic]) => topic))).map((t) => [t.name, t.configs]));
-  return wanted.flatMap(([topic, of]) => Object.entries(of).flatMap(([name, value]) => { const seen = now.get(topic)?.[name]?.value; return seen === value ? [] : [`${topic}: ${name} is ${seen ?? 'unknown'}, was held at ${value}`]; }));
+  return wanted.flatMap(([topic, of]) => Object.entries(of).flatMap(([name, value]) => { const seen = now.get(topic)?.[name]?.value; return seen === value ? [] : [`${topic}: ${name} is ${seen ?? 'unknown'}, was held at ${value}: set it so again`]; }));
 }
 
 /** Per topic, setting → wanted override; `null`: none. */

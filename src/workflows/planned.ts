@@ -20,17 +20,18 @@ export function askAboutPlan(run: Run, hash: string): void {
   });
 }
 
+const earlier = 'Name an earlier phase, or none, which leads to the start.';
 /** Why no way back ends at the end of this phase; `null`: one does. */
 export function beyond(run: Run, to: string): string | null {
   const { j, phases } = run;
   const phaseOf = (name: string | null): number => phases.indexOf(run.forwardUnits.find((u) => u.name === name || name?.startsWith(`${u.name}/`))?.phase ?? '');
   const asked = phases.indexOf(to);
   const closed = j.closedBy === null ? -1 : phaseOf(j.closedBy);
-  if (asked < closed) return `The way back was closed by ${String(j.closedBy)}: it leads to the end of ${phases[closed] ?? ''} at the earliest.`;
+  if (asked < closed) return `The way back was closed by ${String(j.closedBy)}: it leads to the end of ${phases[closed] ?? ''} at the earliest. Name that phase or a later one.`;
   // What is being undone is undone as a whole.
   const under = j.direction === 'back' && !j.reverse && j.question?.kind !== 'parked' && j.undos.length > 0 ? phases.indexOf(j.undos.at(-1)?.phase ?? '') : Infinity;
-  if (asked >= under) return `The end of phase "${to}" is not behind: ${phases[under] ?? ''} is being undone.`;
+  if (asked >= under) return `The end of phase "${to}" is not behind: ${phases[under] ?? ''} is being undone. ${earlier}`;
   const come = Math.min(phaseOf(j.at), j.reverse && !j.reverse.without ? phaseOf(j.reverse.of) : Infinity);
-  if (j.at !== null && asked >= come && (j.direction === 'back' || asked > come)) return `The end of phase "${to}" is not behind: the migration stands in ${phases[come] ?? ''}.`;
+  if (j.at !== null && asked >= come && (j.direction === 'back' || asked > come)) return `The end of phase "${to}" is not behind: the migration stands in ${phases[come] ?? ''}. ${earlier}`;
   return null;
 }

@@ -26,7 +26,7 @@ test('set back by somebody else, it blocks the hold, with what it is and what it
   setting(s, '604800000');
   const lost = await shown(s);
   assert.equal(lost.claim?.holds, false);
-  assert.ok(lost.figures.includes('orders: retention.ms is 604800000, was held at -1'), lost.figures.join('\n'));
+  assert.ok(lost.figures.includes('orders: retention.ms is 604800000, was held at -1: set it so again'), lost.figures.join('\n'));
   // A step that is tried again takes what is there for as it should be, and knows all of it all the same.
   setting(s, '-1');
   await s.work.holdRetention({ ...x, before });

@@ -29,45 +29,37 @@ const cutTo = async (w: FakeWorld, of: Migration, key = 'cut'): Promise<void> =>
 const reconciling = (w: FakeWorld, of: { readonly m: Migration; readonly c: Context }): Promise<Reconciliation> =>
   createReconcile(w.ports(), { surroundings: () => ({ heartbeat: () => undefined, signal: new AbortController().signal, now: () => Date.now() }) }).reconcileTarget(of);
 
-for (const toward of ['target', 'source'] as const) test(`a mirror to the ${toward} whose removal was lost after its offsets were reset: the next one goes on where it was`, async () => {
+type OfMirror = ReturnType<typeof x> & { readonly set: CutSet; readonly toward: 'source' | 'target' };
+/** A mirror that has copied is removed, in that way; the next one goes on where it was, so that everything is there once. */
+async function removedAndMadeAgain(toward: OfMirror['toward'], removed: (o: { readonly w: FakeWorld; readonly mirror: FakeMirror; readonly remove: () => Promise<unknown> }) => Promise<unknown>): Promise<void> {
   const w = world('orders');
   const work = w.work();
   w.source.write('orders', 0, 'a', 'b');
   if (toward === 'source') { w.target.write('orders', 0, 'a', 'b'); await cutTo(w, m); w.target.write('orders', 0, 'c', 'd'); }
-  const ask = (key: string) => ({ ...x(key), set, toward });
+  const ask = (key: string): OfMirror => ({ ...x(key), set, toward });
   const before = await work.captureMirror(ask('first'));
   await w.whileCopying(toward, () => work.createMirror({ ...ask('first'), before }));
   w.copy();
-  w.removalInterrupted = true;
-  await assert.rejects(work.removeMirror({ ...ask('first'), before }));
-  w.removalInterrupted = false;
-  await work.removeMirror({ ...ask('first'), before });
+  await removed({ w, mirror: w.connectors.get(before.name) ?? assert.fail('no mirror'), remove: () => work.removeMirror({ ...ask('first'), before }) });
   const again = await work.captureMirror(ask('second'));
+  assert.notEqual(again.name, before.name);
   await w.whileCopying(toward, () => work.createMirror({ ...ask('second'), before: again }));
   w.copy();
   assert.deepEqual(texts(w, toward), toward === 'target' ? ['a', 'b'] : ['a', 'b', 'c', 'd']);
-});
-
-for (const state of ['RUNNING', 'STOPPED', 'FAILED', 'PAUSED', 'UNASSIGNED'] as const) for (const toward of ['target', 'source'] as const)
-  test(`a mirror to the ${toward}, ${state}, whose ids the cluster has forgotten: removed, and the next one goes on where it was`, async () => {
-    const w = world('orders');
-    const work = w.work();
-    w.source.write('orders', 0, 'a', 'b');
-    if (toward === 'source') { w.target.write('orders', 0, 'a', 'b'); await cutTo(w, m); w.target.write('orders', 0, 'c', 'd'); }
-    const ask = (key: string) => ({ ...x(key), set, toward });
-    const before = await work.captureMirror(ask('first'));
-    await w.whileCopying(toward, () => work.createMirror({ ...ask('first'), before }));
-    w.copy();
-    const first = w.connectors.get(before.name);
-    assert.ok(first);
-    Object.assign(first, { state, forgotten: true });
-    await work.removeMirror({ ...ask('first'), before });
-    const again = await work.captureMirror(ask('second'));
-    assert.notEqual(again.name, before.name);
-    await w.whileCopying(toward, () => work.createMirror({ ...ask('second'), before: again }));
-    w.copy();
-    assert.deepEqual(texts(w, toward), toward === 'target' ? ['a', 'b'] : ['a', 'b', 'c', 'd']);
-  });
+}
+for (const toward of ['target', 'source'] as const) {
+  test(`a mirror to the ${toward} whose removal was lost after its offsets were reset: the next one goes on where it was`, () => removedAndMadeAgain(toward, async ({ w, remove }) => {
+    w.removalInterrupted = true;
+    await assert.rejects(remove());
+    w.removalInterrupted = false;
+    await remove();
+  }));
+  for (const state of ['RUNNING', 'STOPPED', 'FAILED', 'PAUSED', 'UNASSIGNED'] as const)
+    test(`a mirror to the ${toward}, ${state}, whose ids the cluster has forgotten: removed, and the next one goes on where it was`, () => removedAndMadeAgain(toward, ({ mirror, remove }) => {
+      Object.assign(mirror, { state, forgotten: true });
+      return remove();
+    }));
+}
 test('a mirror that has copied, and whose stored offsets somebody has reset: the next one does not copy everything again', async () => {
   for (const partly of [false, true]) {
     const w = world('orders', 'clicks');

@@ -26,6 +26,36 @@ function beyondConsent(t: Trial): Verdict {
     told.filter((line) => { const [, group, n] = /^(.*)\|.*: (\d+)$/.exec(line) ?? []; return Number(n) > openings * most(readings.find((r) => r.group === group)); });
   return { ...t.verdict, lost: over(t.verdict.lost, (r) => r?.mayLose ?? 0), duplicated: over(t.verdict.duplicated, (r) => r?.mayRepeat ?? 0) };
 }
+/**
+ * Everybody is back on the source without the target: what of it came back is read by every group, and no group reads more again
+ * than was said. Answers how many records never came back.
+ */
+export function homeWithoutTarget(t: Trial, told: string): number {
+  const { world: w, verdict: v } = t;
+  for (const [name, sides] of Object.entries(t.end.runs)) assert.deepEqual(sides, ['source'], `${name}: ${told}`);
+  assert.deepEqual({ mirrors: t.end.mirrors, locks: t.end.locks, denied: t.end.denied.source, cuts: t.end.cuts }, { mirrors: [], locks: [], denied: [], cuts: [] }, told);
+  if (w.m.blueGreen) assert.deepEqual([w.hooks.traffic, w.hooks.live], ['source', 'muted'], told);
+  // Whoever reads again writes again: what is written by readers may repeat, and is no measure.
+  const derived = new Set(w.m.applications.flatMap((a) => (a.reads.length > 0 ? a.writes : [])));
+  const doubled = v.doubled.filter((text) => !derived.has(text.slice(0, text.lastIndexOf('/'))));
+  const unordered = offerOf(t.journal.scheme, t.journal.migration)?.order === 'measured';
+  assert.deepEqual([unordered ? [] : v.reordered, doubled, v.guessed, v.strandedGroups], [[], [], [], []], told);
+  let missing = 0;
+  for (const a of w.m.applications) for (const { group, topics } of a.reads) {
+    let again = 0;
+    for (const topic of topics) {
+      const here = new Set(w.clusters.source.partitionsOf([topic]).flatMap((key) => w.clusters.source.log(key).ids()));
+      const processed = (w.books.processed.get(`${group}|${topic}`) ?? []).map((r) => r.id);
+      const seen = new Set(processed);
+      const gone = [...w.books.produced.get(topic) ?? []].filter((id) => !seen.has(id));
+      assert.deepEqual(gone.filter((id) => here.has(id)), [], `lost although it is on the source, ${group} ${topic}: ${told}`);
+      missing += gone.length;
+      if (!derived.has(topic)) again += processed.length - seen.size;
+    }
+    assert.ok(again <= (w.again.get(group) ?? 0), `${group} read ${again} again, at most ${w.again.get(group) ?? 0} was said: ${told}`);
+  }
+  return missing;
+}
 /** Runs one migration and judges it. */
 export async function go(situation: string, options: TrialOptions): Promise<Trial> {
   const t = await trial({ world: lagging, ...options }).catch((error: unknown) => { throw new Error(`${situation}: ${(error as Error).message}`, { cause: error }); });
