@@ -2,37 +2,21 @@
 import type { Side } from '../domain/authority.ts';
 import type { CutSet } from '../domain/cutsets.ts';
 import { Failure } from '../domain/failures.ts';
-import type { Migration } from '../domain/migration.ts';
-import { tpKey, type LogEnds, type MirrorHealth, type MirrorSpec, type Ports } from '../domain/ports.ts';
+import { tpKey, type MirrorHealth, type MirrorSpec, type Ports } from '../domain/ports.ts';
 import type { At } from './boundary.ts';
 import { magnitude, type Glance } from './looking.ts';
 import { requireMirror } from './connect.ts';
 import { bornOf, damageOf, spoken } from './damage.ts';
 import { reviving } from './reviving.ts';
 import type { LedgerBook } from './ledger.ts';
-import { byKey, clusterOf, count, list } from './outside.ts';
+import { count, list } from './outside.ts';
+import { noteUnseen, standings, unseenOf, type Standing } from './unseen.ts';
 import type { LookAsk } from './work.ts';
 
 /** What failed is restarted once; what has still failed after this long is said. */
 const failedMs = 15_000;
-
-/** Ends of the origin by partition, with where the mirror stands. */
-export interface Standing { readonly key: string; readonly end: LogEnds; readonly next: bigint; readonly lag: bigint }
-export async function standings(ports: Ports, m: Migration, spec: MirrorSpec, toward: Side): Promise<readonly Standing[]> {
-  const origin = clusterOf(ports, m, toward === 'target' ? 'source' : 'target');
-  const progress = await ports.mirrors.progress(spec);
-  const ends = [...byKey(await origin.ends(spec.topics)).entries()];
-  const all = ends.map(([key, end]): Standing => {
-    const next = progress.get(key) ?? end.logStart;
-    // What was deleted is no longer to be copied.
-    const from = next < end.logStart ? end.logStart : next;
-    return { key, end, next, lag: end.lso > from ? end.lso - from : 0n };
-  });
-  // A trailing transaction marker keeps the plain difference above zero for ever.
-  const near = all.filter((s) => s.lag > 0n && s.lag <= 1_000n);
-  const firsts = near.length === 0 ? new Map() : await origin.records.firsts(near.map((s) => ({ topic: s.end.topic, partition: s.end.partition, from: s.next, to: s.end.lso })));
-  return all.map((s) => (firsts.has(s.key) && firsts.get(s.key) === null ? { ...s, lag: 0n } : s));
-}
+/** A place that has not moved for so long may stand before offsets that are no records, ms. */
+const restingMs = 5_000;
 
 /** One mirror as it stands. */
 export interface MirrorView {
@@ -43,11 +27,20 @@ export interface MirrorView {
   /** Why its copy is no longer faithful; empty: nothing found. */
   readonly damage: readonly string[];
 }
-/** With the ledger also what became of the topics since the mirror was made, and damage that was found before; with `at` it is kept. */
-export async function viewMirror(ports: Ports, x: Omit<LookAsk, 'c'> & { readonly c: Omit<LookAsk['c'], 'before'>; readonly set: CutSet; readonly toward: Side }, record: LedgerBook | null = null, keep: At | null = null): Promise<MirrorView> {
+export interface ViewOptions {
+  /** With it also what became of the topics since the mirror was made, and what was found before. */
+  readonly record?: LedgerBook;
+  /** Findings are kept. */
+  readonly keep?: At;
+  /** Which lags are looked into, besides short ones, for whether there is a record to copy; otherwise all. */
+  readonly looksInto?: (s: Standing) => boolean;
+}
+export async function viewMirror(ports: Ports, x: Omit<LookAsk, 'c'> & { readonly c: Omit<LookAsk['c'], 'before'>; readonly set: CutSet; readonly toward: Side }, { record, keep, looksInto = () => true }: ViewOptions = {}): Promise<MirrorView> {
   const spec = await requireMirror(ports, x);
-  const [health, at, born] = await Promise.all([ports.mirrors.health(spec), standings(ports, x.m, spec, x.toward), record ? bornOf(record, x, spec.name) : null]);
-  const damage = await damageOf(ports, x, { seen: { spec, health, at, born }, record, at: keep });
+  const [health, progress, born, unseen] = await Promise.all([ports.mirrors.health(spec), ports.mirrors.progress(spec), record ? bornOf(record, x, spec.name) : null, record ? unseenOf(record, x) : new Map<string, never>()]);
+  const at = await standings(ports, x, { progress, unseen, looksInto });
+  if (record && keep) await noteUnseen(record, x, at, keep);
+  const damage = await damageOf(ports, x, { seen: { spec, health, at, born }, record: record ?? null, at: keep ?? null });
   return { spec, health, at, damage, unassigned: at.map((s) => tpKey(s.end)).filter((key) => !health.assigned.includes(key)) };
 }
 export const isHealthy = (v: MirrorView): boolean => v.health.connector === 'RUNNING' && v.unassigned.length === 0 && v.damage.length === 0;
@@ -59,9 +52,10 @@ function refuseDamaged(v: MirrorView): void {
 export const caughtUp = (ports: Ports, record: LedgerBook) => ({
   lookCaughtUp(x: LookAsk & { readonly sets: readonly CutSet[]; readonly toward: Side }, at: At): () => Promise<Glance> {
     let last: { readonly ms: number; readonly copied: bigint } | null = null;
+    const resting = new Resting(at);
     const revived = reviving(ports, x, { sets: x.sets, toward: x.toward }, at);
     return async () => {
-      const views = await Promise.all(x.sets.map((set) => viewMirror(ports, { ...x, set }, record, at)));
+      const views = await Promise.all(x.sets.map((set) => viewMirror(ports, { ...x, set }, { record, keep: at, looksInto: (s) => resting.rests(s) })));
       for (const v of views) refuseDamaged(v);
       const all = views.flatMap((v) => v.at);
       const [lag, worst, copied] = [sum(all.map((s) => s.lag)), all.reduce((w, s) => (s.lag > w ? s.lag : w), 0n), sum(all.map((s) => s.next))];
@@ -83,6 +77,19 @@ export const caughtUp = (ports: Ports, record: LedgerBook) => ({
     };
   },
 });
+
+/** A mirror that copies is not looked into: its place moves. What it cannot copy, because it is no record, keeps it where it is. */
+class Resting {
+  readonly #at: At;
+  readonly #places = new Map<string, { readonly next: bigint; readonly sinceMs: number }>();
+  constructor(at: At) { this.#at = at; }
+  rests(s: Standing): boolean {
+    const known = this.#places.get(s.key);
+    if (known?.next === s.next) return this.#at.now() - known.sinceMs >= restingMs;
+    this.#places.set(s.key, { next: s.next, sinceMs: this.#at.now() });
+    return false;
+  }
+}
 
 const sum = (of: readonly bigint[]): bigint => of.reduce((a, b) => a + b, 0n);
 const describe = (v: MirrorView): string => [

@@ -8,6 +8,7 @@ import type { OfSet } from './connect.ts';
 import { entry, valueOf, type LedgerBook } from './ledger.ts';
 import type { At } from './boundary.ts';
 import { clusterOf, list, nameOf, topicsOf, unique } from './outside.ts';
+import { markerOffsets, type Standing } from './unseen.ts';
 
 /** The topics a mirror was made for, as they were then, and the cut it was made behind; 0: before any. */
 export interface Born { readonly epoch: number; readonly topics: Readonly<Record<string, { readonly ids: Readonly<Record<Side, string>>; readonly partitions: number }>> }
@@ -32,8 +33,7 @@ export const bornOf = async (record: LedgerBook, x: OfSet, name: string): Promis
 export interface Looked {
   readonly spec: MirrorSpec;
   readonly health: MirrorHealth;
-  /** Ends of the origin with the next offset the mirror will read there. */
-  readonly at: readonly { readonly key: string; readonly end: LogEnds; readonly next: bigint }[];
+  readonly at: readonly Standing[];
   /** `null`: not known how the topics were when it was made. */
   readonly born: Born | null;
 }
@@ -89,13 +89,13 @@ function partitionsAdded(x: Pick<OfSet, 'm' | 'set' | 'toward'>, facts: Readonly
 }
 
 interface OfDeleted { readonly seen: Looked; readonly facts: readonly TopicFacts[] }
-/** Below the log start lies what the mirror has not read. One offset may be the marker of a transaction, which is never copied. */
+/** Below the log start lies what the mirror has not read, and nobody saw to be no record while it was there. */
 async function deletedUncopied(ports: Ports, x: Pick<OfSet, 'm' | 'toward'>, o: OfDeleted): Promise<readonly string[]> {
-  const passed = o.seen.at.filter((s) => s.next + 1n < s.end.logStart);
+  const passed = o.seen.at.filter((s) => s.clear + (s.clear > s.next ? 0n : markerOffsets) < s.end.logStart);
   if (passed.length === 0) return [];
   const read = await readByAll(ports, x, passed.map((s) => s.end));
   return passed.filter((s) => !read.has(s.key) || mayExpire(o.facts.find((f) => f.name === s.end.topic)))
-    .map((s) => `${s.key} begins at ${s.end.logStart} on ${o.seen.spec.from}, and the mirror stands at ${s.next}: records were deleted before they were copied`);
+    .map((s) => `${s.key} begins at ${s.end.logStart} on ${o.seen.spec.from}, and the mirror stands at ${s.next}: what lay ${s.clear > s.next ? `from ${s.clear} on` : 'between'} was deleted before it was copied`);
 }
 
 /** Where retention is off, only a DeleteRecords can have moved the log start: a Streams application does so with its repartition topics. */

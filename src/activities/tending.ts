@@ -1,6 +1,6 @@
 /**
  * Mirrors between the steps that wait for them: a task that has failed stays so until somebody restarts it, and whoever reads
- * what it copies would wait as long. One request per Connect worker and look while nothing is wrong.
+ * what it copies would wait as long. One request per Connect worker and look while nothing is wrong, and every few minutes a close look.
  */
 import type { Side } from '../domain/authority.ts';
 import { cutSets, type CutSet } from '../domain/cutsets.ts';
@@ -22,8 +22,11 @@ const mendedMs = 60_000;
 const [firstRestMs, longestRestMs] = [10_000, 300_000];
 /** What may pass by itself is no alarm before: a worker that restarts, a group that rebalances. */
 const passingMs = 30_000;
-/** An id of a mirror's producer lasts for 32,767 transactions, half an hour on a busy topic: seen once it is known as the mirror's for good. */
-const idsEveryMs = 300_000;
+/**
+ * How often one that runs is looked at itself, for what is gone later: an id of its producer lasts for 32,767 transactions, half an
+ * hour on a busy topic, and aborted records in front of it until retention takes them.
+ */
+const closelyEveryMs = 300_000;
 /** The number of restarts is part of the state, and each new state ends a turn. */
 const mostCounted = 6;
 
@@ -57,8 +60,8 @@ class Tending {
   readonly #sets: readonly CutSet[];
   /** By mirror, or by Connect worker that does not answer. */
   readonly #troubles = new Map<string, Trouble>();
-  /** By mirror, when its ids are looked at next, epoch ms. */
-  readonly #idsMs = new Map<string, number>();
+  /** By mirror, when it is looked at closely next, epoch ms, and what made it unfaithful when it was looked at last. */
+  readonly #closely = new Map<string, { readonly nextMs: number; readonly damage: readonly string[] }>();
   constructor(ports: Ports, record: LedgerBook, x: LookAsk, at: At) {
     this.#ports = ports;
     this.#record = record;
@@ -108,7 +111,7 @@ class Tending {
     if (state.connector === 'PAUSED') { this.#ill(spec.name, `mirror ${spec.name} is paused on Connect ${spec.connect} and copies nothing until somebody resumes it`); return; }
     if (state.connector === 'UNASSIGNED') { this.#ill(spec.name, `no worker of Connect ${spec.connect} holds mirror ${spec.name}`); return; }
     // Stopped it was told not to run.
-    if (state.traces.length === 0 || (state.connector !== 'RUNNING' && state.connector !== 'FAILED')) { this.#well(spec.name); await this.#know(one); return; }
+    if (state.traces.length === 0 || (state.connector !== 'RUNNING' && state.connector !== 'FAILED')) { await this.#watch(one); return; }
     const trouble = this.#ill(spec.name, `mirror ${spec.name} has failed on Connect ${spec.connect} (${list(state.traces, 2)})`);
     if (this.#at.now() < trouble.nextMs) return;
     trouble.nextMs = this.#at.now() + restMs(trouble.restarts + 1);
@@ -120,16 +123,28 @@ class Tending {
     }
   }
 
-  /** While nobody else looks, so that its copies are not called a stranger's later, when its offset syncs may be gone with it. */
-  async #know({ set, toward, spec }: Own): Promise<void> {
-    const nowMs = this.#at.now();
-    if (nowMs < (this.#idsMs.get(spec.name) ?? 0)) return;
-    try {
-      await rememberWriters(this.#ports, this.#record, { ...this.#x, set, toward, specs: [spec] }, this.#at);
-      this.#idsMs.set(spec.name, nowMs + idsEveryMs);
-    } catch {
-      this.#at.until.check(); // asked again at the next look, which also tells when Connect does not answer
+  /** What copies, and what was told to rest. */
+  async #watch(one: Own): Promise<void> {
+    const { name } = one.spec;
+    if (this.#at.now() >= (this.#closely.get(name)?.nextMs ?? 0)) {
+      try {
+        const damage = await this.#lookClosely(one);
+        this.#closely.set(name, { nextMs: this.#at.now() + closelyEveryMs, damage });
+      } catch {
+        this.#at.until.check(); // tried again with the next look, which also tells when Connect does not answer
+      }
     }
+    const damage = this.#closely.get(name)?.damage ?? [];
+    if (damage.length === 0) this.#well(name);
+    else Object.assign(this.#ill(name, `mirror ${name} no longer copies faithfully (${list(damage, 5)})`), { alarm: true });
+  }
+
+  /** While nobody else looks, so that its copies are not called a stranger's later, when its offset syncs may be gone with it. */
+  async #lookClosely({ set, toward, spec, state }: Own): Promise<readonly string[]> {
+    const of = { ...this.#x, set, toward };
+    await rememberWriters(this.#ports, this.#record, { ...of, specs: [spec] }, this.#at);
+    if (state.connector !== 'RUNNING' || (await standingMark(this.#record, of))?.to === toward) return []; // what it has not copied it never will
+    return (await viewMirror(this.#ports, of, { record: this.#record, keep: this.#at })).damage;
   }
 
   async #restart({ set, toward, spec }: Own, trouble: Trouble): Promise<void> {
@@ -137,7 +152,7 @@ class Tending {
     const mark = await standingMark(this.#record, of);
     // It ran before a cut and was silenced for it: nothing is to come of it any more.
     if (mark?.to === toward) return void this.#troubles.delete(spec.name);
-    const { damage } = await viewMirror(this.#ports, of, this.#record, this.#at);
+    const { damage } = await viewMirror(this.#ports, of, { record: this.#record, keep: this.#at });
     if (damage.length > 0) {
       Object.assign(trouble, { alarm: true, done: `, and is not restarted because it no longer copies faithfully: ${list(damage, 5)}` });
       return;

@@ -53,7 +53,7 @@ test('retention that overtook the copy is damage whatever the groups have read',
   const { w, look } = await mirrored();
   w.source.place('billing', 'orders', 0, 10n);
   w.source.trim('orders', 0, 8n);
-  await assert.rejects(look(), damaged(/orders\/0 begins at 8 on old, and the mirror stands at 6: records were deleted before they were copied/));
+  await assert.rejects(look(), damaged(/orders\/0 begins at 8 on old, and the mirror stands at 6: what lay between was deleted before it was copied/));
 });
 
 test('a purge of what every group has read is none, where retention is off; of what one has not, it is', async () => {
@@ -63,7 +63,7 @@ test('a purge of what every group has read is none, where retention is off; of w
     if (probe !== null) w.source.place('probe', 'orders', 0, probe);
     w.source.place('ghost', 'orders', 0, 1n);
     w.source.trim('orders', 0, 8n);
-    if (!harmless) await assert.rejects(look(), damaged(/deleted before they were copied/), `${billing} ${probe}`);
+    if (!harmless) await assert.rejects(look(), damaged(/deleted before it was copied/), `${billing} ${probe}`);
     else assert.equal(((await look()) as { figures: { lagRecords: number } }).figures.lagRecords, 2, 'what was purged is not to be copied any more');
   }
 });

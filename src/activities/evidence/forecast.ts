@@ -66,14 +66,14 @@ function slowest(pace: Pace, applications: readonly string[], at: At): number | 
 
 type OfOutage = EvidenceAsk & { readonly about: Extract<EvidenceAbout, { readonly kind: 'cut' | 'reverse' }> };
 
-export function forecastShown({ ports, pace, at }: Reach, x: OfOutage): Promise<Shown> {
+export function forecastShown({ ports, record, pace, at }: Reach, x: OfOutage): Promise<Shown> {
   const { about } = x;
   const [copies, toward] = about.kind === 'cut' ? [about.copies, 'target' as const] : [true, 'source' as const];
   const allowed = about.budgetMs - about.undoReserveMs;
   const text = `The forecast of the outage fits the budget of ${grouped(about.budgetMs)} ms less ${grouped(about.undoReserveMs)} ms kept for the undo.`;
   return shown(text, async () => {
     // Beside a set that still reads there the mirror is made, and catches up, after the hold.
-    const lag = copies && !(about.kind === 'reverse' && about.beside) ? (await viewMirror(ports, { ...x, set: about.set, toward })).at.reduce((n, s) => n + s.lag, 0n) : 0n;
+    const lag = copies && !(about.kind === 'reverse' && about.beside) ? (await viewMirror(ports, { ...x, set: about.set, toward }, { record })).at.reduce((n, s) => n + s.lag, 0n) : 0n;
     const applications = applicationsOf(x.m, about.applications);
     const partitions = new Map(x.inventory.topics.map((t) => [t.name, t.partitions]));
     const total = (topics: readonly string[]): number => topics.reduce((n, t) => n + (partitions.get(t) ?? 0), 0);

@@ -12,7 +12,7 @@ interface OfMirrors { readonly sets: readonly CutSet[]; readonly toward: Side }
 
 async function views({ ports, record, at }: Reach, x: EvidenceAsk, o: OfMirrors): Promise<readonly MirrorView[]> {
   const all = await Promise.all(o.sets.map(async (set) => {
-    const view = await viewMirror(ports, { ...x, set, toward: o.toward }, record, at);
+    const view = await viewMirror(ports, { ...x, set, toward: o.toward }, { record, keep: at });
     await rememberWriters(ports, record, { ...x, set, toward: o.toward, specs: [view.spec] }, at);
     return view;
   }));
