@@ -27,6 +27,7 @@ import { second } from './second.ts';
 import { stragglers } from './stragglers.ts';
 import { sweep } from './sweep.ts';
 import { tending } from './tending.ts';
+import { tombstones } from './tombstones.ts';
 import { topics } from './topics.ts';
 import { wayBack } from './wayback.ts';
 import { whereabouts } from './whereabouts.ts';
@@ -77,7 +78,7 @@ export function createWork(ports: Ports, options: WorkOptions): Work {
   const record = createRecord(ports);
   const pace = createPace();
   const all: Looks & Writes & Reads = {
-    ...clusters(ports, options), ...ledger(ports, record), ...ready(ports), ...topics(ports, record), ...retention(ports, record), ...mirrors(ports, record), ...caughtUp(ports, record), ...wayBack(ports),
+    ...clusters(ports, options), ...ledger(ports, record), ...ready(ports), ...topics(ports, record), ...retention(ports, record), ...tombstones(ports, record), ...mirrors(ports, record), ...caughtUp(ports, record), ...wayBack(ports),
     ...fleets(ports, record, pace), ...moved(ports), ...listening(ports), ...fence(ports, record), ...groupFence(ports, record), ...leftovers(ports), ...foreign(ports, record), ...stragglers(ports, record), ...drained(ports, record), ...whereabouts(ports, record), ...positions(ports, record), ...sweep(ports, record, options.redact), ...tending(ports, record), ...withoutTarget(ports), ...cut(ports, record), ...evidence(ports, record, pace), ...sameness(ports, record, options.comparer), ...second(ports, record),
   };
   const [looks, writes, reads]: readonly [Looks, Writes, Reads] = [all, all, all];
@@ -103,6 +104,10 @@ export function createWork(ports: Ports, options: WorkOptions): Work {
     holdRetention: write('holdRetention'),
     restoreRetention: write('restoreRetention'),
     releaseRetention: write('releaseRetention'),
+    captureTombstones: read('captureTombstones'),
+    keepTombstones: write('keepTombstones'),
+    restoreTombstones: write('restoreTombstones'),
+    releaseTombstones: write('releaseTombstones'),
     captureMirror: read('captureMirror'),
     createMirror: write('createMirror'),
     removeMirror: write('removeMirror'),

@@ -8,6 +8,7 @@ import type { Ports, TopicFacts } from '../domain/ports.ts';
 import type { At } from './boundary.ts';
 import { entry, valueOf, type LedgerBook } from './ledger.ts';
 import { clusterOf, count, list } from './outside.ts';
+import { bring, overrideOf, type Wanted } from './settings.ts';
 import { sourceTopics } from './topics.ts';
 import type { Ask, RetentionBefore } from './work.ts';
 import type { Said } from './outside.ts';
@@ -30,11 +31,6 @@ const held: Readonly<Record<string, (c: Configs, copies: boolean) => string | nu
 };
 export const heldSettings = Object.keys(held);
 
-const overrideOf = (t: TopicFacts | undefined, name: string): string | null => {
-  const c = t?.configs[name];
-  return c?.source === 'topic' ? c.value : null;
-};
-
 /** What is held of a topic, as long as it is: for whoever asks later whether it still is. */
 const heldKey = (x: Ask, topic: string): string => `${x.c.run}/retention-held/${topic}`;
 type Held = Readonly<Record<string, string>>;
@@ -47,24 +43,10 @@ export async function lostHolds(ports: Ports, record: LedgerBook, x: Ask): Promi
   return wanted.flatMap(([topic, of]) => Object.entries(of).flatMap(([name, value]) => { const seen = now.get(topic)?.[name]?.value; return seen === value ? [] : [`${topic}: ${name} is ${seen ?? 'unknown'}, was held at ${value}: set it so again`]; }));
 }
 
-/** Per topic, setting → wanted override; `null`: none. */
-type Wanted = ReadonlyMap<string, Readonly<Record<string, string | null>>>;
-
 export const retention = (ports: Ports, record: LedgerBook) => {
   const onTarget = (m: Migration): Promise<readonly TopicFacts[]> => clusterOf(ports, m, 'target').topics(m.topics);
 
-  /** Writes only what differs, and reads back. */
-  async function bring(m: Migration, wanted: Wanted, at: At): Promise<number> {
-    const target = clusterOf(ports, m, 'target');
-    const changes = differing(await target.topics([...wanted.keys()]), wanted);
-    at.until.check();
-    if (changes.length > 0) await target.setTopicConfigs(changes, at.until);
-    for (const deadline = at.now() + 10_000; ; await at.pause(50)) {
-      const left = differing(await target.topics([...wanted.keys()]), wanted);
-      if (left.length === 0) return changes.length;
-      if (at.now() > deadline) throw new Failure('Drift', `Cluster ${m.target} acknowledged the retention settings of ${list(left.map((c) => c.topic))} and does not show them.`, 'Look whether something else manages these topics; then retry.');
-    }
-  }
+  const bringThere = (m: Migration, wanted: Wanted, at: At): Promise<number> => bring(clusterOf(ports, m, 'target'), { wanted, what: 'the retention settings' }, at);
 
   /** From here on nothing is held any more. */
   const letGo = (x: Ask, at: At): Promise<unknown> => record.write(x.m, x.m.topics.map((topic) => entry(heldKey(x, topic), {})), 'one', at);
@@ -86,21 +68,21 @@ export const retention = (ports: Ports, record: LedgerBook) => {
         return value === null || t.configs[name] === undefined ? [] : [[name, value]];
       })) as Held] as const);
       const wanted = new Map(topics.map((t, i) => [t.name, Object.fromEntries(Object.entries(all[i]?.[1] ?? {}).filter(([name, value]) => t.configs[name]?.value !== value))] as const));
-      const changed = await bring(m, wanted, at);
+      const changed = await bringThere(m, wanted, at);
       await record.write(m, all.map(([topic, of]) => entry(heldKey({ m, c }, topic), of)), 'one', at);
       return { say: `nothing is deleted or compacted on ${m.target} until the finish: ${count(changed, 'topic')} changed; watch its disks.` };
     },
 
     async restoreRetention({ m, c, before }: Ask & { readonly before: RetentionBefore }, at: At): Promise<Said> {
       await letGo({ m, c }, at);
-      const changed = await bring(m, asIn(await onTarget(m), (t, name) => before[t]?.[name] ?? null), at);
+      const changed = await bringThere(m, asIn(await onTarget(m), (t, name) => before[t]?.[name] ?? null), at);
       return { say: `retention on ${m.target} is as it was: ${count(changed, 'topic')} changed.` };
     },
 
     async releaseRetention({ m, c }: Ask & { readonly before: RetentionBefore }, at: At): Promise<Said> {
       await letGo({ m, c }, at);
       const source = new Map((await sourceTopics(ports, m)).map((t) => [t.name, t]));
-      const changed = await bring(m, asIn(await onTarget(m), (t, name) => overrideOf(source.get(t), name)), at);
+      const changed = await bringThere(m, asIn(await onTarget(m), (t, name) => overrideOf(source.get(t), name)), at);
       return { say: `retention on ${m.target} is as on ${m.source}: ${count(changed, 'topic')} changed.` };
     },
   };
@@ -108,10 +90,3 @@ export const retention = (ports: Ports, record: LedgerBook) => {
 
 const asIn = (topics: readonly TopicFacts[], of: (topic: string, name: string) => string | null): Wanted =>
   new Map(topics.map((t) => [t.name, Object.fromEntries(heldSettings.filter((name) => t.configs[name] !== undefined).map((name) => [name, of(t.name, name)]))]));
-
-function differing(topics: readonly TopicFacts[], wanted: Wanted): readonly { readonly topic: string; readonly set: Readonly<Record<string, string>>; readonly unset: readonly string[] }[] {
-  return topics.map((t) => {
-    const off = Object.entries(wanted.get(t.name) ?? {}).filter(([name, value]) => overrideOf(t, name) !== value);
-    return { topic: t.name, set: Object.fromEntries(off.flatMap(([name, value]) => (value === null ? [] : [[name, value]]))), unset: off.flatMap(([name, value]) => (value === null ? [name] : [])) };
-  }).filter((c) => Object.keys(c.set).length > 0 || c.unset.length > 0);
-}

@@ -24,6 +24,8 @@ export interface Assessment {
 export interface TopicsBefore { readonly missing: readonly string[] }
 /** Overrides as they were; `null`: not overridden. */
 export type RetentionBefore = Readonly<Record<string, Readonly<Record<string, string | null>>>>;
+/** Of compacted topics on the source that keep tombstones for a shorter time: the override of `delete.retention.ms`; `null`: none. */
+export type TombstonesBefore = Readonly<Record<string, string | null>>;
 export interface FenceBefore { readonly rules: readonly { readonly principal: string; readonly topic: string }[]; readonly able: 'yes' | 'no-authorizer' | 'no-principals' }
 /** As `FenceBefore`, for groups. */
 export interface GroupFenceBefore { readonly rules: readonly { readonly principal: string; readonly group: string }[]; readonly able: FenceBefore['able'] }
@@ -102,6 +104,13 @@ export interface Work {
   restoreRetention(x: Ask & { readonly before: RetentionBefore }): Promise<Done>;
   /** At finish: retention settings on the target as they are on the source. */
   releaseRetention(x: Ask & { readonly before: RetentionBefore }): Promise<Done>;
+  captureTombstones(x: Ask): Promise<TombstonesBefore>;
+  /** On the source, for thirty days. Where it may not, that is said in `say`, and nothing fails. */
+  keepTombstones(x: Ask & { readonly before: TombstonesBefore }): Promise<Done>;
+  /** The undo of `keepTombstones`: overrides on the source back to `before`, where nobody else has changed them. */
+  restoreTombstones(x: Ask & { readonly before: TombstonesBefore }): Promise<Done>;
+  /** The same at the finish, and without the target: from what the source's ledger says was there before. */
+  releaseTombstones(x: Ask): Promise<Done>;
 
   captureMirror(x: Ask & { readonly set: CutSet; readonly toward: Side }): Promise<MirrorBefore>;
   createMirror(x: Ask & { readonly set: CutSet; readonly toward: Side; readonly before: MirrorBefore }): Promise<Done>;

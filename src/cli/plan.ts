@@ -36,7 +36,7 @@ export interface OfflinePlan { readonly migration: Migration; readonly view: Pla
 /** Patterns mean, as long as no cluster is asked, the names that the migration itself says. */
 export function planOffline(given: Migration, scheme: SchemeName): OfflinePlan {
   const migration = withNamesSaid(given);
-  const made = schemes[scheme](migration, () => true, bind({ work: unbound, m: migration, inventory: null, owner: workflowIdOf(migration) }));
+  const made = schemes[scheme](migration, () => true, bind({ work: unbound, m: migration, inventory: null, owner: workflowIdOf(migration), has: () => true }));
   return { migration, view: describePlan(made), faults: [...[unkept(migration, scheme) ?? []].flat(), ...orphans(migration), ...endless(migration, scheme), ...breaches(migration, made)] };
 }
 

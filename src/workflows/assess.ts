@@ -18,7 +18,7 @@ export async function assess(scheme: unknown, input: unknown): Promise<Assessed>
     const given = parseMigration(input, scheme);
     const { migration, inventory } = await work.assess({ m: given, scheme });
     const info = workflowInfo();
-    const plan = schemes[scheme](migration, () => true, bind({ work, m: migration, inventory, owner: info.workflowId }));
+    const plan = schemes[scheme](migration, () => true, bind({ work, m: migration, inventory, owner: info.workflowId, has: () => true }));
     refuseUnsafe(migration, plan);
     const c = { untilMs: null, limits: migration.limits, run: info.firstExecutionRunId, mode: 'plain', key: `${info.firstExecutionRunId}/assess/1` } as const;
     let ready = await work.lookReady({ m: migration, c: { ...c, before: null }, scheme });

@@ -160,7 +160,7 @@ function resume(run: Run, scheme: Runnable, carried: unknown): void {
 }
 
 const planFor = (run: Run, scheme: Runnable, m: Migration, inventory: Inventory, has: Has): Plan =>
-  runnable[scheme](m, has, bind({ work, m, inventory, owner: m.estate?.id ?? run.runtime.workflowId }));
+  runnable[scheme](m, has, bind({ work, m, inventory, owner: m.estate?.id ?? run.runtime.workflowId, has }));
 
 /** Before anything is touched: the safety model walks every prefix of the plan and of its rollback. */
 export function refuseUnsafe(m: Migration, plan: Plan): void {

@@ -52,7 +52,7 @@ test('a single record that would be read again needs its consent still', async (
 /** The step as a scheme has it, applied; then what would come back of it needs two records read again. */
 async function movedAndDoubtful(of: Migration, step: (use: ReturnType<typeof resource>) => Change): Promise<{ readonly s: Scene; readonly undo: () => Promise<unknown>; readonly next: string }> {
   const s = copied('compact');
-  const change = step(resource({ m: of, work: s.work, inventory: null, owner: 'test' }));
+  const change = step(resource({ m: of, work: s.work, inventory: null, owner: 'test', has: () => true }));
   const c: Context = context('move');
   place(s.w, 'source', 3);
   const before = await change.capture(c);

@@ -170,7 +170,7 @@ export async function trial(given: TrialOptions): Promise<Trial> {
     const of = JSON.stringify([migration, inventory]);
     const known = planned.get(of);
     if (known) return known;
-    const made = schemes[x.scheme](migration, () => true, bind({ work, m: migration, inventory, owner: runtime.workflowId }));
+    const made = schemes[x.scheme](migration, () => true, bind({ work, m: migration, inventory, owner: runtime.workflowId, has: () => true }));
     const plan = x.plan ? x.plan(made) : made;
     const fresh = { plan, hash: planHash(migration, inventory, plan) };
     planned.set(of, fresh);

@@ -99,7 +99,7 @@ export const mortal = (work: Work, w: World): Work => new Proxy(work, {
     throw new Failure('Unreachable', `${String(name)}: the target does not answer.`);
   },
 });
-const always = /WithoutTarget$|^(leaveTarget|look(Swept|Mirrors)|whereabouts|recall|acquireLock|releaseLock|startFleet|stopFleet|captureFleet|setHook)$/;
+const always = /WithoutTarget$|^(leaveTarget|look(Swept|Mirrors)|whereabouts|recall|acquireLock|releaseLock|startFleet|stopFleet|captureFleet|setHook|restoreTombstones|releaseTombstones)$/;
 function needsNothing(name: string, x: Partial<Pick<Ask, 'c'>> & { readonly on?: Side; readonly toward?: Side; readonly need?: string; readonly about?: { readonly kind: string } }): boolean {
   if (always.test(name) || (name.startsWith('capture') && x.c?.recall === true)) return true;
   if (name === 'remember') return x.need !== 'both';

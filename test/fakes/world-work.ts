@@ -186,13 +186,14 @@ function knowing(a: Activities): Part<'assess' | 'reassess' | 'acquireLock' | 'r
   };
 }
 
-function topicsAndConfigs(a: Activities): Part<'captureTopics' | 'createTopics' | 'removeTopics' | 'captureRetention' | 'holdRetention' | 'restoreRetention' | 'releaseRetention'> {
+function topicsAndConfigs(a: Activities): Part<'captureTopics' | 'createTopics' | 'removeTopics' | 'captureRetention' | 'holdRetention' | 'restoreRetention' | 'releaseRetention' | 'captureTombstones' | 'keepTombstones' | 'restoreTombstones' | 'releaseTombstones'> {
   const { source, target } = a.w.clusters;
-  const override = (topic: string, value: string | null): void => {
-    const configs = target.configs.get(topic);
+  const set = (configs: Record<string, string> | undefined, name: string, value: string | null): void => {
     if (!configs) return;
-    if (value === null) delete configs['retention.ms']; else configs['retention.ms'] = value;
+    if (value === null) delete configs[name]; else configs[name] = value;
   };
+  const override = (topic: string, value: string | null): void => { set(target.configs.get(topic), 'retention.ms', value); };
+  const tombstones = (topic: string, value: string | null): void => { set(source.configs.get(topic), 'delete.retention.ms', value); };
   const present = (topics: readonly string[]): readonly string[] => topics.filter((t) => target.has(t));
   return {
     captureTopics: ({ m }) => a.read('captureTopics', () => ({ missing: m.topics.filter((t) => !target.has(t)) })),
@@ -202,6 +203,10 @@ function topicsAndConfigs(a: Activities): Part<'captureTopics' | 'createTopics' 
     holdRetention: ({ m, c }) => a.write('holdRetention', c, () => step('held', ...present(m.topics).map((t) => () => { override(t, '-1'); }))),
     restoreRetention: ({ c, before }) => a.write('restoreRetention', c, () => step('restored', ...Object.entries(before).map(([t, v]) => () => { override(t, v['retention.ms'] ?? null); }))),
     releaseRetention: ({ m, c }) => a.write('releaseRetention', c, () => step('released', ...m.topics.map((t) => () => { override(t, null); }))),
+    captureTombstones: ({ m }) => a.read('captureTombstones', () => Object.fromEntries(m.topics.map((t) => [t, source.configs.get(t)?.['delete.retention.ms'] ?? null]))),
+    keepTombstones: ({ m, c }) => a.write('keepTombstones', c, () => step('kept', ...m.topics.map((t) => () => { tombstones(t, 'longer'); }))),
+    restoreTombstones: ({ c, before }) => a.write('restoreTombstones', c, () => step('as before', ...Object.entries(before).map(([t, v]) => () => { tombstones(t, v); }))),
+    releaseTombstones: ({ m, c }) => a.write('releaseTombstones', c, () => step('as before', ...m.topics.map((t) => () => { tombstones(t, null); }))),
   };
 }
 

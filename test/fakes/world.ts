@@ -169,7 +169,7 @@ export class World {
     return {
       runs: this.#runs(),
       targetTopics: [...this.clusters.target.configs.keys()].sort(),
-      configs: sides((c) => Object.fromEntries(c.configs)),
+      configs: sides((c) => Object.fromEntries([...c.configs].map(([topic, of]) => [topic, { ...of }]))),
       denied: sides((c) => [...c.denied].sort()),
       mirrors: this.mirrors.filter((x) => x.state !== 'gone').map((x) => `${x.set} toward ${x.toward}: ${x.state}`).sort(),
       targetGroups: [...this.clusters.target.committed.keys()].sort(),

@@ -37,7 +37,7 @@ export function demoMigration(scheme: SchemeName): Omit<Migration, 'limits'> {
 export interface Journey { readonly forward: readonly Unit[]; readonly back: readonly Unit[] }
 export function journeyOf(scheme: SchemeName, m: Omit<Migration, 'limits'>): Journey {
   const full: Migration = { ...m, ...cutsOf(scheme), limits };
-  const forward = units(schemes[scheme](full, () => true, bind({ work: unbound, m: full, inventory: null, owner: 'guarantees' })).forward);
+  const forward = units(schemes[scheme](full, () => true, bind({ work: unbound, m: full, inventory: null, owner: 'guarantees', has: () => true })).forward);
   return { forward, back: forward.toReversed().flatMap((u) => units(backOf(u))) };
 }
 

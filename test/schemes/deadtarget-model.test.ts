@@ -10,7 +10,7 @@ import { demo, pipeline, shapedFor, twoWriters, unfenced, writerOnly } from '../
 
 const planOf = (scheme: SchemeName, given: Migration): Plan => {
   const m = { ...shapedFor(scheme, given), connectBack: 'connect-old' };
-  return schemes[scheme](m, () => true, bind({ work: unbound, m, inventory: null, owner: 'test' }));
+  return schemes[scheme](m, () => true, bind({ work: unbound, m, inventory: null, owner: 'test', has: () => true }));
 };
 /** The same plan without the steps whose names match. */
 const lacking = (plan: Plan, steps: RegExp): Plan => {

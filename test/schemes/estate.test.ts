@@ -25,7 +25,7 @@ function journalOf(typed: unknown): EstateJournal {
   };
 }
 const planned = (m: Migration, scheme: string): Plan => {
-  const use = bind({ work: unbound, m, inventory: null, owner: 'estate' });
+  const use = bind({ work: unbound, m, inventory: null, owner: 'estate', has: () => true });
   return scheme === 'groundwork' ? groundwork(m, () => true, use) : isSchemeName(scheme) ? schemes[scheme](m, () => true, use) : assert.fail(scheme);
 };
 function checkAll(typed: unknown): readonly { readonly wave: string; readonly plan: Plan; readonly m: Migration }[] {
@@ -55,7 +55,7 @@ test('a canary reads early, others follow what was cut; the groundwork owns lock
     application('billing', { reads: [{ group: 'billing', topics: ['orders'] }], writes: ['invoices'] }),
   ], { waves: [{ name: 'orders' }] });
   const all = checkAll(typed).map(({ wave, plan }) => ({ wave, units: units(plan.forward).map((u) => u.name) }));
-  assert.deepEqual(all[0]?.units, ['check/take the locks', 'prepare/create topics on the target', 'prepare/hold retention on the target', 'mirror/mirror orders', 'mirror/wait until the mirrors caught up', 'finish/approve the finish', 'finish/set retention on the target as on the source', 'finish/give the locks back']);
+  assert.deepEqual(all[0]?.units, ['check/take the locks', 'prepare/create topics on the target', 'prepare/hold retention on the target', 'prepare/keep tombstones longer on the source', 'mirror/mirror orders', 'mirror/wait until the mirrors caught up', 'finish/approve the finish', 'finish/set retention on the target as on the source', 'finish/keep tombstones on the source as before', 'finish/give the locks back']);
   for (const { wave, units: of } of all.slice(1)) assert.ok(!of.some((u) => u.includes('the locks')), `${wave} leaves the locks to the estate`);
   assert.ok(!all[1]?.units.some((u) => u.startsWith('prepare/') || u.startsWith('cut ')), 'a canary that only reads creates and cuts nothing');
 });

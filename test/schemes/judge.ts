@@ -16,7 +16,7 @@ export function ended(t: Trial, situation: string): void {
   for (const o of t.journal.outages) if (o.outcome === 'undone') assert.ok(o.endedMs - o.startedMs < t.journal.migration.outage.budgetMs, `an undone outage took ${o.endedMs - o.startedMs} ms\n${told}`);
   if (t.outcome === 'rolled-back') { assert.deepEqual(t.end, t.start, told); return; }
   for (const [name, sides] of Object.entries(t.end.runs)) assert.deepEqual(sides, ['target'], `${name}: ${told}`);
-  assert.deepEqual({ mirrors: t.end.mirrors, locks: t.end.locks, denied: t.end.denied }, { mirrors: [], locks: [], denied: { source: [], target: [] } }, told);
+  assert.deepEqual({ mirrors: t.end.mirrors, locks: t.end.locks, denied: t.end.denied, configs: t.end.configs.source }, { mirrors: [], locks: [], denied: { source: [], target: [] }, configs: t.start.configs.source }, told);
 }
 /** What was lost or repeated beyond what the groups' readers consented to, for each time that the target was opened. */
 function beyondConsent(t: Trial): Verdict {
@@ -33,7 +33,7 @@ function beyondConsent(t: Trial): Verdict {
 export function homeWithoutTarget(t: Trial, told: string): number {
   const { world: w, verdict: v } = t;
   for (const [name, sides] of Object.entries(t.end.runs)) assert.deepEqual(sides, ['source'], `${name}: ${told}`);
-  assert.deepEqual({ mirrors: t.end.mirrors, locks: t.end.locks, denied: t.end.denied.source, cuts: t.end.cuts }, { mirrors: [], locks: [], denied: [], cuts: [] }, told);
+  assert.deepEqual({ mirrors: t.end.mirrors, locks: t.end.locks, denied: t.end.denied.source, cuts: t.end.cuts, configs: t.end.configs.source }, { mirrors: [], locks: [], denied: [], cuts: [], configs: t.start.configs.source }, told);
   if (w.m.blueGreen) assert.deepEqual([w.hooks.traffic, w.hooks.live], ['source', 'muted'], told);
   // Whoever reads again writes again: what is written by readers may repeat, and is no measure.
   const derived = new Set(w.m.applications.flatMap((a) => (a.reads.length > 0 ? a.writes : [])));

@@ -13,7 +13,7 @@ import { bare, chain, demo, losing, starts, fixtures, loop, ownReader, quietLoop
 const names = Object.keys(schemes) as SchemeName[];
 const planOf = (scheme: SchemeName, given: Migration): Plan => {
   const m = shapedFor(scheme, given);
-  return schemes[scheme](m, () => true, bind({ work: unbound, m, inventory: null, owner: 'test' }));
+  return schemes[scheme](m, () => true, bind({ work: unbound, m, inventory: null, owner: 'test', has: () => true }));
 };
 const check = (scheme: SchemeName, m: Migration): readonly Breach[] => checkPlan(m, planOf(scheme, m));
 

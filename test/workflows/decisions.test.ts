@@ -234,7 +234,7 @@ test('an opening that is to be finished: what is taken is offered, and nothing i
 test('without a way back nobody is told that to roll back is another way', async () => {
   const texts = await import('../../src/workflows/schemes/schemes.ts').then(async ({ schemes }) => {
     const { bind, unbound } = await import('../../src/workflows/resources/use.ts');
-    const plan = schemes.stopRestartRepeat(forGood, () => true, bind({ work: unbound, m: forGood, inventory: null, owner: 'test' }));
+    const plan = schemes.stopRestartRepeat(forGood, () => true, bind({ work: unbound, m: forGood, inventory: null, owner: 'test', has: () => true }));
     return plan.forward.flatMap((p) => p.steps).flatMap((step) => (step.kind === 'hold' ? [step.question] : []));
   });
   assert.deepEqual(texts.filter((text) => text.includes('To roll back is the other way')), []);

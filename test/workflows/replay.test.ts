@@ -66,7 +66,7 @@ test('every recorded journal is read, and the present schemes know each change t
     const journal = parseJournal(JSON.parse(await readFile(new URL(name, journals), 'utf8')));
     assert.ok(isSchemeName(journal.scheme), name);
     const { migration, inventory } = journal;
-    const plan = schemes[journal.scheme](migration, (id) => journal.has[id] ?? false, bind({ work: {} as Work, m: migration, inventory, owner: 'cutover/east/west/recorded' }));
+    const plan = schemes[journal.scheme](migration, (id) => journal.has[id] ?? false, bind({ work: {} as Work, m: migration, inventory, owner: 'cutover/east/west/recorded', has: (id) => journal.has[id] ?? false }));
     const known = [...units(plan.forward), ...units(plan.withoutTarget?.(journal.reverse?.without?.applications ?? []) ?? [])].flatMap((u) => stepsOf(u).map((s) => stepId(u, s)));
     assert.deepEqual(journal.undos.map((u) => u.step).filter((s) => !known.includes(s)), [], name);
   }

@@ -1,6 +1,7 @@
 /** The resources of a scheme: desired state bound to activities. A scheme speaks only through these. */
 import type { Work } from '../../activities/work.ts';
 import type { Inventory, Migration } from '../../domain/migration.ts';
+import type { Has } from '../../domain/scheme.ts';
 import { clusters } from './clusters.ts';
 import { cuts } from './cuts.ts';
 import { deadTarget } from './deadtarget.ts';
@@ -20,6 +21,8 @@ export interface Bound {
   readonly inventory: Inventory | null;
   /** The workflow id: owner of locks. */
   readonly owner: string;
+  /** Which changes of our plans this run knows: one that began before goes on as it was planned. */
+  readonly has: Has;
 }
 export const bind = (b: Bound): Use => ({ clusters: clusters(b), topics: topics(b), mirrors: mirrors(b), fleets: fleets(b), groups: groups(b), cuts: cuts(b), holds: holds(b), guards: guards(b), deadTarget: deadTarget(b), second: second(b) });
 export interface Use {

@@ -66,7 +66,7 @@ export const blueGreen: Scheme<Use> = (m, has, use) => {
     }),
     forward: [
       phase('check', use.clusters.lock(), use.clusters.ready('blueGreen')),
-      phase('prepare', use.topics.create(), use.topics.holdRetention(), ...sets.filter(fenced).map((s) => use.cuts.fence(s, 'target'))),
+      phase('prepare', use.topics.create(), use.topics.holdRetention(), use.topics.keepTombstones(), ...sets.filter(fenced).map((s) => use.cuts.fence(s, 'target'))),
       phase('mirror', sets.map((s) => use.mirrors.create(s)), use.mirrors.caughtUp(sets, 'target'), use.guards.same(sets, 'now')),
       phase('second set', ...use.second.mute(), ...use.second.place(reading), use.second.start(m.applications), use.second.ready(m.applications), use.guards.nobodyElse(sets, 'target')),
       ...sets.map(cut),

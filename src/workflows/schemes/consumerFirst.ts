@@ -45,7 +45,7 @@ export const consumerFirst: Scheme<Use> = (m, has, use) => {
     }),
     forward: [
       phase('check', use.clusters.lock(), use.clusters.ready('consumerFirst')),
-      phase('prepare', use.topics.create(), use.topics.holdRetention(), ...sets.filter((s) => fenced(m, s)).map((s) => use.cuts.fence(s, 'target'))),
+      phase('prepare', use.topics.create(), use.topics.holdRetention(), use.topics.keepTombstones(), ...sets.filter((s) => fenced(m, s)).map((s) => use.cuts.fence(s, 'target'))),
       phase('mirror', sets.map((s) => use.mirrors.create(s)), use.mirrors.caughtUp(sets, 'target'), use.guards.same(sets, 'now'), use.guards.nobodyElse(sets, 'target')),
       ...batches.map(move),
       ...sets.map((s) => cutOfCopy(m, use, s)),

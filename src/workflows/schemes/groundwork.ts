@@ -18,11 +18,11 @@ export const groundwork: Scheme<Use> = (m, _has, use) => {
     forward: [
       phase('check', use.clusters.lock()),
       ...(feeding ? [
-        phase('prepare', use.topics.create(), use.topics.holdRetention()),
+        phase('prepare', use.topics.create(), use.topics.holdRetention(), use.topics.keepTombstones()),
         phase('mirror', sets.map((s) => use.mirrors.create(s)), use.mirrors.caughtUp(sets, 'target')),
       ] : []),
       phase('finish', use.holds.approve('approve the finish', `Finish the estate: ${feeding ? `set retention on ${m.target} as on ${m.source} for what was read early, and ` : ''}give the locks back?`, { kind: 'finish', sets, copies: feeding }),
-        use.topics.releaseRetention(), use.clusters.unlock()),
+        use.topics.releaseRetention(), use.topics.releaseTombstones(), use.clusters.unlock()),
     ],
   };
 };

@@ -73,7 +73,7 @@ export const restartAllAtOnce: Scheme<Use> = (m, has, use) => {
     }),
     forward: [
       phase('check', use.clusters.lock(), use.clusters.ready('restartAllAtOnce')),
-      phase('prepare', use.topics.create(), use.topics.holdRetention(), ...sets.filter(fenced).map((s) => use.cuts.fence(s, 'target'))),
+      phase('prepare', use.topics.create(), use.topics.holdRetention(), use.topics.keepTombstones(), ...sets.filter(fenced).map((s) => use.cuts.fence(s, 'target'))),
       ...(copies ? [phase('mirror', sets.map((s) => use.mirrors.create(s)), use.mirrors.caughtUp(sets, 'target'), use.guards.same(sets, 'now'), use.guards.nobodyElse(sets, 'target'))] : []),
       ...sets.map(cut),
       ...lateAndFinish(m, has, use, { sets, copies }),

@@ -40,7 +40,7 @@ export const stopRestartRepeat: Scheme<Use> = (m, has, use) => {
     }),
     forward: [
       phase('check', use.clusters.lock(), use.clusters.ready('stopRestartRepeat')),
-      phase('prepare', use.topics.create(), use.topics.holdRetention(), ...sets.filter((s) => fenced(m, s)).map((s) => use.cuts.fence(s, 'target'))),
+      phase('prepare', use.topics.create(), use.topics.holdRetention(), use.topics.keepTombstones(), ...sets.filter((s) => fenced(m, s)).map((s) => use.cuts.fence(s, 'target'))),
       phase('mirror', sets.map((s) => use.mirrors.create(s)), use.mirrors.caughtUp(sets, 'target'), use.guards.same(sets, 'now'), use.guards.nobodyElse(sets, 'target')),
       ...(readers.length > 0 ? [phase('approve', use.holds.approve('approve the move', `Move the consumers ${spoken} to ${m.target}, one after the other?`,
         { kind: 'move', applications: readers.map((a) => a.name), sets, copies: true }))] : []),

@@ -60,7 +60,7 @@ export const stopWaitRestart: Scheme<Use> = (m, has, use) => {
     }),
     forward: [
       phase('check', use.clusters.lock(), use.clusters.ready('stopWaitRestart')),
-      phase('prepare', use.topics.create(), use.topics.holdRetention(), ...sets.filter(fenced).map((s) => use.cuts.fence(s, 'target'))),
+      phase('prepare', use.topics.create(), use.topics.holdRetention(), use.topics.keepTombstones(), ...sets.filter(fenced).map((s) => use.cuts.fence(s, 'target'))),
       ...(copies ? [phase('mirror', sets.map((s) => use.mirrors.create(s)), use.mirrors.caughtUp(sets, 'target'), use.guards.same(sets, 'now'), use.guards.nobodyElse(sets, 'target'))] : []),
       ...sets.map(cut),
       ...lateAndFinish(m, has, use, { sets, copies, fences }),

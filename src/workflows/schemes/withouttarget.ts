@@ -30,6 +30,7 @@ function withoutTarget(m: Migration, use: Use, names: readonly string[], { twice
     use.fleets.running(names, 'source'),
     ...(m.blueGreen ? [use.second.trafficBack()] : []),
     use.deadTarget.leave(sets),
+    use.topics.releaseTombstones(),
     use.clusters.unlock())];
 }
 
