@@ -64,8 +64,8 @@ export const caughtUp = (ports: Ports, record: LedgerBook) => ({
       const perSecond = last && nowMs > last.ms ? Math.max(0, Math.round((Number(copied - last.copied) * 1000) / (nowMs - last.ms))) : null;
       last = { ms: nowMs, copied };
       const failed = views.some((v) => v.health.connector === 'FAILED' || v.health.traces.length > 0);
-      const healed = failed ? revived() : '';
-      const say = sick.length > 0 ? `${sick.map(describe).join('; ')}${healed === '' ? '' : `; ${healed}`}` : `${count(lag, 'record')} to copy, at most ${worst} on one partition (wanted ${x.c.limits.lagRecords}).`;
+      const healed = failed || sick.length > 0 || perSecond === 0 ? revived() : '';
+      const say = sick.length > 0 ? `${sick.map(describe).join('; ')}${healed === '' ? '' : `; ${healed}`}` : `${healed === '' ? '' : `${healed}; `}${count(lag, 'record')} to copy, at most ${worst} on one partition (wanted ${x.c.limits.lagRecords}).`;
       return {
         done: sick.length === 0 && worst <= BigInt(x.c.limits.lagRecords),
         say,

@@ -1,10 +1,11 @@
 /**
  * A task of a mirror that has failed stays so until somebody restarts it; a cluster that was away for some seconds is enough
- * (its transaction is then in a state the task does not expect). Whoever waits for its copies restarts it, once.
+ * (its transaction is then in a state the task does not expect). Whoever waits for its copies restarts it. And one whose login
+ * has changed runs on without a word, and copies nothing: it is given the present one.
  */
 import type { Side } from '../domain/authority.ts';
 import type { CutSet } from '../domain/cutsets.ts';
-import type { Ports } from '../domain/ports.ts';
+import type { MirrorSpec, Ports } from '../domain/ports.ts';
 import type { At } from './boundary.ts';
 import { findMirror } from './connect.ts';
 import { list } from './outside.ts';
@@ -12,6 +13,10 @@ import type { Ask } from './work.ts';
 
 /** A copy that is only some records behind comes by itself; asking Connect costs requests. */
 const lookAfterMs = 1_000;
+/** Copies that take longer may be held up by a login that has changed. */
+const renewAfterMs = 3_000;
+/** What was begun anew is left alone for so long: a start takes some seconds. */
+const restMs = 30_000;
 
 /**
  * Called over and over while copies toward `toward` are waited for; answers what was done so far, '' for nothing. Connect is
@@ -20,14 +25,28 @@ const lookAfterMs = 1_000;
 export function reviving(ports: Ports, x: Ask, of: { readonly sets: readonly CutSet[]; readonly toward: Side }, at: At): () => string {
   const connect = of.toward === 'target' ? x.m.connect : x.m.connectBack;
   const told = new Map<string, string>();
+  const restsUntilMs = new Map<string, number>();
+  const renewed = new Set<string>();
+  const renewMs = at.now() + renewAfterMs;
   let nextMs = at.now() + lookAfterMs;
   let [asking, unknown] = [false, ''];
+  function begun(name: string, what: string): void {
+    told.set(name, what);
+    restsUntilMs.set(name, at.now() + restMs);
+  }
+  async function tend(spec: MirrorSpec): Promise<void> {
+    if (at.now() < (restsUntilMs.get(spec.name) ?? 0)) return;
+    const revived = await ports.mirrors.revive(spec, at.until);
+    if (revived.found.length > 0) return begun(spec.name, `mirror ${spec.name} had failed on ${connect} (${list(revived.found, 2)}) and was told to restart${withRenewed(revived.renewed)}`);
+    if (at.now() < renewMs || renewed.has(spec.name)) return;
+    renewed.add(spec.name);
+    const differed = await ports.mirrors.renew(spec, at.until);
+    if (differed.length > 0) begun(spec.name, `mirror ${spec.name} begins anew on ${connect}${withRenewed(differed)}`);
+  }
   async function look(): Promise<void> {
     for (const set of of.sets) {
       const spec = await findMirror(ports, { ...x, set, toward: of.toward });
-      if (spec === null || told.has(spec.name)) continue;
-      const failed = await ports.mirrors.revive(spec, at.until);
-      if (failed.length > 0) told.set(spec.name, `mirror ${spec.name} had failed on ${connect} (${list(failed, 2)}) and was told to restart`);
+      if (spec !== null) await tend(spec);
     }
   }
   return () => {
@@ -39,3 +58,6 @@ export function reviving(ports: Ports, x: Ask, of: { readonly sets: readonly Cut
     return [...told.values(), ...(unknown === '' ? [] : [unknown])].join('; ');
   };
 }
+
+/** How a sentence goes on that says that a mirror begins anew. */
+export const withRenewed = (settings: readonly string[]): string => (settings.length === 0 ? '' : `, with ${list(settings, 4)} as the catalog has it now`);

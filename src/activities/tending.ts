@@ -1,19 +1,20 @@
 /**
  * Mirrors between the steps that wait for them: a task that has failed stays so until somebody restarts it, and whoever reads
- * what it copies would wait as long. One request per Connect worker and look while nothing is wrong, and every few minutes a close look.
+ * what it copies would wait as long. One request per Connect worker and look while nothing is wrong, and every minute a close look.
  */
 import type { Side } from '../domain/authority.ts';
 import { cutSets, type CutSet } from '../domain/cutsets.ts';
-import type { MirrorSpec, MirrorState, Ports } from '../domain/ports.ts';
+import type { MirrorState, Ports, Revived } from '../domain/ports.ts';
 import type { Tended } from '../domain/progress.ts';
 import type { At } from './boundary.ts';
 import { viewMirror } from './caughtup.ts';
+import { begunAnew, lookClosely, never, type Closely, type Own } from './closely.ts';
 import { ownMirrors } from './connect.ts';
 import { standingMark } from './cut.ts';
 import type { LedgerBook } from './ledger.ts';
 import type { Glance } from './looking.ts';
-import { rememberWriters } from './mirrorwriters.ts';
 import { both, count, list, nameOf } from './outside.ts';
+import { withRenewed } from './reviving.ts';
 import type { LookAsk } from './work.ts';
 
 /** What was restarted counts as mended when it has run for so long. */
@@ -22,15 +23,9 @@ const mendedMs = 60_000;
 const [firstRestMs, longestRestMs] = [10_000, 300_000];
 /** What may pass by itself is no alarm before: a worker that restarts, a group that rebalances. */
 const passingMs = 30_000;
-/**
- * How often one that runs is looked at itself, for what is gone later: an id of its producer lasts for 32,767 transactions, half an
- * hour on a busy topic, and aborted records in front of it until retention takes them.
- */
-const closelyEveryMs = 300_000;
 /** The number of restarts is part of the state, and each new state ends a turn. */
 const mostCounted = 6;
 
-interface Own { readonly set: CutSet; readonly toward: Side; readonly spec: MirrorSpec; readonly state: MirrorState }
 interface Trouble {
   readonly sinceMs: number;
   /** What is seen. */
@@ -60,8 +55,8 @@ class Tending {
   readonly #sets: readonly CutSet[];
   /** By mirror, or by Connect worker that does not answer. */
   readonly #troubles = new Map<string, Trouble>();
-  /** By mirror, when it is looked at closely next, epoch ms, and what made it unfaithful when it was looked at last. */
-  readonly #closely = new Map<string, { readonly nextMs: number; readonly damage: readonly string[] }>();
+  /** By mirror, what was seen when it was looked at closely last. */
+  readonly #closely = new Map<string, Closely>();
   constructor(ports: Ports, record: LedgerBook, x: LookAsk, at: At) {
     this.#ports = ports;
     this.#record = record;
@@ -110,44 +105,46 @@ class Tending {
     const { spec, state } = one;
     if (state.connector === 'PAUSED') { this.#ill(spec.name, `mirror ${spec.name} is paused on Connect ${spec.connect} and copies nothing until somebody resumes it`); return; }
     if (state.connector === 'UNASSIGNED') { this.#ill(spec.name, `no worker of Connect ${spec.connect} holds mirror ${spec.name}`); return; }
+    const idle = state.connector === 'RUNNING' && state.tasks === 0;
     // Stopped it was told not to run.
-    if (state.traces.length === 0 || (state.connector !== 'RUNNING' && state.connector !== 'FAILED')) { await this.#watch(one); return; }
-    const trouble = this.#ill(spec.name, `mirror ${spec.name} has failed on Connect ${spec.connect} (${list(state.traces, 2)})`);
-    if (this.#at.now() < trouble.nextMs) return;
+    if ((state.traces.length === 0 && !idle) || (state.connector !== 'RUNNING' && state.connector !== 'FAILED')) { await this.#watch(one); return; }
+    const trouble = this.#ill(spec.name, state.traces.length > 0 ? `mirror ${spec.name} has failed on Connect ${spec.connect} (${list(state.traces, 2)})` : `mirror ${spec.name} runs without a task on Connect ${spec.connect} and copies nothing`);
+    // One that has just started has none yet.
+    if (this.#at.now() < trouble.nextMs || (state.traces.length === 0 && this.#at.now() < trouble.sinceMs + firstRestMs)) return;
+    await this.#heal(one, trouble, async () => this.#ports.mirrors.revive(spec, this.#at.until));
+  }
+
+  /** What copies, and what was told to rest. */
+  async #watch(one: Own): Promise<void> {
+    const { name } = one.spec;
+    let seen = this.#closely.get(name) ?? never;
+    if (this.#at.now() >= Math.min(seen.nextMs, seen.idsMs)) {
+      try {
+        seen = await lookClosely(this.#ports, this.#record, { ...this.#x, ...one, before: seen }, this.#at);
+        this.#closely.set(name, seen);
+      } catch {
+        this.#at.until.check(); // tried again with the next look, which also tells when Connect does not answer
+      }
+    }
+    if (seen.wrong === null) { this.#well(name); return; }
+    const trouble = this.#ill(name, `mirror ${name} ${seen.wrong.say}`);
+    trouble.alarm = true;
+    if (seen.wrong.how === 'damaged' || this.#at.now() < trouble.nextMs) return;
+    await this.#heal(one, trouble, async () => ({ found: [], renewed: await this.#ports.mirrors.renew(one.spec, this.#at.until) }));
+  }
+
+  /** What was done about a trouble, or why nothing could be. */
+  async #heal(one: Own, trouble: Trouble, act: () => Promise<Revived>): Promise<void> {
     trouble.nextMs = this.#at.now() + restMs(trouble.restarts + 1);
     try {
-      await this.#restart(one, trouble);
+      await this.#restart(one, trouble, act);
     } catch (e) {
       this.#at.until.check();
       Object.assign(trouble, { alarm: true, done: ` and could not be restarted: ${this.#at.words(e)}` });
     }
   }
 
-  /** What copies, and what was told to rest. */
-  async #watch(one: Own): Promise<void> {
-    const { name } = one.spec;
-    if (this.#at.now() >= (this.#closely.get(name)?.nextMs ?? 0)) {
-      try {
-        const damage = await this.#lookClosely(one);
-        this.#closely.set(name, { nextMs: this.#at.now() + closelyEveryMs, damage });
-      } catch {
-        this.#at.until.check(); // tried again with the next look, which also tells when Connect does not answer
-      }
-    }
-    const damage = this.#closely.get(name)?.damage ?? [];
-    if (damage.length === 0) this.#well(name);
-    else Object.assign(this.#ill(name, `mirror ${name} no longer copies faithfully (${list(damage, 5)})`), { alarm: true });
-  }
-
-  /** While nobody else looks, so that its copies are not called a stranger's later, when its offset syncs may be gone with it. */
-  async #lookClosely({ set, toward, spec, state }: Own): Promise<readonly string[]> {
-    const of = { ...this.#x, set, toward };
-    await rememberWriters(this.#ports, this.#record, { ...of, specs: [spec] }, this.#at);
-    if (state.connector !== 'RUNNING' || (await standingMark(this.#record, of))?.to === toward) return []; // what it has not copied it never will
-    return (await viewMirror(this.#ports, of, { record: this.#record, keep: this.#at })).damage;
-  }
-
-  async #restart({ set, toward, spec }: Own, trouble: Trouble): Promise<void> {
+  async #restart({ set, toward, spec }: Own, trouble: Trouble, act: () => Promise<Revived>): Promise<void> {
     const of = { ...this.#x, set, toward };
     const mark = await standingMark(this.#record, of);
     // It ran before a cut and was silenced for it: nothing is to come of it any more.
@@ -157,11 +154,12 @@ class Tending {
       Object.assign(trouble, { alarm: true, done: `, and is not restarted because it no longer copies faithfully: ${list(damage, 5)}` });
       return;
     }
-    const failed = await this.#ports.mirrors.revive(spec, this.#at.until);
-    if (failed.length === 0) return; // it runs by now
+    const { found, renewed } = await act();
+    if (found.length === 0 && renewed.length === 0) return; // it runs by now, or nobody knows what would help
+    this.#closely.set(spec.name, begunAnew(this.#closely.get(spec.name) ?? never, this.#at.now()));
     trouble.restarts++;
     trouble.alarm = trouble.restarts > 1;
-    trouble.done = ` and was told to restart${timesOf(trouble.restarts)}: what ${nameOf(this.#x.m, toward)} lacks of ${set.name} comes once it runs`;
+    trouble.done = ` and was told to restart${timesOf(trouble.restarts)}${withRenewed(renewed)}: what ${nameOf(this.#x.m, toward)} lacks of ${set.name} comes once it runs`;
   }
 
   #ill(name: string, seen: string): Trouble {
@@ -183,7 +181,7 @@ class Tending {
     const seen = [...this.#troubles].sort(([a], [b]) => (a < b ? -1 : 1));
     const all = seen.filter(([, t]) => t.restarts > 0 || t.alarm);
     const state: Tended['state'] = all.some(([, t]) => t.alarm) ? 'failing' : all.length > 0 ? 'restarted' : 'running';
-    const running = own.filter((o) => o.state.connector === 'RUNNING' && o.state.traces.length === 0).length;
+    const running = own.filter((o) => o.state.connector === 'RUNNING' && o.state.traces.length === 0 && o.state.tasks > 0).length;
     const say = seen.length === 0 ? `${count(running, 'mirror')} ${running === 1 ? 'runs' : 'run'}.` : `${seen.map(([, t]) => `${t.seen}${t.done}`).join('; ')}.`;
     // What passes ends a turn as well: it was said, and would be shown until the next one.
     return { done: false, say, state: [state, ...seen.map(([name, t]) => `${encodeURIComponent(name)}=${Math.min(mostCounted, t.restarts)}${t.alarm ? '!' : ''}`)].join(' '), figures: { state } };

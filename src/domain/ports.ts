@@ -215,7 +215,7 @@ export interface MirrorHealth {
   readonly traces: readonly string[];
 }
 /** As Connect shows it: that its tasks do not copy although they are said to run, it does not show. */
-export type MirrorState = Pick<MirrorHealth, 'connector' | 'traces'> & { readonly name: string };
+export type MirrorState = Pick<MirrorHealth, 'connector' | 'tasks' | 'traces'> & { readonly name: string };
 /** What is known of a mirror that does not exist yet, in sentences without a full stop. */
 export interface MirrorProof {
   /** Each says what would do. */
@@ -226,6 +226,8 @@ export interface MirrorProof {
   /** Who the mirror writes as, where that is known. */
   readonly principal?: string;
 }
+/** `found`: what did not copy, one line each; empty: nothing was done. `renewed`: settings by which it reaches its clusters that differed from the catalog's. */
+export interface Revived { readonly found: readonly string[]; readonly renewed: readonly string[] }
 export interface Anchor { readonly from: bigint; readonly to: bigint }
 export interface Mirrors {
   /** Names of the connectors on this Connect worker that begin with `prefix`, whatever their state, sorted. */
@@ -254,8 +256,10 @@ export interface Mirrors {
   awaitStopped(spec: MirrorSpec, until: Until): Promise<void>;
   /** After a silence that is undone *before* a cut: resume and wait until RUNNING with every partition assigned. */
   resume(spec: MirrorSpec, until: Until): Promise<void>;
-  /** Restarts what has failed of a mirror that is to run; answers the first line of each trace, empty when nothing had failed. Does not wait for the effect. */
-  revive(spec: MirrorSpec, until: Until): Promise<readonly string[]>;
+  /** Restarts what has failed of a mirror that is to run, or all of one that runs without a task. Does not wait for the effect. */
+  revive(spec: MirrorSpec, until: Until): Promise<Revived>;
+  /** Where the catalog has another way to its clusters by now (addresses, logins), the mirror begins anew with that; answers the names of the settings that differed. Does not wait for the effect. */
+  renew(spec: MirrorSpec, until: Until): Promise<readonly string[]>;
   /** Tasks of a running mirror whose transactional id the cluster has forgotten, after a week without a record, begin anew and are waited for; answers those ids. */
   awaken(spec: MirrorSpec, until: Until): Promise<readonly string[]>;
   /** Stop, wait, delete connector and its stored offsets, delete its syncs topic. Idempotent. */

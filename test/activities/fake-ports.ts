@@ -5,6 +5,9 @@ import { limitBounds, type Limits, type Migration, type Presence } from '../../s
 import { Failure } from '../../src/domain/failures.ts';
 import { tpKey, type Anchor, type Cluster, type DenyRule, type Fleet, type GroupDenyRule, type GroupFacts, type GroupMember, type Hook, type LogEnds, type MirrorProof, type MirrorSpec, type Mirrors, type Ports, type Position, type SeenRecord, type TopicFacts, type TopicPartition, type Until } from '../../src/domain/ports.ts';
 import type { Context } from '../../src/domain/scheme.ts';
+import { FakeMirror } from './fake-mirror.ts';
+
+export { FakeMirror } from './fake-mirror.ts';
 
 export interface Log { logStart: bigint; next: bigint; open: bigint | null; readonly records: SeenRecord[]; /** Producer id by offset; applications have 77. */ readonly by: Map<bigint, bigint> }
 export const applicationId = 77n;
@@ -199,21 +202,6 @@ function distinct<T extends TopicPartition>(of: readonly T[]): readonly T[] {
   return of;
 }
 
-/** A connector in memory: `copy()` moves everything visible, or at most so many records per partition. */
-export class FakeMirror {
-  readonly spec: MirrorSpec;
-  state: 'RUNNING' | 'STOPPED' | 'PAUSED' | 'UNASSIGNED' | 'FAILED' = 'RUNNING';
-  producerId = 9n;
-  /** Nobody has used its transactional id for so long that the cluster knows it no longer. */
-  forgotten = false;
-  trace = 'task 0: boom';
-  /** Restarted it runs. */
-  heals = false;
-  readonly next = new Map<string, bigint>();
-  readonly anchors = new Map<string, Anchor[]>();
-  constructor(spec: MirrorSpec) { this.spec = spec; for (const p of spec.seed) this.next.set(tpKey(p), p.offset); }
-}
-
 const workers = ['connect-new', 'connect-back'];
 
 export class FakeWorld {
@@ -277,17 +265,18 @@ export class FakeWorld {
     const must = (spec: MirrorSpec): FakeMirror => { const m = of(spec); if (!m) throw new Failure('MirrorStuck', `no connector ${spec.name}`); return m; };
     return {
       list: async (connect, prefix) => { if (!workers.includes(connect)) throw new Failure('BadMigration', `The catalog has no Connect worker called "${connect}".`); return [...this.connectors.values()].filter((c) => c.spec.connect === connect && c.spec.name.startsWith(prefix)).map((c) => c.spec.name).sort(); },
-      states: async (connect) => { this.asked++; if (this.deaf.has(connect)) throw new Failure('Unreachable', `Connect worker ${connect} does not answer.`); return [...this.connectors.values()].filter((c) => c.spec.connect === connect).map((c) => ({ name: c.spec.name, connector: c.state, traces: c.state === 'FAILED' ? [c.trace] : [] })); },
+      states: async (connect) => { this.asked++; if (this.deaf.has(connect)) throw new Failure('Unreachable', `Connect worker ${connect} does not answer.`); return [...this.connectors.values()].filter((c) => c.spec.connect === connect).map((c) => ({ name: c.spec.name, connector: c.state, tasks: c.idle ? 0 : 1, traces: c.state === 'FAILED' ? [c.trace] : [] })); },
       check: async () => this.checked,
       prove: async (spec) => { this.proved.push(spec); return this.proof; },
       create: async (spec, until) => { until.check(); this.#refuseOpposing(spec); const there = of(spec); if (there) there.state = 'RUNNING'; else this.connectors.set(spec.name, new FakeMirror(spec)); },
-      health: async (spec) => { const m = of(spec); const all = spec.topics.flatMap((t) => Array.from({ length: this.cluster(spec.from).topics.get(t)?.logs.length ?? 0 }, (_, p) => `${t}/${p}`)); return m ? { connector: m.state, assigned: m.state === 'RUNNING' ? all : [], tasks: 1, traces: m.state === 'FAILED' ? [m.trace] : [] } : { connector: 'absent', assigned: [], tasks: 0, traces: [] }; },
+      health: async (spec) => { const m = of(spec); const all = spec.topics.flatMap((t) => Array.from({ length: this.cluster(spec.from).topics.get(t)?.logs.length ?? 0 }, (_, p) => `${t}/${p}`)); return m ? { connector: m.state, assigned: m.state === 'RUNNING' && !m.idle ? all : [], tasks: m.idle ? 0 : 1, traces: m.state === 'FAILED' ? [m.trace] : [] } : { connector: 'absent', assigned: [], tasks: 0, traces: [] }; },
       progress: async (spec) => must(spec).next,
       writers: async (spec) => [{ transactionalId: `connect-${spec.name}-0`, producerId: must(spec).forgotten ? null : must(spec).producerId }],
       silence: async (spec, _writers, until) => { until.check(); if (must(spec).forgotten) throw new Failure('MirrorStuck', `Cluster ${spec.to} does not know the transactional ids of ${spec.name}.`); must(spec).state = 'STOPPED'; return { fromMs: 0, toMs: 12 }; },
       halt: async (spec, until) => { until.check(); must(spec).state = 'STOPPED'; }, awaitStopped: async (spec) => { if (must(spec).state !== 'STOPPED') throw new Failure('MirrorStuck', 'still running'); },
       resume: async (spec, until) => { until.check(); must(spec).state = 'RUNNING'; },
-      revive: async (spec, until) => { until.check(); const m = must(spec); if (m.state !== 'FAILED') return []; if (m.heals) m.state = 'RUNNING'; return [m.trace]; },
+      revive: async (spec, until) => { until.check(); const m = must(spec); const found = m.idle ? ['it runs without a task'] : m.state === 'FAILED' ? [m.trace] : []; if (m.heals && found.length > 0) [m.state, m.idle] = ['RUNNING', false]; return { found, renewed: found.length > 0 ? m.outdated.splice(0) : [] }; },
+      renew: async (spec, until) => { until.check(); return must(spec).outdated.splice(0); },
       awaken: async (spec, until) => { until.check(); const m = must(spec); if (m.state !== 'RUNNING' || !m.forgotten) return []; m.forgotten = false; m.producerId++; return [`connect-${spec.name}-0`]; },
       remove: async (spec, until) => {
         until.check();

@@ -178,3 +178,62 @@ test('ids under which a mirror writes are written down while nobody else looks, 
   await t.look();
   assert.deepEqual(known(), ['10', '11', '9']);
 });
+
+test('one that runs without a task is begun anew, unless it gets some by itself', async () => {
+  const t = tended();
+  Object.assign(t.orders, { idle: true, heals: true });
+  const first = await t.look();
+  assert.deepEqual([first.figures, t.orders.idle], [{ state: 'running' }, true], 'it may only just have started');
+  assert.match(first.say, /^mirror \S+ runs without a task on Connect connect-new and copies nothing\.$/);
+  t.pass(9_999);
+  await t.look();
+  assert.equal(t.orders.idle, true);
+  t.pass(1);
+  const begun = await t.look();
+  assert.deepEqual([begun.figures, t.orders.idle], [{ state: 'restarted' }, false]);
+  assert.match(begun.say, /runs without a task on Connect connect-new and copies nothing and was told to restart: what new lacks of orders comes once it runs\.$/);
+});
+
+test('one that goes on without a task, because its source is away, is an alarm', async () => {
+  const t = tended();
+  t.orders.idle = true;
+  for (let s = 0; s < 40; s += 5) { await t.look(); t.pass(5_000); }
+  const seen = await t.look();
+  assert.deepEqual(seen.figures, { state: 'failing' });
+  assert.match(seen.say, /was told to restart, 3 times/);
+});
+
+test('one that is said to run and copies nothing is an alarm; with the login that the catalog has now it goes on', async () => {
+  const t = tended();
+  t.w.source.write('orders', 0, 'a');
+  t.w.copy();
+  await t.look();
+  t.w.source.write('orders', 0, 'b', 'c');
+  t.pass(60_000);
+  assert.deepEqual((await t.look()).figures, { state: 'running' }, 'it may be copying them');
+  t.pass(60_000);
+  assert.deepEqual((await t.look()).figures, { state: 'running' });
+  t.pass(60_000);
+  const alarm = await t.look();
+  assert.deepEqual([alarm.say, alarm.figures], [`mirror ${nameOf('orders')} has copied nothing of orders/0 (at 1, which ends at 3) for 120 s, and Connect connect-new shows it RUNNING.`, { state: 'failing' }]);
+  t.orders.outdated.push('source.cluster.sasl.jaas.config');
+  t.pass(10_000);
+  const renewed = await t.look();
+  assert.match(renewed.say, /shows it RUNNING and was told to restart, with source\.cluster\.sasl\.jaas\.config as the catalog has it now: what new lacks of orders comes once it runs\.$/);
+  assert.deepEqual([renewed.figures, t.orders.outdated], [{ state: 'restarted' }, []]);
+  t.w.copy();
+  t.pass(60_000);
+  await t.look();
+  t.pass(60_000);
+  assert.deepEqual((await t.look()).figures, { state: 'running' });
+});
+
+test('one that is slow is none that stands still, nor one that has nothing to copy', async () => {
+  const t = tended();
+  for (let minute = 0; minute < 6; minute++) {
+    t.w.source.write('orders', 0, 'a', 'b');
+    t.w.copy(1);
+    t.pass(60_000);
+    assert.deepEqual((await t.look()).figures, { state: 'running' });
+  }
+});

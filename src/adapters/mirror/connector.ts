@@ -33,15 +33,14 @@ export interface ConfigDeps { readonly catalog: Catalog; secret(ref: SecretRef):
 export interface Sizes { readonly partitions: number; readonly replicationFactor: number }
 
 export async function connectorConfig(spec: MirrorSpec, sizes: Sizes, deps: ConfigDeps): Promise<Readonly<Record<string, string>>> {
-  const [from, to] = [await connection(spec, spec.from, deps), await connection(spec, spec.to, deps)];
+  const access = await accessSettings(spec, deps);
   return {
     'connector.class': mirrorClass,
     'tasks.max': String(Math.min(mostTasks, Math.max(1, Math.ceil(sizes.partitions / partitionsPerTask)))),
     // The alias is the key of stored offsets and names the syncs topic: unique, so that no earlier attempt is continued.
     'source.cluster.alias': spec.name,
     'target.cluster.alias': spec.to,
-    ...prefixed('source.cluster.', from),
-    ...prefixed('target.cluster.', to),
+    ...access,
     'replication.policy.class': 'org.apache.kafka.connect.mirror.IdentityReplicationPolicy',
     'topics': [...spec.topics].sort().map(escaped).join(','),
     'topics.exclude': '',
@@ -89,7 +88,11 @@ const copySettings: Readonly<Record<string, string>> = {
 const prefixed = (prefix: string, settings: Readonly<Record<string, string>>): Readonly<Record<string, string>> =>
   Object.fromEntries(Object.entries(settings).map(([k, v]) => [`${prefix}${k}`, v]));
 
-/** How the connector reaches and logs in to a cluster. */
+/** How the connector reaches and logs in to both clusters, as the catalog has it now. */
+export async function accessSettings(spec: MirrorSpec, deps: ConfigDeps): Promise<Readonly<Record<string, string>>> {
+  return { ...prefixed('source.cluster.', await connection(spec, spec.from, deps)), ...prefixed('target.cluster.', await connection(spec, spec.to, deps)) };
+}
+
 async function connection(spec: MirrorSpec, name: string, deps: ConfigDeps): Promise<Readonly<Record<string, string>>> {
   const cluster = clusterOf(deps.catalog, name);
   const login = deps.catalog.connects[spec.connect]?.logins?.[name] ?? cluster.sasl;

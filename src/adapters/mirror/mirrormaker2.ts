@@ -4,6 +4,7 @@ import { Failure } from '../../domain/failures.ts';
 import type { Cluster, Mirrors, MirrorSpec, Until } from '../../domain/ports.ts';
 import type { ConnectRest } from '../connect/rest.ts';
 import { createConnectRest } from '../connect/rest.ts';
+import { isAccess, renewAccess } from './access.ts';
 import { clusterOf, connectOf, connectorConfig, differing, syncsTopic, unmirrorable } from './connector.ts';
 import { refuseOpposing } from './opposing.ts';
 import type { Place } from './place.ts';
@@ -39,7 +40,7 @@ export function createMirrors(deps: MirrorDeps): Mirrors {
   };
   return {
     list: async (name, prefix) => (await named(name).list(reading)).map((c) => c.name).filter((n) => n.startsWith(prefix)).sort(),
-    states: async (name) => [...await named(name).statuses(reading)].map(([connector, status]) => ({ name: connector, connector: status.connector.state, traces: tracesOf(status) })),
+    states: async (name) => [...await named(name).statuses(reading)].map(([connector, status]) => ({ name: connector, connector: status.connector.state, tasks: status.tasks.length, traces: tracesOf(status) })),
     check: async (spec) => {
       try {
         return await check(place(spec), deps);
@@ -73,13 +74,19 @@ export function createMirrors(deps: MirrorDeps): Mirrors {
       const p = place(spec);
       const partitions = await partitionsOf(p);
       await opposing(p, 'accept', until);
+      await renewAccess(p, deps, until);
       await resume(p, partitions, until);
     },
     revive: async (spec, until) => {
       const p = place(spec);
-      return revive(p, until, () => opposing(p, 'accept', until));
+      return revive(p, { deps, opposing: () => opposing(p, 'accept', until) }, until);
     },
-    awaken: async (spec, until) => awaken(place(spec), until),
+    renew: async (spec, until) => {
+      const p = place(spec);
+      await opposing(p, 'accept', until);
+      return renewAccess(p, deps, until);
+    },
+    awaken: async (spec, until) => awaken(place(spec), deps, until),
     remove: async (spec, until) => {
       await remove(place(spec), until);
       syncs.forget(spec);
@@ -111,8 +118,9 @@ async function prepare(p: Place, deps: MirrorDeps, until: Until): Promise<{ read
     if (copied) throw new Failure('Drift', `Topic ${syncsTopic(p.spec)} on cluster ${p.spec.to} holds offset syncs of an earlier mirror of the same name.`, 'Remove that mirror first, or start a new attempt.');
     await p.rest.createStopped(p.spec.name, config, patience(until));
   } else {
-    const off = differing(config, seen);
+    const off = differing(config, seen).filter((k) => !isAccess(k));
     if (off.length > 0) throw new Failure('Drift', `Connector ${p.spec.name} exists with other settings than wanted: ${off.join(', ')}.`, 'Remove it, or start a new attempt.');
+    await renewAccess(p, deps, until);
   }
   const { state } = (await statusNow(p, until)).connector;
   if (state !== 'STOPPED' && state !== 'PAUSED') return { partitions, state: 'running' };

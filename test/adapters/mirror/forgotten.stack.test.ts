@@ -55,7 +55,7 @@ test('a record fails its task; it is restarted, whatever Connect has been forgot
   await forgotten();
   await write();
   await failed();
-  assert.match((await f.mirrors.revive(spec, noLimit)).join(), /InvalidPidMappingException/);
+  assert.match((await f.mirrors.revive(spec, noLimit)).found.join(), /InvalidPidMappingException/);
   await copied();
   await forgotten();
   await f.mirrors.awaken(spec, noLimit);

@@ -294,20 +294,20 @@ describe('silencing a mirror', () => {
   });
 
   test('a task that failed is revived once it is asked for, one that was stopped is not', async () => {
-    assert.deepEqual(await f.mirrors.revive(spec, noLimit), []);
+    assert.deepEqual(await f.mirrors.revive(spec, noLimit), { found: [], renewed: [] });
     const [task] = await f.mirrors.writers(spec);
     const load = flow(producer, 'load', partitions);
     await f.target.fenceTransactionalId(task?.transactionalId ?? assert.fail('no task'), noLimit);
     await eventually('the fenced task failed', async () => (await f.mirrors.health(spec)).traces.length > 0 || undefined, 60_000);
     assert.deepEqual((await f.mirrors.states(spec.connect)).find((s) => s.name === spec.name)?.traces, (await f.mirrors.health(spec)).traces);
-    assert.match((await f.mirrors.revive(spec, noLimit)).join(), /Exception/);
+    assert.match((await f.mirrors.revive(spec, noLimit)).found.join(), /Exception/);
     await eventually('it runs again', async () => (await f.mirrors.health(spec)).assigned.length === partitions || undefined, 60_000);
     const sent = await load.stop();
     await eventually('what was written is copied', async () => (await counts('load', partitions)).same || undefined, 60_000);
     assert.ok(sent > 0);
     await f.mirrors.silence(spec, await f.mirrors.writers(spec), noLimit);
     await f.mirrors.awaitStopped(spec, noLimit);
-    assert.deepEqual(await f.mirrors.revive(spec, noLimit), []);
+    assert.deepEqual(await f.mirrors.revive(spec, noLimit), { found: [], renewed: [] });
     assert.equal((await f.mirrors.health(spec)).connector, 'STOPPED');
   });
 
