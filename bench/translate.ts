@@ -181,7 +181,7 @@ function workOn(f: Field, anchors: ReadonlyMap<string, readonly Anchor[]>): Work
     fleet: unused('a fleet'), hook: unused('a hook'),
     mirrors: {
       list: unused('list'), states: unused('states'), anchors: async () => anchors, check: unused('check'), prove: unused('prove'), create: unused('create'), health: unused('health'), progress: unused('progress'),
-      writers: unused('writers'), silence: unused('silence'), awaitStopped: unused('awaitStopped'), resume: unused('resume'), revive: unused('revive'), renew: unused('renew'), awaken: unused('awaken'), halt: unused('halt'), remove: unused('remove'),
+      writers: unused('writers'), silence: unused('silence'), awaitStopped: unused('awaitStopped'), resume: unused('resume'), revive: unused('revive'), renew: unused('renew'), synced: unused('synced'), awaken: unused('awaken'), halt: unused('halt'), remove: unused('remove'),
     },
     ledger: {
       prepare: async () => [],

@@ -1,6 +1,7 @@
 /**
  * A mirror that Connect shows RUNNING, looked at itself: for what Connect does not show (its login has changed, and it copies
- * nothing), and for what is gone later (the ids of its producer, aborted records in front of it, what was deleted uncopied).
+ * nothing, or without offset syncs), and for what is gone later (the ids of its producer, aborted records in front of it, what was
+ * deleted uncopied).
  */
 import type { Side } from '../domain/authority.ts';
 import type { CutSet } from '../domain/cutsets.ts';
@@ -18,21 +19,26 @@ import type { Ask } from './work.ts';
 const [everyMs, idsEveryMs] = [60_000, 300_000];
 /** A place that has not moved for so long although there is something to copy. */
 const haltedMs = 120_000;
+/** So many looks at which it had copied more, and no sync had come. Those of a last record may be lost with a worker that is killed. */
+const muteLooks = 2;
 
 export interface Own { readonly set: CutSet; readonly toward: Side; readonly spec: MirrorSpec; readonly state: MirrorState }
-type Places = ReadonlyMap<string, { readonly next: bigint; readonly sinceMs: number }>;
+/** By `topic/partition`: where it stood; `sinceMs`: since when it has been there with something to copy, epoch ms, `null`: it has nothing to copy. */
+type Places = ReadonlyMap<string, { readonly next: bigint; readonly sinceMs: number | null }>;
+/** Where its offset syncs end, and how many looks since they did at which it had copied more. */
+interface Syncs { readonly end: bigint | null; readonly further: number }
 export interface Closely {
   /** When to look again, and when at its ids, epoch ms. */
   readonly nextMs: number;
   readonly idsMs: number;
-  /** Where it stood with something to copy, by `topic/partition`. */
   readonly places: Places;
-  /** `say`: the rest of a sentence; null: nothing. */
-  readonly wrong: { readonly how: 'damaged' | 'halted'; readonly say: string } | null;
+  readonly syncs: Syncs;
+  /** `say`: the rest of a sentence; `helped`: by a login that has changed. `null`: nothing. */
+  readonly wrong: { readonly helped: boolean; readonly say: string } | null;
 }
-export const never: Closely = { nextMs: 0, idsMs: 0, places: new Map(), wrong: null };
+export const never: Closely = { nextMs: 0, idsMs: 0, places: new Map(), syncs: { end: null, further: 0 }, wrong: null };
 /** It begins anew: what was seen says nothing of it any more. */
-export const begunAnew = (before: Closely, nowMs: number): Closely => ({ ...before, nextMs: nowMs + everyMs, places: new Map(), wrong: null });
+export const begunAnew = (before: Closely, nowMs: number): Closely => ({ ...never, nextMs: nowMs + everyMs, idsMs: before.idsMs });
 
 export async function lookClosely(ports: Ports, record: LedgerBook, x: Ask & Own & { readonly before: Closely }, at: At): Promise<Closely> {
   const nowMs = at.now();
@@ -41,17 +47,29 @@ export async function lookClosely(ports: Ports, record: LedgerBook, x: Ask & Own
   const looked = { ...never, nextMs: nowMs + everyMs, idsMs: ids ? nowMs + idsEveryMs : x.before.idsMs };
   // What it has not copied by its cut it never will.
   if (x.state.connector !== 'RUNNING' || (await standingMark(record, x))?.to === x.toward) return looked;
-  const { at: standings, damage } = await viewMirror(ports, x, { record, keep: at });
-  const places = placesOf(standings, x.before.places, nowMs);
-  if (damage.length > 0) return { ...looked, places, wrong: { how: 'damaged', say: `no longer copies faithfully: ${list(damage, 5)}` } };
-  const since = (s: Standing): number => places.get(s.key)?.sinceMs ?? nowMs;
-  const still = standings.filter((s) => nowMs - since(s) >= haltedMs);
-  if (still.length === 0) return { ...looked, places };
-  const longestMs = nowMs - Math.min(...still.map(since));
-  return { ...looked, places, wrong: { how: 'halted', say: `has copied nothing of ${list(still.map((s) => `${s.key} (at ${s.next}, which ends at ${s.end.lso})`), 3)} for ${Math.round(longestMs / 1_000)} s, and Connect ${x.spec.connect} shows it RUNNING` } };
+  const [{ at: standings, damage }, end] = await Promise.all([viewMirror(ports, x, { record, keep: at }), ports.mirrors.synced(x.spec)]);
+  const seen: Seen = { spec: x.spec, standings, places: placesOf(standings, x.before.places, nowMs), syncs: syncsOf(standings, x.before, end), nowMs };
+  return { ...looked, places: seen.places, syncs: seen.syncs, wrong: damage.length > 0 ? { helped: false, say: `no longer copies faithfully: ${list(damage, 5)}` } : halted(seen) ?? mute(seen) };
+}
+interface Seen { readonly spec: MirrorSpec; readonly standings: readonly Standing[]; readonly places: Places; readonly syncs: Syncs; readonly nowMs: number }
+
+const placesOf = (standings: readonly Standing[], before: Places, nowMs: number): Places => new Map(standings.map((s) => {
+  const was = before.get(s.key);
+  return [s.key, { next: s.next, sinceMs: s.lag === 0n ? null : (was?.next === s.next ? was.sinceMs : null) ?? nowMs }] as const;
+}));
+function syncsOf(standings: readonly Standing[], before: Closely, end: bigint | null): Syncs {
+  if (before.syncs.end !== end) return { end, further: 0 };
+  // Where nothing was ever copied, `next` is the log start, which retention moves.
+  const copied = standings.some((s) => s.next > (before.places.get(s.key)?.next ?? s.next) && s.next > s.end.logStart);
+  return { end, further: before.syncs.further + (copied ? 1 : 0) };
 }
 
-const placesOf = (standings: readonly Standing[], before: Places, nowMs: number): Places => new Map(standings.filter((s) => s.lag > 0n).map((s) => {
-  const was = before.get(s.key);
-  return [s.key, was?.next === s.next ? was : { next: s.next, sinceMs: nowMs }] as const;
-}));
+function halted({ spec, standings, places, nowMs }: Seen): Closely['wrong'] {
+  const since = (s: Standing): number => places.get(s.key)?.sinceMs ?? nowMs;
+  const still = standings.filter((s) => nowMs - since(s) >= haltedMs);
+  if (still.length === 0) return null;
+  const longestMs = nowMs - Math.min(...still.map(since));
+  return { helped: true, say: `has copied nothing of ${list(still.map((s) => `${s.key} (at ${s.next}, which ends at ${s.end.lso})`), 3)} for ${Math.round(longestMs / 1_000)} s, and Connect ${spec.connect} shows it RUNNING` };
+}
+const mute = ({ spec, syncs }: Seen): Closely['wrong'] =>
+  (syncs.further < muteLooks ? null : { helped: true, say: `copies, and gives no offset syncs on ${spec.to} any more, without which positions take ever longer to find` });

@@ -129,7 +129,7 @@ class Tending {
     if (seen.wrong === null) { this.#well(name); return; }
     const trouble = this.#ill(name, `mirror ${name} ${seen.wrong.say}`);
     trouble.alarm = true;
-    if (seen.wrong.how === 'damaged' || this.#at.now() < trouble.nextMs) return;
+    if (!seen.wrong.helped || this.#at.now() < trouble.nextMs) return;
     await this.#heal(one, trouble, async () => ({ found: [], renewed: await this.#ports.mirrors.renew(one.spec, this.#at.until) }));
   }
 

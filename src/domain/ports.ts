@@ -264,6 +264,8 @@ export interface Mirrors {
   awaken(spec: MirrorSpec, until: Until): Promise<readonly string[]>;
   /** Stop, wait, delete connector and its stored offsets, delete its syncs topic. Idempotent. */
   remove(spec: MirrorSpec, until: Until): Promise<void>;
+  /** Where its offset syncs end: grows with what it copies. `null`: it has none. */
+  synced(spec: MirrorSpec): Promise<bigint | null>;
   /** Offset syncs in log order, decoded: record `from` on the source was acknowledged at `to` on the target. */
   anchors(spec: MirrorSpec): Promise<ReadonlyMap<string, readonly Anchor[]>>;
 }

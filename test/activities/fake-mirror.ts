@@ -14,6 +14,8 @@ export class FakeMirror {
   readonly outdated: string[] = [];
   /** Restarted it runs. */
   heals = false;
+  /** Where its syncs have ended since it gives none any more. */
+  mute: bigint | null = null;
   readonly next = new Map<string, bigint>();
   readonly anchors = new Map<string, Anchor[]>();
   constructor(spec: MirrorSpec) { this.spec = spec; for (const p of spec.seed) this.next.set(tpKey(p), p.offset); }

@@ -284,6 +284,7 @@ export class FakeWorld {
         if (this.removalInterrupted) throw new Failure('Unreachable', `Connect worker ${spec.connect} did not answer.`);
         this.connectors.delete(spec.name);
       },
+      synced: async (spec) => { const m = must(spec); return m.mute ?? BigInt([...m.anchors.values()].reduce((n, all) => n + all.length, 0)); },
       anchors: async (spec) => of(spec)?.anchors ?? new Map<string, Anchor[]>(),
     };
   }

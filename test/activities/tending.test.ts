@@ -237,3 +237,20 @@ test('one that is slow is none that stands still, nor one that has nothing to co
     assert.deepEqual((await t.look()).figures, { state: 'running' });
   }
 });
+
+test('one that copies without offset syncs is an alarm; a sync that was lost with a worker is none', async () => {
+  const t = tended();
+  const minute = async (): Promise<Glance> => { t.w.source.write('orders', 0, 'a'); t.w.copy(); t.pass(60_000); return t.look(); };
+  await minute();
+  t.orders.mute = 1n;
+  assert.deepEqual((await minute()).figures, { state: 'running' });
+  for (let quiet = 0; quiet < 5; quiet++) { t.pass(60_000); assert.deepEqual((await t.look()).figures, { state: 'running' }); }
+  const alarm = await minute();
+  assert.deepEqual([alarm.say, alarm.figures], [`mirror ${nameOf('orders')} copies, and gives no offset syncs on new any more, without which positions take ever longer to find.`, { state: 'failing' }]);
+  t.orders.outdated.push('target.cluster.sasl.jaas.config');
+  t.pass(10_000);
+  assert.match((await t.look()).say, /was told to restart, with target\.cluster\.sasl\.jaas\.config as the catalog has it now/);
+  t.orders.mute = null;
+  await minute();
+  assert.deepEqual((await minute()).figures, { state: 'running' });
+});

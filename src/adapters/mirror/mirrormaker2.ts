@@ -15,7 +15,7 @@ import { seed, storedNext } from './seeds.ts';
 import { resume } from './resume.ts';
 import { silence, writersOf } from './silence.ts';
 import { awaitGone, awaitRunning, awaitStopped, health, statusNow, told, tracesOf } from './state.ts';
-import { createSyncs } from './syncs.ts';
+import { createSyncs, syncsEnd } from './syncs.ts';
 
 export interface MirrorDeps { readonly catalog: Catalog; cluster(name: string): Cluster; secret(ref: SecretRef): Promise<string> }
 
@@ -91,6 +91,7 @@ export function createMirrors(deps: MirrorDeps): Mirrors {
       await remove(place(spec), until);
       syncs.forget(spec);
     },
+    synced: async (spec) => syncsEnd(place(spec).to, spec),
     anchors: async (spec) => syncs.read(place(spec).to, spec),
   };
 }

@@ -44,6 +44,8 @@ export interface Syncs {
   forget(spec: MirrorSpec): void;
 }
 
+export const syncsEnd = async (cluster: Cluster, spec: MirrorSpec): Promise<bigint | null> => (await endOf(cluster, syncsTopic(spec)))?.hw ?? null;
+
 /** `null`: the topic is not there. */
 async function endOf(cluster: Cluster, topic: string): Promise<LogEnds | null> {
   try {
