@@ -19,6 +19,7 @@ import { mirrors } from './mirrors.ts';
 import { listening } from './listening.ts';
 import { moved } from './moved.ts';
 import type { Said } from './outside.ts';
+import { createPlacedLately } from './explicit.ts';
 import { createPace } from './pace.ts';
 import { positions } from './positions.ts';
 import { ready } from './ready.ts';
@@ -76,10 +77,10 @@ export const createReconcile = (ports: Ports, options: BoundaryOptions): Reconci
 export function createWork(ports: Ports, options: WorkOptions): Work {
   const enclose = boundary(options);
   const record = createRecord(ports);
-  const pace = createPace();
+  const [pace, placed] = [createPace(), createPlacedLately()];
   const all: Looks & Writes & Reads = {
     ...clusters(ports, options), ...ledger(ports, record), ...ready(ports), ...topics(ports, record), ...retention(ports, record), ...tombstones(ports, record), ...mirrors(ports, record), ...caughtUp(ports, record), ...wayBack(ports),
-    ...fleets(ports, record, pace), ...moved(ports), ...listening(ports), ...fence(ports, record), ...groupFence(ports, record), ...leftovers(ports), ...foreign(ports, record), ...stragglers(ports, record), ...drained(ports, record), ...whereabouts(ports, record), ...positions(ports, record), ...sweep(ports, record, options.redact), ...tending(ports, record), ...withoutTarget(ports), ...cut(ports, record), ...evidence(ports, record, pace), ...sameness(ports, record, options.comparer), ...second(ports, record),
+    ...fleets(ports, record, { pace, placed }), ...moved(ports), ...listening(ports), ...fence(ports, record), ...groupFence(ports, record), ...leftovers(ports), ...foreign(ports, record), ...stragglers(ports, record), ...drained(ports, record), ...whereabouts(ports, record), ...positions(ports, record, placed), ...sweep(ports, record, options.redact), ...tending(ports, record), ...withoutTarget(ports, placed), ...cut(ports, record), ...evidence(ports, record, pace), ...sameness(ports, record, options.comparer), ...second(ports, record),
   };
   const [looks, writes, reads]: readonly [Looks, Writes, Reads] = [all, all, all];
   const look = <K extends LookName>(name: K) => (x: X<K>): Promise<Look> =>

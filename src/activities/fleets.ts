@@ -4,6 +4,7 @@ import { Failure } from '../domain/failures.ts';
 import type { Application, Migration } from '../domain/migration.ts';
 import type { Cluster, Fleet, FleetState, Ports } from '../domain/ports.ts';
 import type { At } from './boundary.ts';
+import { requireExplicit, type PlacedLately } from './explicit.ts';
 import type { LedgerBook } from './ledger.ts';
 import { applicationsOf, both, clusterOf, faultOf, list, nameOf, refuse, unique, type Fault, type Said } from './outside.ts';
 import type { Pace } from './pace.ts';
@@ -48,7 +49,7 @@ export const placeOf = (s: FleetState): FleetBefore[string] => {
   return s.source > 0 ? 'source' : s.target > 0 ? 'target' : 'stopped';
 };
 
-export const fleets = (ports: Ports, record: LedgerBook, pace: Pace) => ({
+export const fleets = (ports: Ports, record: LedgerBook, { pace, placed }: { readonly pace: Pace; readonly placed: PlacedLately }) => ({
   captureFleet: (x: OfApplications, at: At): Promise<FleetBefore> => record.capture(x, at, async () =>
     Object.fromEntries((await askAll(ports, x.m, x.applications, at)).map((a) => [a.application.name, placeOf(a.state)]))),
 
@@ -69,6 +70,7 @@ export const fleets = (ports: Ports, record: LedgerBook, pace: Pace) => ({
   async startFleet(x: OfApplications & { readonly on: Side; readonly beside?: true }, at: At): Promise<Said> {
     const applications = applicationsOf(x.m, x.applications);
     if (x.beside) requireBeside(ports, applications);
+    await requireExplicit(ports, placed, x, at);
     await allOf('Starting the applications', applications, (a) => fleetOf(ports, x.m, a).start(a.name, x.on, at.until, x.beside && 'beside'));
     return { say: `told ${list(x.applications)} to start on the ${x.on}${x.beside ? ' as well' : ''}.` };
   },

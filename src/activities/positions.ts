@@ -4,6 +4,7 @@ import { Failure } from '../domain/failures.ts';
 import { tpKey, type Cluster, type Ports, type Position, type TopicPartition } from '../domain/ports.ts';
 import type { At } from './boundary.ts';
 import { entry, readFromBoth, valueOf, type LedgerBook } from './ledger.ts';
+import { createPlacedLately, type PlacedLately } from './explicit.ts';
 import { keepPlaces } from './known.ts';
 import { isEmpty, membersOf } from './moved.ts';
 import { kept, whole } from './preimage.ts';
@@ -33,7 +34,7 @@ type Offsets = Readonly<Record<string, string>>;
 interface Returned { readonly moved: boolean; readonly stood: Offsets; readonly back: Offsets }
 const returnedKey = (x: Ask, group: string): string => `${x.c.key}/returned/${group}`;
 
-export const positions = (ports: Ports, record: LedgerBook) => ({
+export const positions = (ports: Ports, record: LedgerBook, placed: PlacedLately = createPlacedLately()) => ({
   /** A partition that is missing had no position: keeps the pre-image small. */
   capturePositions: (x: OfGroups, at: At): Promise<PositionsBefore> => record.capture(x, at, async () => {
     const committed = await clusterOf(ports, x.m, x.to).committed(x.groups);
@@ -58,6 +59,7 @@ export const positions = (ports: Ports, record: LedgerBook) => ({
     const empty = requireEmpty(there, x.groups);
     await Promise.allSettled([kept, empty]); // whoever came too early has read from these places: written down all the same
     await Promise.all([kept, empty]);
+    placed.mark(x.groups, x.to, at.now());
     return { say: `${describePlaces(places)} on the ${x.to}, read back.`, figures: { positions: [...places.values()].flat().length, groups: places.size } };
   },
 
@@ -80,6 +82,7 @@ export const positions = (ports: Ports, record: LedgerBook) => ({
     await writeThrough(back, places, { at, range: 'checked' });
     await settle(record, x, { groups: x.groups.filter((g) => !settled.has(g)), now, places, at });
     await restore(here, x, { groups: x.groups, now, at });
+    placed.mark(x.groups, otherSide(x.to), at.now());
     return { say: sayReturned(x, { moved, settled, places, renewed }) };
   },
 

@@ -9,6 +9,7 @@ import { tpKey, type Ports } from '../../domain/ports.ts';
 import type { At } from '../boundary.ts';
 import { connectOf, findMirrors } from '../connect.ts';
 import { nextEpoch, silencedKey, standingMarks, writeMark, type Ends, type Mark } from '../cut.ts';
+import { createPlacedLately, type PlacedLately } from '../explicit.ts';
 import { askAll, fleetOf } from '../fleets.ts';
 import { fence } from '../fence.ts';
 import { groupFence } from '../groupfence.ts';
@@ -34,7 +35,7 @@ const removeMs = 60_000;
 /** Aborting what a silenced mirror left open takes its coordinator some moments. */
 const settleMs = 10_000;
 
-export const withoutTarget = (ports: Ports) => {
+export const withoutTarget = (ports: Ports, lately: PlacedLately = createPlacedLately()) => {
   const book = sourceBook(ports);
   return {
     /** Told, as far as they can be told. Who still says that a process runs there is asked about; who cannot say is named. */
@@ -117,6 +118,7 @@ export const withoutTarget = (ports: Ports) => {
       const placed = new Map([...Map.groupBy(places, (p) => p.group)].map(([group, of]) => [group, of.map((p): Placed => ({ topic: p.end.topic, partition: p.end.partition, offset: p.offset, metadata: p.metadata, from: null, by: 'consent', matched: 0, repeats: Number(againOf(p)) }))]));
       await writeThrough(source, placed, { at, range: 'checked' });
       await book.write(x.m, [...placed].map(([group, of]) => entry(`${x.c.key}/set/${group}`, Object.fromEntries(of.map((p) => [tpKey(p), { from: null, to: String(p.offset), by: 'without-target', matched: 0, repeats: p.repeats ?? 0 }])))), 'one', at);
+      lately.mark(groups, 'source', at.now());
       const again = [...Map.groupBy(places, (p) => p.group)].map(([group, of]) => `${group} reads at most ${grouped(of.reduce((n, p) => n + againOf(p), 0n))} again`);
       const goOn = atWork.length === 0 ? '' : ` ${list(atWork.map((w) => w.say))}.`;
       return { say: `${count(places.length, 'position')} of ${list(groups) || 'no group'} set on the source, read back${again.length > 0 ? `; ${list(again)}` : ''}.${goOn}` };
