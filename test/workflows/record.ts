@@ -46,6 +46,7 @@ const situations: Readonly<Record<string, Situation>> = {
   'undo-failed-and-retried': { status: 'FAILED', says: (_q, n) => (n === 0 ? { kind: 'rollback' } : null), before: (s) => { s.fail('removeTopics', new Failure('Drift', 'Topic orders is in use.'), { mode: 'undo' }); } },
   'budget-exceeded': { status: 'COMPLETED', more: { outage: { budgetMs: 8_000, undoReserveMs: 2_000 } }, before: (s) => { s.fail('lookQuiet', 'hang', { mode: 'outage' }); } },
   'mirrors-looked-after': { only: ['stopRestartRepeat'], status: 'COMPLETED', more: withWayBack },
+  'tombstones-kept': { only: ['stopRestartRepeat', 'blueGreen'], more: withWayBack, status: 'COMPLETED' },
   'closed-in-the-ledger': { only: ['stopRestartRepeat'], status: 'COMPLETED', more: withWayBack },
   'to-a-phase-after-opening-and-forward-again': { only: ['stopRestartRepeat'], status: 'COMPLETED', more: withWayBack, says: (q, n) => (q.name === lastHold && n < 4 ? { kind: 'rollback', to: 'prepare' } : null) },
   'continued-as-new': { status: 'COMPLETED', more: often },
