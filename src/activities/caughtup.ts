@@ -37,9 +37,10 @@ export interface ViewOptions {
 }
 export async function viewMirror(ports: Ports, x: Omit<LookAsk, 'c'> & { readonly c: Omit<LookAsk['c'], 'before'>; readonly set: CutSet; readonly toward: Side }, { record, keep, looksInto = () => true }: ViewOptions = {}): Promise<MirrorView> {
   const spec = await requireMirror(ports, x);
-  const [health, progress, born, unseen] = await Promise.all([ports.mirrors.health(spec), ports.mirrors.progress(spec), record ? bornOf(record, x, spec.name) : null, record ? unseenOf(record, x) : new Map<string, never>()]);
+  const y = { ...x, name: spec.name };
+  const [health, progress, born, unseen] = await Promise.all([ports.mirrors.health(spec), ports.mirrors.progress(spec), record ? bornOf(record, x, spec.name) : null, record ? unseenOf(record, y) : new Map<string, never>()]);
   const at = await standings(ports, x, { progress, unseen, looksInto });
-  if (record && keep) await noteUnseen(record, x, at, keep);
+  if (record && keep) await noteUnseen(record, y, at, keep);
   const damage = await damageOf(ports, x, { seen: { spec, health, at, born }, record: record ?? null, at: keep ?? null });
   return { spec, health, at, damage, unassigned: at.map((s) => tpKey(s.end)).filter((key) => !health.assigned.includes(key)) };
 }
@@ -64,7 +65,7 @@ export const caughtUp = (ports: Ports, record: LedgerBook) => ({
       const perSecond = last && nowMs > last.ms ? Math.max(0, Math.round((Number(copied - last.copied) * 1000) / (nowMs - last.ms))) : null;
       last = { ms: nowMs, copied };
       const failed = views.some((v) => v.health.connector === 'FAILED' || v.health.traces.length > 0);
-      const healed = failed || sick.length > 0 || perSecond === 0 ? revived() : '';
+      const healed = failed || sick.length > 0 || perSecond === 0 ? revived(String(copied)) : '';
       const say = sick.length > 0 ? `${sick.map(describe).join('; ')}${healed === '' ? '' : `; ${healed}`}` : `${healed === '' ? '' : `${healed}; `}${count(lag, 'record')} to copy, at most ${worst} on one partition (wanted ${x.c.limits.lagRecords}).`;
       return {
         done: sick.length === 0 && worst <= BigInt(x.c.limits.lagRecords),

@@ -98,7 +98,7 @@ export const drained = (ports: Ports, record: LedgerBook) => ({
         proof = prove(both, await wordOf(ports, await requireMirror(ports, x)));
         undecided = 1;
       }
-      const healed = proof.done ? '' : revived();
+      const healed = proof.done ? '' : revived(endsToken(both.copy));
       return {
         done: proof.done, say: healed === '' ? proof.say : `${proof.say} ${healed}.`, state: `${magnitude(proof.left)}`, progress: endsToken(both.copy),
         patience: { ms: x.c.limits.stuckMs, failure: () => new Failure('MirrorStuck', `The mirror of ${x.set.name} did not drain within ${x.c.limits.stuckMs} ms: ${proof.say}`) },

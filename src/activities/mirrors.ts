@@ -10,6 +10,7 @@ import { bornOf, rememberBorn } from './damage.ts';
 import { proveDrained } from './drained.ts';
 import { keepSyncs } from './known.ts';
 import { entry, type LedgerBook } from './ledger.ts';
+import { withRenewal } from './reviving.ts';
 import { rememberWriters } from './mirrorwriters.ts';
 import { byName, count, list, type Said } from './outside.ts';
 import { madeAnew, rememberWhere, requireFaithful, showFirstCopies, startOf, type Start } from './seeding.ts';
@@ -93,9 +94,9 @@ export const mirrors = (ports: Ports, record: LedgerBook) => ({
     const standing = await standingMarks(record, x);
     const after = standing.find((mark) => mark.mirror === spec.name) ?? (standing[0]?.to === x.toward ? standing[0] : undefined);
     if (after) throw new Failure('Unsupported', `Mirror ${spec.name} ran before cut ${after.epoch} of ${x.set.name} to the ${after.to}, which stands in the ledger: it would copy records twice.`, 'Roll back the cut first.');
-    await ports.mirrors.resume(spec, at.until);
+    const renewal = await ports.mirrors.resume(spec, at.until);
     const health = await ports.mirrors.health(spec);
-    return { say: `mirror ${spec.name} is ${health.connector} again with ${count(health.assigned.length, 'partition')}.` };
+    return { say: `mirror ${spec.name} is ${health.connector} again with ${count(health.assigned.length, 'partition')}${withRenewal(renewal, at)}.` };
   },
 
   async dropMirrors(x: Ask & { readonly sets: readonly CutSet[]; readonly toward: Side }, at: At): Promise<Said> {

@@ -8,13 +8,13 @@ import type { MirrorState, Ports, Revived } from '../domain/ports.ts';
 import type { Tended } from '../domain/progress.ts';
 import type { At } from './boundary.ts';
 import { viewMirror } from './caughtup.ts';
-import { begunAnew, lookClosely, never, type Closely, type Own } from './closely.ts';
+import { begunAnew, isLong, lookClosely, never, type Closely, type Own } from './closely.ts';
 import { ownMirrors } from './connect.ts';
 import { standingMark } from './cut.ts';
 import type { LedgerBook } from './ledger.ts';
 import type { Glance } from './looking.ts';
 import { both, count, list, nameOf } from './outside.ts';
-import { withRenewed } from './reviving.ts';
+import { withRenewal } from './reviving.ts';
 import type { LookAsk } from './work.ts';
 
 /** What was restarted counts as mended when it has run for so long. */
@@ -23,6 +23,8 @@ const mendedMs = 60_000;
 const [firstRestMs, longestRestMs] = [10_000, 300_000];
 /** What may pass by itself is no alarm before: a worker that restarts, a group that rebalances. */
 const passingMs = 30_000;
+/** What was seen of mirrors that nobody looks after any more. */
+const forgottenMs = 3_600_000;
 /** The number of restarts is part of the state, and each new state ends a turn. */
 const mostCounted = 6;
 
@@ -38,14 +40,20 @@ interface Trouble {
   /** When it was first no longer seen; `null`: it is there. */
   goneMs: number | null;
   alarm: boolean;
+  /** Found by looking at the mirror itself: over when that has not shown it for long enough. */
+  closely: boolean;
 }
 
-export const tending = (ports: Ports, record: LedgerBook) => ({
-  lookMirrors(x: LookAsk, at: At): () => Promise<Glance> {
-    const tended = new Tending(ports, record, x, at);
-    return () => tended.look();
-  },
-});
+export const tending = (ports: Ports, record: LedgerBook) => {
+  /** By mirror, what was seen when it was looked at closely last. Longer than a turn, which any news ends: what stands still takes two minutes to be seen. */
+  const closely = new Map<string, Closely>();
+  return {
+    lookMirrors(x: LookAsk, at: At): () => Promise<Glance> {
+      const tended = new Tending({ ports, record, closely }, x, at);
+      return () => tended.look();
+    },
+  };
+};
 
 class Tending {
   readonly #ports: Ports;
@@ -55,17 +63,17 @@ class Tending {
   readonly #sets: readonly CutSet[];
   /** By mirror, or by Connect worker that does not answer. */
   readonly #troubles = new Map<string, Trouble>();
-  /** By mirror, what was seen when it was looked at closely last. */
-  readonly #closely = new Map<string, Closely>();
-  constructor(ports: Ports, record: LedgerBook, x: LookAsk, at: At) {
+  readonly #closely: Map<string, Closely>;
+  constructor({ ports, record, closely }: { readonly ports: Ports; readonly record: LedgerBook; readonly closely: Map<string, Closely> }, x: LookAsk, at: At) {
     this.#ports = ports;
     this.#record = record;
+    this.#closely = closely;
     this.#x = x;
     this.#at = at;
     this.#sets = cutSets(x.m);
     const nowMs = at.now();
-    for (const { name, restarts, alarm } of carried(x.c.before)) {
-      if (restarts === 0) { Object.assign(this.#ill(name, `mirror ${name} did not copy when it was last seen`), { alarm }); continue; }
+    for (const { name, restarts, alarm, closely: close } of carried(x.c.before)) {
+      if (restarts === 0) { Object.assign(this.#ill(name, `mirror ${name} did not copy when it was last seen`), { alarm, closely: close }); continue; }
       Object.assign(this.#ill(name, `mirror ${name} had failed`), { restarts, nextMs: nowMs + restMs(restarts), goneMs: nowMs, done: ` and was told to restart${timesOf(restarts)}`, alarm });
     }
   }
@@ -73,7 +81,9 @@ class Tending {
   async look(): Promise<Glance> {
     const seen = await Promise.all(both.map((toward) => this.#ofConnect(toward)));
     const own = seen.flatMap((s) => s ?? []);
-    for (const one of own) await this.#tend(one);
+    // Side by side: one whose source does not answer keeps none of the others waiting.
+    await Promise.all(own.map((one) => this.#tend(one)));
+    for (const [name, c] of this.#closely) if (this.#at.now() - c.nextMs > forgottenMs) this.#closely.delete(name);
     // Of a worker that does not answer nothing is known, also not that a mirror is gone.
     if (!seen.includes(null)) for (const name of [...this.#troubles.keys()]) if (!own.some((o) => o.spec.name === name)) this.#well(name);
     return this.#told(own);
@@ -121,16 +131,21 @@ class Tending {
     if (this.#at.now() >= Math.min(seen.nextMs, seen.idsMs)) {
       try {
         seen = await lookClosely(this.#ports, this.#record, { ...this.#x, ...one, before: seen }, this.#at);
-        this.#closely.set(name, seen);
-      } catch {
-        this.#at.until.check(); // tried again with the next look, which also tells when Connect does not answer
+        this.#closely.set(name, { ...seen, unknown: null });
+      } catch (e) {
+        this.#at.until.check();
+        this.#closely.set(name, { ...seen, unknown: this.#at.words(e) }); // asked again at the next look
       }
+      seen = this.#closely.get(name) ?? never;
     }
-    if (seen.wrong === null) { this.#well(name); return; }
-    const trouble = this.#ill(name, `mirror ${name} ${seen.wrong.say}`);
-    trouble.alarm = true;
+    if (seen.unknown !== null) { this.#ill(name, `whether mirror ${name} copies is unknown: ${seen.unknown}`); return; }
+    if (seen.wrong === null) {
+      if (this.#troubles.get(name)?.closely !== true || isLong(seen, this.#at.now())) this.#well(name);
+      return;
+    }
+    const trouble = Object.assign(this.#ill(name, `mirror ${name}${seen.wrong.say}`), { alarm: true, closely: true });
     if (!seen.wrong.helped || this.#at.now() < trouble.nextMs) return;
-    await this.#heal(one, trouble, async () => ({ found: [], renewed: await this.#ports.mirrors.renew(one.spec, this.#at.until) }));
+    await this.#heal(one, trouble, async () => ({ found: [], renewed: await this.#ports.mirrors.renew(one.spec, this.#at.until), failed: null }));
   }
 
   /** What was done about a trouble, or why nothing could be. */
@@ -154,17 +169,17 @@ class Tending {
       Object.assign(trouble, { alarm: true, done: `, and is not restarted because it no longer copies faithfully: ${list(damage, 5)}` });
       return;
     }
-    const { found, renewed } = await act();
-    if (found.length === 0 && renewed.length === 0) return; // it runs by now, or nobody knows what would help
+    const revived = await act();
+    if (revived.found.length === 0 && revived.renewed.length === 0) return; // it runs by now, or nobody knows what would help
     this.#closely.set(spec.name, begunAnew(this.#closely.get(spec.name) ?? never, this.#at.now()));
     trouble.restarts++;
     trouble.alarm = trouble.restarts > 1;
-    trouble.done = ` and was told to restart${timesOf(trouble.restarts)}${withRenewed(renewed)}: what ${nameOf(this.#x.m, toward)} lacks of ${set.name} comes once it runs`;
+    trouble.done = ` and was told to restart${timesOf(trouble.restarts)}${withRenewal(revived, this.#at)}: what ${nameOf(this.#x.m, toward)} lacks of ${set.name} comes once it runs`;
   }
 
   #ill(name: string, seen: string): Trouble {
     const nowMs = this.#at.now();
-    const trouble = this.#troubles.get(name) ?? { sinceMs: nowMs, seen, done: '', restarts: 0, nextMs: nowMs, goneMs: null, alarm: false };
+    const trouble = this.#troubles.get(name) ?? { sinceMs: nowMs, seen, done: '', restarts: 0, nextMs: nowMs, goneMs: null, alarm: false, closely: false };
     this.#troubles.set(name, trouble);
     Object.assign(trouble, { seen, goneMs: null, alarm: trouble.alarm || nowMs - trouble.sinceMs >= passingMs });
     return trouble;
@@ -184,7 +199,7 @@ class Tending {
     const running = own.filter((o) => o.state.connector === 'RUNNING' && o.state.traces.length === 0 && o.state.tasks > 0).length;
     const say = seen.length === 0 ? `${count(running, 'mirror')} ${running === 1 ? 'runs' : 'run'}.` : `${seen.map(([, t]) => `${t.seen}${t.done}`).join('; ')}.`;
     // What passes ends a turn as well: it was said, and would be shown until the next one.
-    return { done: false, say, state: [state, ...seen.map(([name, t]) => `${encodeURIComponent(name)}=${Math.min(mostCounted, t.restarts)}${t.alarm ? '!' : ''}`)].join(' '), figures: { state } };
+    return { done: false, say, state: [state, ...seen.map(([name, t]) => `${encodeURIComponent(name)}=${Math.min(mostCounted, t.restarts)}${t.alarm ? '!' : ''}${t.closely ? '~' : ''}`)].join(' '), figures: { state } };
   }
 }
 
@@ -192,10 +207,10 @@ const timesOf = (restarts: number): string => (restarts < 2 ? '' : `, ${restarts
 const restMs = (restarts: number): number => Math.min(longestRestMs, firstRestMs * 2 ** Math.max(0, restarts - 1));
 
 /** What was restarted, or is an alarm, from the state that the turn before ended with: an alarm ends when its trouble does, not its turn. */
-function carried(before: string | null): readonly { readonly name: string; readonly restarts: number; readonly alarm: boolean }[] {
+function carried(before: string | null): readonly { readonly name: string; readonly restarts: number; readonly alarm: boolean; readonly closely: boolean }[] {
   const state: unknown = before === null ? null : (JSON.parse(before) as { readonly state?: unknown }).state;
   if (typeof state !== 'string') return [];
-  return [...state.matchAll(/(\S+)=(\d+)(!?)/g)]
-    .map(([, name = '', restarts, bang]) => ({ name: decodeURIComponent(name), restarts: Number(restarts), alarm: bang === '!' }))
+  return [...state.matchAll(/(\S+)=(\d+)(!?)(~?)/g)]
+    .map(([, name = '', restarts, bang, tilde]) => ({ name: decodeURIComponent(name), restarts: Number(restarts), alarm: bang === '!', closely: tilde === '~' }))
     .filter((x) => x.restarts > 0 || x.alarm);
 }

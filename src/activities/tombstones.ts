@@ -29,6 +29,15 @@ const heldKey = (x: Ask, topic: string): string => `${x.c.run}/tombstones/${topi
 export const tombstones = (ports: Ports, record: LedgerBook) => {
   const source = (x: Ask) => clusterOf(ports, x.m, 'source');
 
+  /** What was there before we set it, of what has not been given back. */
+  async function heldOf(x: Ask): Promise<TombstonesBefore> {
+    const entries = await ports.ledger.read(x.m.source, heldKey(x, ''));
+    return Object.fromEntries(x.m.topics.flatMap((topic) => {
+      const kept = JSON.parse(entries.get(heldKey(x, topic)) ?? 'null') as { readonly was: string | null } | null;
+      return kept === null ? [] : [[topic, kept.was] as const];
+    }));
+  }
+
   /** What somebody else has set since is his, and stays. */
   async function giveBack(x: Ask, before: TombstonesBefore, at: At): Promise<Said> {
     if (Object.keys(before).length === 0) return { say: `tombstones on ${x.m.source} were not kept longer.` };
@@ -45,8 +54,11 @@ export const tombstones = (ports: Ports, record: LedgerBook) => {
   }
 
   return {
-    captureTombstones: (x: Ask, at: At): Promise<TombstonesBefore> => record.capture(x, at, async () =>
-      Object.fromEntries((await sourceTopics(ports, x.m)).filter(isShort).map((t) => [t.name, overrideOf(t, setting)]))),
+    /** What an earlier attempt has set and not given back (its undo was skipped) is not what was there before. */
+    captureTombstones: (x: Ask, at: At): Promise<TombstonesBefore> => record.capture(x, at, async () => {
+      const [topics, held] = await Promise.all([sourceTopics(ports, x.m), heldOf(x)]);
+      return { ...Object.fromEntries(topics.filter(isShort).map((t) => [t.name, overrideOf(t, setting)])), ...Object.fromEntries(topics.filter(isKept).flatMap((t) => (held[t.name] === undefined ? [] : [[t.name, held[t.name] ?? null]]))) };
+    }),
 
     /** Without the right to do so the migration goes on: what it is for is seldom, and found by comparing. */
     async keepTombstones(x: Ask & { readonly before: TombstonesBefore }, at: At): Promise<Said> {
@@ -60,20 +72,15 @@ export const tombstones = (ports: Ports, record: LedgerBook) => {
       } catch (error) {
         if (!(error instanceof Failure) || failures[error.type].retry !== 'ask' || error.type === 'BudgetExceeded') throw error;
         const short = (await source(x).topics(topics)).filter((t) => !isKept(t)).map((t) => t.name);
-        const why = at.words(error).replace(` ${failures[error.type].advice}`, '');
-        return { say: `on ${x.m.source} tombstones are kept no longer than before for ${list(short)}, and it goes on without: ${why} Where the mirror falls further behind than ${setting}, a deleted key may live on at ${x.m.target}; a comparison names it. Set it there by hand if that may be.` };
+        if (short.length === 0) return { say: `tombstones on ${x.m.source} are kept for thirty days until the finish.` };
+        return { say: `on ${x.m.source} tombstones are kept no longer than before for ${list(short)}, and it goes on without: ${at.words(error.fact)} Where the mirror falls further behind than ${setting}, a deleted key may live on at ${x.m.target}; a comparison names it. Set it there by hand if that may be.` };
       }
     },
     restoreTombstones: (x: Ask & { readonly before: TombstonesBefore }, at: At): Promise<Said> => giveBack(x, x.before, at),
 
     /** Where the pre-image of an earlier step is not at hand: from the source's ledger. */
     async releaseTombstones(x: Ask, at: At): Promise<Said> {
-      const held = await ports.ledger.read(x.m.source, heldKey(x, ''));
-      const before = Object.fromEntries(x.m.topics.flatMap((topic) => {
-        const kept = JSON.parse(held.get(heldKey(x, topic)) ?? 'null') as { readonly was: string | null } | null;
-        return kept === null ? [] : [[topic, kept.was] as const];
-      }));
-      return giveBack(x, before, at);
+      return giveBack(x, await heldOf(x), at);
     },
   };
 };

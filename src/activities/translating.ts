@@ -86,7 +86,7 @@ export async function settled(ports: Ports, x: Wanted, at: At, look: (committed:
     if (refused.length === 0) return collect(spots, answers);
     const waitMs = waitFor(refused.map((p) => answers.get(p)), x);
     if (at.now() - startedMs >= waitMs) throw notExact(x, refused, answers);
-    const healed = revived();
+    const healed = revived(`${refused.length} ${describe(refused[0], answers)}`);
     at.seen(`${count(refused.length, 'position')} not yet exact: ${describe(refused[0], answers)}${healed === '' ? '' : `; ${healed}`}`);
     await at.pause(x.c.untilMs === null ? pollMs.plain : pollMs.outage);
   }

@@ -11,7 +11,7 @@ import { entry, type LedgerBook } from './ledger.ts';
 import { byKey, clusterOf } from './outside.ts';
 import type { Ask } from './work.ts';
 
-interface OfMirror extends Ask { readonly set: CutSet; readonly toward: Side }
+interface OfMirror extends Ask { readonly set: CutSet; readonly toward: Side; /** Of the connector. */ readonly name: string }
 
 /** No consumer sees a record in `[from, to)`. By `topic/partition`, one per partition: the one in front of the mirror. */
 interface Stretch { readonly from: bigint; readonly to: bigint }
@@ -45,8 +45,11 @@ export async function standings(ports: Ports, x: Pick<OfMirror, 'm' | 'set' | 't
   const asked = all.filter((s) => s.lag > 0n && (s.lag <= nearOffsets || o.looksInto(s)));
   if (asked.length === 0) return all;
   const firsts = await origin.records.firsts(asked.map((s) => ({ topic: s.end.topic, partition: s.end.partition, from: start(s), to: far(s) })));
+  // What expires while it is looked at is passed over like what is no record.
+  const after = byKey(await origin.ends(asked.map((s) => s.end)));
+  const whole = (s: Standing): boolean => (after.get(s.key)?.logStart ?? s.end.lso) <= start(s);
   // Of what was deleted in front of it nobody knows what it was.
-  return all.map((s) => (firsts.get(s.key) !== null ? s : start(s) > s.clear ? { ...s, lag: s.end.lso - far(s) } : standing(s, far(s))));
+  return all.map((s) => (firsts.get(s.key) !== null || !whole(s) ? s : start(s) > s.clear ? { ...s, lag: s.end.lso - far(s) } : standing(s, far(s))));
 }
 /** What was deleted is no longer to be copied. */
 const start = (s: Pick<Standing, 'end' | 'clear'>): bigint => (s.clear < s.end.logStart ? s.end.logStart : s.clear);
@@ -56,11 +59,11 @@ function standing(s: Pick<Standing, 'key' | 'end' | 'next'>, clear: bigint): Sta
 }
 const clearOf = (known: Stretch | undefined, next: bigint): bigint => (known && known.from <= next && next < known.to ? known.to : next);
 
-/** An entry per topic. Stored data: change its shape only by adding. */
+/** An entry per mirror and topic, for the log that it was made for. Stored data: change its shape only by adding. */
 interface Kept { readonly seenMs: number; readonly of: Readonly<Record<string, readonly [from: string, to: string]>> }
-const keyOf = (x: OfMirror, topic: string): string => `${x.c.run}/unseen/${x.toward}/${topic}`;
+const keyOf = (x: OfMirror, topic: string): string => `${x.c.run}/unseen/${x.name}/${topic}`;
 /** Where one transaction after the other is aborted it is not written with every look. */
-const restMs = 300_000;
+const restMs = 60_000;
 
 async function keptOf(record: Pick<LedgerBook, 'read'>, x: OfMirror): Promise<ReadonlyMap<string, Kept>> {
   const entries = await record.read(x.m, keyOf(x, ''));
@@ -81,7 +84,8 @@ export async function noteUnseen(record: LedgerBook, x: OfMirror, seen: readonly
   const entries = [...Map.groupBy(clear, (s) => s.end.topic)].flatMap(([topic, of]) => {
     const before = kept.get(topic);
     const now: Kept = { seenMs: at.now(), of: { ...before?.of, ...Object.fromEntries(of.map((s) => [String(s.end.partition), joined(before?.of[s.end.partition], s)])) } };
-    const rests = before !== undefined && at.now() - before.seenMs < restMs;
+    // A look that came to its end short of the log's is to be gone on from.
+    const rests = before !== undefined && at.now() - before.seenMs < restMs && of.every((s) => s.lag === 0n);
     return rests || JSON.stringify(before?.of) === JSON.stringify(now.of) ? [] : [entry(keyOf(x, topic), now)];
   });
   if (entries.length > 0) await record.write(x.m, entries, 'one', at);

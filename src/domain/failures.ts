@@ -32,10 +32,13 @@ const longestMessage = 3_500;
  */
 export class Failure extends Error {
   readonly type: FailureType;
+  /** The message without its next step, for where it goes on all the same. */
+  readonly fact: string;
   constructor(type: FailureType, message: string, next?: string) {
     super(`${message}${message.endsWith('\n') ? '' : ' '}${next ?? failures[type].advice}`.slice(0, longestMessage));
     this.name = type;
     this.type = type;
+    this.fact = message;
   }
 }
 

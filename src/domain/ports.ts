@@ -226,8 +226,10 @@ export interface MirrorProof {
   /** Who the mirror writes as, where that is known. */
   readonly principal?: string;
 }
-/** `found`: what did not copy, one line each; empty: nothing was done. `renewed`: settings by which it reaches its clusters that differed from the catalog's. */
-export interface Revived { readonly found: readonly string[]; readonly renewed: readonly string[] }
+/** `renewed`: settings by which a mirror reaches its clusters that differed from the catalog's, and are as there now. `failed`: why that could not be looked at or set; it goes on with what it has. */
+export interface Renewal { readonly renewed: readonly string[]; readonly failed: Error | null }
+/** `found`: what did not copy, one line each; empty: nothing was done. */
+export interface Revived extends Renewal { readonly found: readonly string[] }
 export interface Anchor { readonly from: bigint; readonly to: bigint }
 export interface Mirrors {
   /** Names of the connectors on this Connect worker that begin with `prefix`, whatever their state, sorted. */
@@ -255,10 +257,10 @@ export interface Mirrors {
   /** Waits until STOPPED with no tasks (0.2-10 s after `silence`). */
   awaitStopped(spec: MirrorSpec, until: Until): Promise<void>;
   /** After a silence that is undone *before* a cut: resume and wait until RUNNING with every partition assigned. */
-  resume(spec: MirrorSpec, until: Until): Promise<void>;
+  resume(spec: MirrorSpec, until: Until): Promise<Renewal>;
   /** Restarts what has failed of a mirror that is to run, or all of one that runs without a task. Does not wait for the effect. */
   revive(spec: MirrorSpec, until: Until): Promise<Revived>;
-  /** Where the catalog has another way to its clusters by now (addresses, logins), the mirror begins anew with that; answers the names of the settings that differed. Does not wait for the effect. */
+  /** Where the catalog has another way to its clusters by now (addresses, logins), a mirror that is to run begins anew with that; answers the names of the settings that differed. Does not wait for the effect. */
   renew(spec: MirrorSpec, until: Until): Promise<readonly string[]>;
   /** Tasks of a running mirror whose transactional id the cluster has forgotten, after a week without a record, begin anew and are waited for; answers those ids. */
   awaken(spec: MirrorSpec, until: Until): Promise<readonly string[]>;

@@ -258,6 +258,8 @@ export class FakeWorld {
   /** Connect workers that do not answer when asked for all they have, and how often any was. */
   readonly deaf = new Set<string>();
   asked = 0;
+  /** So many renewals are answered with a rebalance. */
+  rebalances = 0;
   /** A removal of a mirror ends after its stored places are gone, and before its connector is. */
   removalInterrupted = false;
   #mirrors(): Mirrors {
@@ -274,9 +276,9 @@ export class FakeWorld {
       writers: async (spec) => [{ transactionalId: `connect-${spec.name}-0`, producerId: must(spec).forgotten ? null : must(spec).producerId }],
       silence: async (spec, _writers, until) => { until.check(); if (must(spec).forgotten) throw new Failure('MirrorStuck', `Cluster ${spec.to} does not know the transactional ids of ${spec.name}.`); must(spec).state = 'STOPPED'; return { fromMs: 0, toMs: 12 }; },
       halt: async (spec, until) => { until.check(); must(spec).state = 'STOPPED'; }, awaitStopped: async (spec) => { if (must(spec).state !== 'STOPPED') throw new Failure('MirrorStuck', 'still running'); },
-      resume: async (spec, until) => { until.check(); must(spec).state = 'RUNNING'; },
-      revive: async (spec, until) => { until.check(); const m = must(spec); const found = m.idle ? ['it runs without a task'] : m.state === 'FAILED' ? [m.trace] : []; if (m.heals && found.length > 0) [m.state, m.idle] = ['RUNNING', false]; return { found, renewed: found.length > 0 ? m.outdated.splice(0) : [] }; },
-      renew: async (spec, until) => { until.check(); return must(spec).outdated.splice(0); },
+      resume: async (spec, until) => { until.check(); must(spec).state = 'RUNNING'; return { renewed: must(spec).outdated.splice(0), failed: null }; },
+      revive: async (spec, until) => { until.check(); const m = must(spec); const found = m.idle ? ['it runs without a task'] : m.state === 'FAILED' ? [m.trace] : []; if (m.heals && found.length > 0) [m.state, m.idle] = ['RUNNING', false]; return { found, renewed: found.length > 0 ? m.outdated.splice(0) : [], failed: null }; },
+      renew: async (spec, until) => { until.check(); if (this.rebalances-- > 0) throw new Failure('Unreachable', 'Connect is busy with a rebalance.'); return must(spec).state === 'RUNNING' ? must(spec).outdated.splice(0) : []; },
       awaken: async (spec, until) => { until.check(); const m = must(spec); if (m.state !== 'RUNNING' || !m.forgotten) return []; m.forgotten = false; m.producerId++; return [`connect-${spec.name}-0`]; },
       remove: async (spec, until) => {
         until.check();

@@ -9,7 +9,7 @@ import { context, FakeMirror, FakeWorld } from './fake-ports.ts';
 import { m, set } from './scene.ts';
 
 const name = 'cutover-orders-fwd-00000001-1';
-interface Waiting { readonly w: FakeWorld; readonly mirror: FakeMirror; /** What it says once it has looked, so many ms later. */ readonly after: (ms: number) => Promise<string> }
+interface Waiting { readonly w: FakeWorld; readonly mirror: FakeMirror; /** What it says once it has looked, so many ms later, with copies having come that far. */ readonly after: (ms: number, moved?: string) => Promise<string> }
 function waiting(): Waiting {
   const w = new FakeWorld();
   for (const c of [w.source, w.target]) c.topic('orders', 1);
@@ -18,11 +18,11 @@ function waiting(): Waiting {
   let nowMs = 1_000_000;
   const at: At = { until: noLimit, now: () => nowMs, pause: async () => undefined, seen: () => undefined, words: (e) => (e instanceof Error ? e.message : String(e)) };
   const revived = reviving(w.ports(), { m, c: context('wait') }, { sets: [set], toward: 'target' }, at);
-  const after = async (ms: number): Promise<string> => {
+  const after = async (ms: number, moved = ''): Promise<string> => {
     nowMs += ms;
-    revived();
+    revived(moved);
     for (let i = 0; i < 20; i++) await soon(); // Connect is asked beside the wait
-    return revived();
+    return revived(moved);
   };
   return { w, mirror, after };
 }
@@ -56,4 +56,22 @@ test('a login that differs from the catalog is renewed when copies do not come w
   failed.mirror.outdated.push('target.cluster.bootstrap.servers');
   Object.assign(failed.mirror, { state: 'FAILED', heals: true });
   assert.match(await failed.after(1_000), /and was told to restart, with target\.cluster\.bootstrap\.servers as the catalog has it now$/);
+});
+
+test('one that copies is not begun anew for a login, nor is one that somebody paused', async () => {
+  const { mirror, after } = waiting();
+  mirror.outdated.push('source.cluster.bootstrap.servers');
+  for (let i = 0; i < 10; i++) assert.equal(await after(1_000, `${i} copied`), '');
+  mirror.state = 'PAUSED';
+  assert.equal(await after(60_000, '9 copied'), '');
+  mirror.state = 'RUNNING';
+  assert.match(await after(30_000, '9 copied'), /begins anew/);
+});
+
+test('a renewal that could not be asked for is asked for again', async () => {
+  const { w, mirror, after } = waiting();
+  mirror.outdated.push('source.cluster.sasl.jaas.config');
+  w.rebalances = 1;
+  assert.match(await after(3_000), /whether a mirror has failed is unknown: .*rebalance/);
+  assert.match(await after(1_000), /begins anew/);
 });

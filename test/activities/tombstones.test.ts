@@ -96,3 +96,28 @@ test('where no topic is compacted nothing is written anywhere', async () => {
   assert.match((await s.work.keepTombstones({ ...x, before })).say, /^nothing to keep: no topic on old is compacted/);
   assert.equal((await s.work.restoreTombstones({ ...x, before })).say, 'tombstones on old were not kept longer.');
 });
+
+test('an undo that was skipped is made good by that of the next attempt', async () => {
+  const s = scene();
+  await s.work.keepTombstones({ ...x, before: await s.work.captureTombstones(x) });
+  const again = { m, c: context('tombstones', { key: 'again' }) };
+  const before = await s.work.captureTombstones(again);
+  assert.deepEqual(before, { facts: days(1), orders: null });
+  await s.work.keepTombstones({ ...again, before });
+  await s.work.restoreTombstones({ ...again, before });
+  assert.deepEqual(shown(s), atFirst);
+});
+
+test('where they do not show, or show after all, nobody is told to retry what goes on', async () => {
+  const s = scene();
+  const before = await s.work.captureTombstones(x);
+  s.w.source.before = (call) => { if (call === 'setTopicConfigs') throw new Failure('Drift', 'Cluster old acknowledged the settings and does not show them.', 'Look whether something else manages these topics; then retry.'); };
+  const { say } = await s.work.keepTombstones({ ...x, before });
+  assert.match(say, /it goes on without: Cluster old acknowledged the settings and does not show them\. Where/);
+  s.w.source.before = (call) => {
+    if (call !== 'setTopicConfigs') return;
+    for (const topic of ['facts', 'orders']) s.w.source.topics.get(topic)?.configs.set(name, { value: days(30), source: 'topic' });
+    throw new Failure('Unauthorized', 'refused for another topic.');
+  };
+  assert.equal((await s.work.keepTombstones({ ...x, before })).say, 'tombstones on old are kept for thirty days until the finish.');
+});

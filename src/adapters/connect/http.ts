@@ -20,6 +20,8 @@ export interface Request {
   readonly what: string;
   /** The body carries a configuration: Connect's answer may repeat its values and is not quoted. */
   readonly quiet?: true;
+  /** Workers of older releases do not know the call: their 405 is an answer. */
+  readonly recent?: true;
 }
 export interface Answer { readonly status: number; readonly body: unknown }
 
@@ -92,7 +94,7 @@ async function settled(base: string, r: Request, p: Patience, h: Habits): Promis
       throw last && limit.aborted && !p.signal?.aborted && restMs < longestRequestMs ? givenUp(last) : e;
     });
     const absent = answer.status === 404 && isConnects(answer);
-    if (answer.status < 400 || absent || (answer.status === 409 && nameTaken(answer))) return answer;
+    if (answer.status < 400 || absent || (answer.status === 409 && nameTaken(answer)) || (answer.status === 405 && r.recent)) return answer;
     const lastMs = answer.status === 500 || answer.status === 404 ? Math.min(endMs, sinceMs + h.brokenForMs) : endMs;
     if (!passing(answer) || Date.now() + waitMs >= lastMs) throw givenUp(answer);
     last = answer;

@@ -41,8 +41,10 @@ export interface ConnectRest {
   /** By name, of those whose state it knows. */
   statuses(p: Patience): Promise<ReadonlyMap<string, ConnectorStatus>>;
   createStopped(name: string, config: ConnectorConfig, p: Patience): Promise<'created' | 'exists'>;
-  /** All of its settings: what is left out is gone. The connector and its tasks begin anew, where it is to run. */
-  configure(name: string, config: ConnectorConfig, p: Patience): Promise<void>;
+  /** These settings alone; `null` takes one away. Where it is to run the connector begins anew, tasks and all. `unknown`: a worker before 3.8, which cannot. */
+  change(name: string, settings: Readonly<Record<string, string | null>>, p: Patience): Promise<'accepted' | 'absent' | 'unknown'>;
+  /** All of its settings: what is left out is gone. One that is not there is `created`, and would run. */
+  configure(name: string, config: ConnectorConfig, p: Patience): Promise<'accepted' | 'created'>;
   config(name: string, p: Patience): Promise<Readonly<Record<string, string | null>> | null>;
   status(name: string, p: Patience): Promise<ConnectorStatus | null>;
   tasks(name: string, p: Patience): Promise<readonly ConnectorTask[] | null>;
@@ -89,7 +91,11 @@ export function createConnectRest(url: string, h: Habits = habits): ConnectRest 
       const answer = await ask({ method: 'POST', path: '/connectors', body: { name, config, initial_state: 'STOPPED' }, what: `create connector ${name}`, quiet: true }, p);
       return answer.status === 409 ? 'exists' : 'created';
     },
-    configure: async (name, config, p) => void (await ask({ method: 'PUT', path: of(name, '/config'), body: config, what: `set the configuration of connector ${name}`, quiet: true }, p)),
+    change: async (name, settings, p) => {
+      const { status } = await ask({ method: 'PATCH', path: of(name, '/config'), body: settings, what: `change settings of connector ${name}`, quiet: true, recent: true }, p);
+      return status === 404 ? 'absent' : status === 405 ? 'unknown' : 'accepted';
+    },
+    configure: async (name, config, p) => ((await ask({ method: 'PUT', path: of(name, '/config'), body: config, what: `set the configuration of connector ${name}`, quiet: true }, p)).status === 201 ? 'created' : 'accepted'),
     config: (name, p) => read({ method: 'GET', path: of(name, '/config'), what: `read the configuration of connector ${name}`, quiet: true }, configShape, p),
     status: (name, p) => read({ method: 'GET', path: of(name, '/status'), what: `read the status of connector ${name}` }, statusShape, p),
     tasks: async (name, p) => (await read({ method: 'GET', path: of(name, '/tasks'), what: `read the tasks of connector ${name}`, quiet: true }, tasksShape, p))?.map((t) => ({ id: t.id.task, config: t.config })) ?? null,

@@ -2,7 +2,8 @@
  * How a connector reaches its clusters and logs in there. Connect keeps what it was given when the connector was made; over a
  * migration of weeks passwords rotate and brokers move. What the catalog says now is what counts.
  */
-import type { Until } from '../../domain/ports.ts';
+import { Failure } from '../../domain/failures.ts';
+import type { Renewal, Until } from '../../domain/ports.ts';
 import { accessSettings, type ConfigDeps } from './connector.ts';
 import { absent, patience, type Place } from './place.ts';
 
@@ -14,8 +15,29 @@ export async function renewAccess(p: Place, deps: ConfigDeps, until: Until): Pro
   if (seen === null) throw absent(p);
   const off = [...new Set([...Object.keys(seen).filter(isAccess), ...Object.keys(wanted)])].filter((k) => seen[k] !== wanted[k]).sort();
   if (off.length === 0) return [];
-  const others = Object.entries(seen).flatMap(([k, v]) => (isAccess(k) || v === null ? [] : [[k, v] as const]));
   until.check();
-  await p.rest.configure(p.spec.name, { ...Object.fromEntries(others), ...wanted }, patience(until));
+  const answer = await p.rest.change(p.spec.name, Object.fromEntries(off.map((k) => [k, wanted[k] ?? null])), patience(until));
+  if (answer === 'absent') throw absent(p);
+  if (answer === 'unknown') await replaceAll(p, { ...seen, ...Object.fromEntries(off.map((k) => [k, wanted[k] ?? null])) }, until);
   return off;
+}
+
+/** A worker before 3.8 takes all settings at once, and makes a connector that somebody has removed meanwhile: without its places it would copy everything again. */
+async function replaceAll(p: Place, config: Readonly<Record<string, string | null>>, until: Until): Promise<void> {
+  const whole = Object.fromEntries(Object.entries(config).flatMap(([k, v]) => (v === null ? [] : [[k, v] as const])));
+  if ((await p.rest.configure(p.spec.name, whole, patience(until))) !== 'created') return;
+  await p.rest.remove(p.spec.name, patience(until));
+  throw absent(p);
+}
+
+/** The same where a mirror goes on in any case: with what it has, if what the catalog says cannot be read or set. */
+export async function tryRenewing(p: Place, deps: ConfigDeps, until: Until): Promise<Renewal> {
+  try {
+    return { renewed: await renewAccess(p, deps, until), failed: null };
+  } catch (e) {
+    until.check();
+    until.signal.throwIfAborted();
+    if (!(e instanceof Failure)) throw e;
+    return { renewed: [], failed: e };
+  }
 }

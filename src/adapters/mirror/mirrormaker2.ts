@@ -4,7 +4,7 @@ import { Failure } from '../../domain/failures.ts';
 import type { Cluster, Mirrors, MirrorSpec, Until } from '../../domain/ports.ts';
 import type { ConnectRest } from '../connect/rest.ts';
 import { createConnectRest } from '../connect/rest.ts';
-import { isAccess, renewAccess } from './access.ts';
+import { isAccess, renewAccess, tryRenewing } from './access.ts';
 import { clusterOf, connectOf, connectorConfig, differing, syncsTopic, unmirrorable } from './connector.ts';
 import { refuseOpposing } from './opposing.ts';
 import type { Place } from './place.ts';
@@ -74,8 +74,9 @@ export function createMirrors(deps: MirrorDeps): Mirrors {
       const p = place(spec);
       const partitions = await partitionsOf(p);
       await opposing(p, 'accept', until);
-      await renewAccess(p, deps, until);
+      const renewal = await tryRenewing(p, deps, until);
       await resume(p, partitions, until);
+      return renewal;
     },
     revive: async (spec, until) => {
       const p = place(spec);
@@ -83,6 +84,8 @@ export function createMirrors(deps: MirrorDeps): Mirrors {
     },
     renew: async (spec, until) => {
       const p = place(spec);
+      // Stopped or paused it was told not to run, and begins nothing.
+      if ((await p.rest.status(spec.name, patience(until)))?.connector.state !== 'RUNNING') return [];
       await opposing(p, 'accept', until);
       return renewAccess(p, deps, until);
     },

@@ -56,9 +56,16 @@ async function listed(deps: OpposingDeps, url: string, until: Until): Promise<re
 function conflicts(p: Place, c: ListedConnector, addresses: ReadonlySet<string>): boolean {
   if (c.config['connector.class'] !== mirrorClass || (c.state === 'STOPPED' && c.tasks === 0)) return false;
   const from = (c.config['source.cluster.bootstrap.servers'] ?? '').split(',').map((x) => x.trim());
-  if (!from.some((address) => addresses.has(address))) return false;
+  // Brokers may have moved since it was made: one of the same run is known by its name.
+  if (!from.some((address) => addresses.has(address)) && (ownOf(c.name) === null || ownOf(c.name) !== ownOf(p.spec.name))) return false;
   const patterns = (c.config['topics'] ?? '.*').split(',').map((x) => x.trim());
   return p.spec.topics.some((topic) => patterns.some((pattern) => matches(pattern, topic)));
+}
+
+/** What the names of all mirrors of one set and run have in common; `null`: not a mirror of ours. */
+function ownOf(name: string): string | null {
+  const [, set, tag] = /^(cutover-.+)-(?:fwd|back)-([^-]+)-\d+$/.exec(name) ?? [];
+  return set === undefined || tag === undefined ? null : `${set} ${tag}`;
 }
 
 /** A pattern that only Java understands counts as a match. */

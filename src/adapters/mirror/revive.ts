@@ -4,7 +4,7 @@
  * From then on it answers 500 to every restart and every stop, until its workers elect another leader (measured, 4.1).
  */
 import type { Revived, Until } from '../../domain/ports.ts';
-import { renewAccess } from './access.ts';
+import { tryRenewing } from './access.ts';
 import type { ConfigDeps } from './connector.ts';
 import type { Place } from './place.ts';
 import { absent, patience, poll } from './place.ts';
@@ -30,13 +30,13 @@ export async function revive(p: Place, o: { readonly deps: ConfigDeps; readonly 
   if (found.length === 0) return nothing;
   await o.opposing();
   until.check();
-  const renewed = await renewAccess(p, o.deps, until);
-  if (renewed.length > 0) return { found, renewed };
+  const renewal = await tryRenewing(p, o.deps, until);
+  if (renewal.renewed.length > 0) return { found, ...renewal };
   if ((idle || status.connector.state === 'FAILED') && (await p.rest.restart(p.spec.name, patience(until))) === 'absent') throw absent(p);
   await restartTasks(p, status.tasks.filter((t) => t.state === 'FAILED').map((t) => t.id), until);
-  return { found, renewed };
+  return { found, ...renewal };
 }
-const nothing: Revived = { found: [], renewed: [] };
+const nothing: Revived = { found: [], renewed: [], failed: null };
 
 /**
  * Brokers forget a transactional id that nobody has used for a week (`transactional.id.expiration.ms`). Its task shows RUNNING,
@@ -46,7 +46,7 @@ export async function awaken(p: Place, deps: ConfigDeps, until: Until): Promise<
   if ((await p.rest.status(p.spec.name, patience(until)))?.connector.state !== 'RUNNING') return [];
   const forgotten = await unknown(p, until);
   if (forgotten.length === 0) return [];
-  if ((await renewAccess(p, deps, until)).length === 0) await restartTasks(p, forgotten.map((id) => Number(id.slice(id.lastIndexOf('-') + 1))), until);
+  if ((await tryRenewing(p, deps, until)).renewed.length === 0) await restartTasks(p, forgotten.map((id) => Number(id.slice(id.lastIndexOf('-') + 1))), until);
   await poll({ p, until, capMs: knownCapMs, wanted: `writing under transactional ids that cluster ${p.spec.to} knows (is groupId ${p.groupId} in the catalog the worker's group.id?)` }, async () => {
     const open = await unknown(p, until);
     if (open.length === 0) return { done: undefined };

@@ -96,14 +96,14 @@ export const dualConsume: Scheme<Use> = (m, has, use) => {
     }),
     forward: [
       phase('check', use.clusters.lock(), use.clusters.ready('dualConsume')),
-      phase('prepare', use.topics.create(), use.topics.holdRetention(), use.topics.keepTombstones(), ...sets.filter((s) => fenced(m, s)).map((s) => use.cuts.fence(s, 'target'))),
+      phase('prepare', use.topics.create(), use.topics.holdRetention(), ...sets.filter((s) => fenced(m, s)).map((s) => use.cuts.fence(s, 'target'))),
       ...(readers.length > 0 ? [phase('second set', use.guards.nobodyElse(sets, 'target'), use.groups.behind(readers, 'target', [...new Set(readers.flatMap(readsOf))].sort()), use.fleets.beside(all, 'target'))] : []),
       ...sets.map(cut),
       ...batchesOf(m).map(leave),
       ...(back ? sets.map((s) => phase(`carry back ${s.name}`, ...carry(m, use, s))) : []),
       ...lateAndFinish(m, has, use, { sets, copies: false }),
     ],
-    ...(has(deadTarget) ? ifTargetDies(m, use, { twice: readers }) : {}),
+    ...(has(deadTarget) ? ifTargetDies(m, use, { twice: readers, copiesNothing: true }) : {}),
   };
 };
 

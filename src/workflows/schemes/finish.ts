@@ -15,6 +15,6 @@ export function lateAndFinish(m: Migration, has: Has, use: Use, { sets, copies, 
     phase('finish',
       use.holds.approve('approve the finish', `Finish: ${back ? 'give up the way back, ' : ''}set retention on ${m.target} as on ${m.source} and lift what was held back?`, { kind: 'finish', sets, copies }),
       ...(back ? [use.mirrors.giveUpTheWayBack(sets)] : []),
-      use.topics.releaseRetention(), use.topics.releaseTombstones(), use.cuts.unfence(fences, 'source'), ...use.guards.liftReadFence(m.applications, 'source'), use.clusters.unlock()),
+      use.topics.releaseRetention(), ...(copies ? use.topics.releaseTombstones() : []), use.cuts.unfence(fences, 'source'), ...use.guards.liftReadFence(m.applications, 'source'), use.clusters.unlock()),
   ];
 }

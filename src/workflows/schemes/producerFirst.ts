@@ -81,13 +81,13 @@ export const producerFirst: Scheme<Use> = (m, has, use) => {
     }),
     forward: [
       phase('check', use.clusters.lock(), use.clusters.ready('producerFirst')),
-      phase('prepare', use.topics.create(), use.topics.holdRetention(), use.topics.keepTombstones(), ...sets.filter(fenced).map((s) => use.cuts.fence(s, 'target'))),
+      phase('prepare', use.topics.create(), use.topics.holdRetention(), ...sets.filter(fenced).map((s) => use.cuts.fence(s, 'target'))),
       ...sets.map(cut),
       ...(readers.length > 0 ? [phase('approve', use.holds.approve('approve the move', `Move the consumers ${spokenBatches(batches)} to ${m.target}, each as soon as it has drained the source?`,
         { kind: 'move', applications: readers.map((a) => a.name), sets, copies: false }))] : []),
       ...batches.map(move),
       ...lateAndFinish(m, has, use, { sets, copies: false }),
     ],
-    ...ifTargetDies(m, use),
+    ...ifTargetDies(m, use, { copiesNothing: true }),
   };
 };

@@ -8,11 +8,13 @@ import type { Use } from '../resources/use.ts';
 interface Own {
   /** Those with a set on either side; of these the first set runs on wherever it is at work, and comes back where it has left. */
   readonly twice?: readonly Application[];
+  /** Nothing is copied forward: nothing was kept on the source for it. */
+  readonly copiesNothing?: true;
   /** The sets by which fences stand on the source, where they are not the cut sets. */
   readonly fences?: readonly CutSet[];
 }
 /** `names`: applications that were stopped or started and not put back. Those that never moved run on as they are. */
-function withoutTarget(m: Migration, use: Use, names: readonly string[], { twice = [], fences = cutSets(m) }: Own): readonly Phase[] {
+function withoutTarget(m: Migration, use: Use, names: readonly string[], { twice = [], fences = cutSets(m), copiesNothing }: Own): readonly Phase[] {
   const sets = cutSets(m);
   const applications = m.applications.filter((a) => names.includes(a.name));
   const doubled = twice.map((a) => a.name).filter((name) => names.includes(name));
@@ -30,7 +32,7 @@ function withoutTarget(m: Migration, use: Use, names: readonly string[], { twice
     use.fleets.running(names, 'source'),
     ...(m.blueGreen ? [use.second.trafficBack()] : []),
     use.deadTarget.leave(sets),
-    use.topics.releaseTombstones(),
+    ...(copiesNothing ? [] : use.topics.releaseTombstones()),
     use.clusters.unlock())];
 }
 

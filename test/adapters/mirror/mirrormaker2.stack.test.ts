@@ -294,7 +294,7 @@ describe('silencing a mirror', () => {
   });
 
   test('a task that failed is revived once it is asked for, one that was stopped is not', async () => {
-    assert.deepEqual(await f.mirrors.revive(spec, noLimit), { found: [], renewed: [] });
+    assert.deepEqual(await f.mirrors.revive(spec, noLimit), { found: [], renewed: [], failed: null });
     const [task] = await f.mirrors.writers(spec);
     const load = flow(producer, 'load', partitions);
     await f.target.fenceTransactionalId(task?.transactionalId ?? assert.fail('no task'), noLimit);
@@ -307,7 +307,7 @@ describe('silencing a mirror', () => {
     assert.ok(sent > 0);
     await f.mirrors.silence(spec, await f.mirrors.writers(spec), noLimit);
     await f.mirrors.awaitStopped(spec, noLimit);
-    assert.deepEqual(await f.mirrors.revive(spec, noLimit), { found: [], renewed: [] });
+    assert.deepEqual(await f.mirrors.revive(spec, noLimit), { found: [], renewed: [], failed: null });
     assert.equal((await f.mirrors.health(spec)).connector, 'STOPPED');
   });
 

@@ -65,7 +65,7 @@ test('said to run, it copies nothing; with the login that the catalog has now it
   // Its consumer gives up on every poll and says nothing of it (measured, 4.1): nobody would restart it.
   const health = await f.mirrors.health(spec);
   assert.deepEqual([health.connector, health.traces], ['RUNNING', []]);
-  assert.deepEqual(await f.mirrors.revive(spec, noLimit), { found: [], renewed: [] });
+  assert.deepEqual(await f.mirrors.revive(spec, noLimit), { found: [], renewed: [], failed: null });
   assert.deepEqual(await f.mirrors.renew(spec, noLimit), ['source.cluster.sasl.jaas.config']);
   await copied();
   assert.deepEqual(await f.mirrors.renew(spec, noLimit), []);
@@ -84,7 +84,7 @@ test('its worker starts while its login is an old one: it runs without a task, u
   await rotate();
   await f.stack.connect.forward.restart();
   await idle();
-  assert.deepEqual(await f.mirrors.revive(spec, noLimit), { found: idleSaid, renewed: ['source.cluster.sasl.jaas.config'] });
+  assert.deepEqual(await f.mirrors.revive(spec, noLimit), { found: idleSaid, renewed: ['source.cluster.sasl.jaas.config'], failed: null });
   await write();
   await copied();
 });
@@ -98,7 +98,7 @@ test('its worker starts while its source does not let it in: without a task also
   await change(source, 'mm2', readFileSync(fileOf(source, 'mm2'), 'utf8'));
   await write();
   assert.deepEqual((await f.mirrors.states('forward')).map((s) => [s.connector, s.tasks, s.traces]), [['RUNNING', 0, []]]);
-  assert.deepEqual(await f.mirrors.revive(spec, noLimit), { found: idleSaid, renewed: [] });
+  assert.deepEqual(await f.mirrors.revive(spec, noLimit), { found: idleSaid, renewed: [], failed: null });
   await copied();
 });
 
