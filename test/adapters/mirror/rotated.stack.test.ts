@@ -107,7 +107,9 @@ test('the login with which it writes its offset syncs is rotated: it copies on w
   const login = f.stack.target.login('shop');
   assert.ok(forward && login);
   const mirrors = f.mirrorsWith({ ...f.catalog, connects: { forward: { ...forward, logins: { ...forward.logins, new: { mechanism: login.mechanism, username: login.username, password: `file:${login.passwordFile}` } } } } });
-  assert.deepEqual(await mirrors.renew(spec, noLimit), ['target.cluster.sasl.jaas.config']);
+  await mirrors.halt(spec, noLimit);
+  await mirrors.awaitStopped(spec, noLimit);
+  assert.deepEqual(await mirrors.resume(spec, noLimit), { renewed: ['target.cluster.sasl.jaas.config'], failed: null });
   await write();
   await copied();
   await rotate(f.stack.target, 'shop');
