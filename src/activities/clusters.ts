@@ -11,8 +11,8 @@ import type { Ask, Assessment, LookAsk } from './work.ts';
 
 /** Where migrations claim topics, so that no two work on the same ones; see `workflows/lock.ts`. */
 export interface Locks {
-  acquire(owner: string, topics: Readonly<Record<string, readonly string[]>>): Promise<void>;
-  release(owner: string, clusterIds: readonly string[]): Promise<void>;
+  acquire(holder: { readonly owner: string; readonly run: string }, topics: Readonly<Record<string, readonly string[]>>): Promise<void>;
+  release(holder: { readonly owner: string; readonly run: string }, clusterIds: readonly string[]): Promise<void>;
 }
 export interface TemporalAsked {
   readonly registeredSearchAttributes: () => Promise<readonly string[]>;
@@ -43,11 +43,11 @@ export const clusters = (ports: Ports, temporal: TemporalAsked) => ({
 
   async acquireLock(x: Ask & { readonly inventory: Inventory; readonly owner: string }): Promise<Said> {
     const { source, target } = x.inventory.clusterIds;
-    await temporal.locks.acquire(x.owner, { [source]: x.m.topics, [target]: x.m.topics });
+    await temporal.locks.acquire({ owner: x.owner, run: x.c.run }, { [source]: x.m.topics, [target]: x.m.topics });
     return { say: `${x.owner} holds ${list(x.m.topics)} on both clusters.` };
   },
   async releaseLock(x: Ask & { readonly inventory: Inventory; readonly owner: string }): Promise<Said> {
-    await temporal.locks.release(x.owner, [x.inventory.clusterIds.source, x.inventory.clusterIds.target]);
+    await temporal.locks.release({ owner: x.owner, run: x.c.run }, [x.inventory.clusterIds.source, x.inventory.clusterIds.target]);
     return { say: `${x.owner} holds nothing any more.` };
   },
 });

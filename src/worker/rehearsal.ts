@@ -164,7 +164,7 @@ async function giveUp({ ports, rehearsal: { migration: m }, inventory }: Set_, o
     }));
   }
   const { source, target } = inventory.clusterIds;
-  return [...left, ...await trying('the lock on the shadow topics', () => createLocks(of.client, of.taskQueue).release(workflowIdOf(m), [source, target]))];
+  return [...left, ...await trying('the lock on the shadow topics', () => createLocks(of.client, of.taskQueue).release({ owner: workflowIdOf(m), run: of.run }, [source, target]))];
 }
 
 async function keep({ ports, rehearsal: { real } }: Set_, result: Rehearsed): Promise<readonly string[]> {

@@ -325,7 +325,7 @@ export class FakeWorld {
     return createWork(this.ports(), {
       registeredSearchAttributes: async () => ['CutoverState'],
       locks: {
-        acquire: async (owner, topics) => { for (const id of Object.keys(topics)) this.locks.set(id, owner); },
+        acquire: async ({ owner }, topics) => { for (const id of Object.keys(topics)) this.locks.set(id, owner); },
         release: async (_owner, clusterIds) => { for (const id of clusterIds) this.locks.delete(id); },
       },
       redact: (text) => this.secrets.reduce((t, s) => t.replaceAll(s, '[secret]'), text),

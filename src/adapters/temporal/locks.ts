@@ -3,11 +3,13 @@ import { WithStartWorkflowOperation, type Client } from '@temporalio/client';
 import type { Workflow } from '@temporalio/common';
 import { Failure } from '../../domain/failures.ts';
 
+/** A workflow id, and the first run id under which its ledger is kept. */
+export interface Holder { readonly owner: string; readonly run: string }
 /** Per Kafka cluster id one lock workflow; see `workflows/lock.ts`. */
 export interface Locks {
   /** Clusters in sorted order; on a refusal what was already taken in this call is given back, and the owner is named. */
-  acquire(owner: string, topics: Readonly<Record<string, readonly string[]>>): Promise<void>;
-  release(owner: string, clusterIds: readonly string[]): Promise<void>;
+  acquire(holder: Holder, topics: Readonly<Record<string, readonly string[]>>): Promise<void>;
+  release(holder: Holder, clusterIds: readonly string[]): Promise<void>;
 }
 
 const lockId = (clusterId: string): string => `cutover-lock/${clusterId}`;
@@ -19,19 +21,19 @@ export function createLocks(client: Client, taskQueue: string): Locks {
       startWorkflowOperation: new WithStartWorkflowOperation<Workflow>('lock', { workflowId: lockId(clusterId), taskQueue, args: [], workflowIdConflictPolicy: 'USE_EXISTING', workflowIdReusePolicy: 'ALLOW_DUPLICATE' }),
     });
   return {
-    async acquire(owner, topics) {
+    async acquire(holder, topics) {
       const taken: string[] = [];
       for (const [clusterId, names] of Object.entries(topics).sort(([a], [b]) => (a < b ? -1 : 1))) {
-        const answer = await ask(clusterId, 'acquire', { owner, topics: names });
+        const answer = await ask(clusterId, 'acquire', { ...holder, topics: names });
         if (answer !== 'granted') {
-          for (const id of taken) await ask(id, 'release', { owner });
-          throw new Failure('Drift', `Another migration is at work on cluster ${clusterId}: ${answer}.`, 'Wait for it or roll it back; if its workflow was terminated, recover it first. Then retry.');
+          for (const id of taken) await ask(id, 'release', holder);
+          throw new Failure('Drift', `Another migration is at work on cluster ${clusterId}: ${answer}.`, 'Wait for it or roll it back, then retry. If its workflow was terminated, recover it first (cutover recover); where that was this one, reject or roll back here, which undoes nothing of it, and recover the run that is named.');
         }
         taken.push(clusterId);
       }
     },
-    async release(owner, clusterIds) {
-      for (const id of [...clusterIds].sort()) await ask(id, 'release', { owner });
+    async release(holder, clusterIds) {
+      for (const id of [...clusterIds].sort()) await ask(id, 'release', holder);
     },
   };
 }
