@@ -25,7 +25,7 @@ export const secrets = 'A migration is kept in Temporal in clear: credentials be
 export const catalogName = { pattern: /^[A-Za-z0-9][A-Za-z0-9._-]*$/, words: 'letters, digits, ".", "_" and "-"' };
 export const printable = { pattern: /^[^\p{Cc}]+$/u, words: 'without control characters' };
 
-const migrationFields = ['name', 'source', 'target', 'connect', 'connectBack', 'topics', 'applications', 'batches', 'groups', 'cuts', 'quiet', 'outage', 'limits', 'blueGreen'];
+export const migrationFields: readonly string[] = ['name', 'source', 'target', 'connect', 'connectBack', 'topics', 'applications', 'batches', 'groups', 'cuts', 'quiet', 'outage', 'limits', 'blueGreen'];
 type Fields = (key: string) => At;
 
 /**

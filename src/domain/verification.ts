@@ -4,6 +4,7 @@ import { added, noCounts, type Counts, type Difference } from './diff/difference
 import type { Rate } from './diff/port.ts';
 import { Failure } from './failures.ts';
 import { limitBounds } from './migration.ts';
+import { migrationFields } from './parse-migration.ts';
 import { Faults, fields, list, show, text, twice, whole, type At } from './shape.ts';
 import { topicFault } from './topic-names.ts';
 
@@ -70,15 +71,15 @@ export const sumOf = (all: Iterable<Counts>): Counts => [...all].reduce((sum, on
 const name = { pattern: /^[A-Za-z0-9][A-Za-z0-9._-]*$/, words: 'letters, digits, ".", "_" and "-"' };
 const secrets = 'A verification is kept in Temporal in clear: credentials belong into the catalog of the worker.';
 const own = ['source', 'target', 'topics', 'rate', 'cap', 'live', 'limits'];
-/** A whole migration may be given; what a comparison does not need is not looked at. */
-const ofMigrations = ['name', 'connect', 'connectBack', 'applications', 'groups', 'outage', 'consent'];
+/** A whole migration may be given, also that of a wave; what a comparison does not need is not looked at. */
+const ofMigrations = [...migrationFields, 'estate'].filter((key) => !own.includes(key));
 
 /** Throws one `BadMigration` with all faults; the result parses to itself. */
 export function parseVerification(input: unknown): Verification {
   const faults = new Faults();
   const given = isObject(input) ? Object.fromEntries(Object.entries(input).filter(([key]) => !ofMigrations.includes(key))) : input;
   const f = fields({ path: '', value: given, faults }, { noun: 'a verification', known: own, secrets });
-  if (f === null) throw new Failure('BadMigration', faults.report('The verification'));
+  if (f === null) throw refused(faults);
   const cluster = (key: string): string => text(f(key), { noun: 'a cluster of the catalog', most: 200, form: name, secrets });
   const found: Verification = {
     source: cluster('source'), target: cluster('target'), topics: readTopics(f('topics')), rate: readRate(f('rate')),
@@ -86,9 +87,10 @@ export function parseVerification(input: unknown): Verification {
     live: readLive(f('live')), limits: readLimits(f('limits')),
   };
   if (found.source !== '' && found.source === found.target) faults.add('target', `is ${show(found.target)}, as the source; two clusters are compared.`);
-  if (faults.count > 0) throw new Failure('BadMigration', faults.report('The verification'));
+  if (faults.count > 0) throw refused(faults);
   return found;
 }
+const refused = (faults: Faults): Failure => new Failure('BadMigration', faults.report('The verification'), 'Correct what is named and compare again; nothing was read.');
 const isObject = (x: unknown): x is Record<string, unknown> => x !== null && typeof x === 'object' && !Array.isArray(x);
 
 function readTopics(x: At): readonly string[] {
