@@ -67,7 +67,7 @@ const maybe = (x: At, noun: string, form = printable): string | undefined => {
 const maybeScheme = (x: At, copies: Copies): string | undefined => (x.value === undefined || x.value === null ? undefined : choice(x, schemesOf(copies)));
 
 function readOne(x: At, copies: Copies): EstateApplication {
-  const base = readApplication(x, applicationFields);
+  const base = readApplication(x, null, applicationFields);
   const at = (key: string): At => fieldOf(x, key) ?? { ...x, value: undefined };
   const names = (key: string, noun: string): readonly string[] => list(at(key), { noun: `${noun}s`, most: 200 }).map((y) => text(y, { noun: `a ${noun}`, most: longestName, form: printable, secrets })).filter((n) => n !== '');
   const [owner, streams, wave, scheme] = [maybe(at('owner'), 'who answers for it'), maybe(at('streams'), 'a Kafka Streams application id'), maybe(at('wave'), 'the name of a wave', plainName), maybeScheme(at('scheme'), copies)];

@@ -4,6 +4,7 @@ import { Failure } from './failures.ts';
 import { readBlueGreen } from './parse-bluegreen.ts';
 import { cutsOf, groundworkWave, leastOutage, limitBounds, type Application, type GroupPolicy, type Limits, type Migration, type Reading, type Tolerances } from './migration.ts';
 import { readEstatePart } from './parse-estate-part.ts';
+import { checkStarts, readStart } from './parse-starts.ts';
 import { choice, entries, Faults, fields, list, show, text, twice, whole, yes, type At } from './shape.ts';
 import { covering, isPattern, topicFault } from './topic-names.ts';
 
@@ -79,7 +80,7 @@ function readMigration(f: Fields, scheme: string): Migration {
     connect: readConnect(f('connect'), scheme),
     connectBack: readConnectBack(f('connectBack')),
     topics: readTopics(f('topics'), { noun: 'topics or patterns', least: 1, most: 2_000 }),
-    applications: list(f('applications'), { noun: 'applications', least: estate?.wave === groundworkWave ? 0 : 1, most: 500 }).map((at) => readApplication(at)),
+    applications: list(f('applications'), { noun: 'applications', least: estate?.wave === groundworkWave ? 0 : 1, most: 500 }).map((at) => readApplication(at, scheme)),
     ...readBatches(f('batches'), scheme),
     groups: readGroups(f('groups')),
     ...readCuts(f('cuts'), scheme),
@@ -90,7 +91,7 @@ function readMigration(f: Fields, scheme: string): Migration {
   };
   const migration = { ...base, ...readBlueGreen(f('blueGreen'), { scheme, applications: base.applications, secrets }) };
   checkAcross(migration, f);
-  checkStarts(migration, f, scheme);
+  checkStarts(migration, f('applications'), scheme);
   return migration;
 }
 
@@ -119,8 +120,8 @@ export function readTopics(x: At, o: { readonly noun: string; readonly least?: n
 }
 
 const nothing: Application = { name: '', fleet: '', writes: [], reads: [], principals: [], transactionalIds: [] };
-/** `also`: further fields that the caller reads. */
-export function readApplication(x: At, also: readonly string[] = []): Application {
+/** `scheme`: `null` where it is not known yet; `also`: further fields that the caller reads. */
+export function readApplication(x: At, scheme: string | null, also: readonly string[] = []): Application {
   const f = fields(x, { noun: 'an application', known: [...also, 'name', 'fleet', 'writes', 'reads', 'principals', 'transactionalIds', 'tolerates'], secrets });
   if (!f) return nothing;
   const names = (key: string, noun: string, form = printable): readonly string[] => {
@@ -132,7 +133,7 @@ export function readApplication(x: At, also: readonly string[] = []): Applicatio
     name: text(f('name'), { noun: 'the name of an application', most: longestName, form: catalogName, secrets }),
     fleet: text(f('fleet'), { noun: 'a fleet of the catalog', most: longestName, form: catalogName, secrets }),
     writes: readTopics(f('writes'), { noun: 'topics or patterns', most: 2_000 }),
-    reads: list(f('reads'), { noun: 'readings, each with a group and topics', most: 200 }).map(readReading),
+    reads: list(f('reads'), { noun: 'readings, each with a group and topics', most: 200 }).map((at) => readReading(at, scheme)),
     principals: names('principals', 'principal', { pattern: /^[A-Za-z]+:.+$/, words: 'such as User:shop' }),
     transactionalIds: names('transactionalIds', 'transactional id'),
     ...readTolerances(f('tolerates')),
@@ -154,7 +155,7 @@ export function readTolerances(x: At): Pick<Application, 'tolerates'> {
   return { tolerates: { loss: yes(f('loss')), repeats: yes(f('repeats')), disorder: yes(f('disorder')), ...ms('writeOutageMs'), ...ms('readOutageMs') } };
 }
 
-function readReading(x: At): Reading {
+function readReading(x: At, scheme: string | null): Reading {
   const f = fields(x, { noun: 'a reading', known: ['group', 'topics', 'isolation', 'mayRepeat', 'start', 'mayLose'], secrets });
   if (!f) return { group: '', topics: [], isolation: 'read_uncommitted' };
   const mayRepeat = f('mayRepeat').value === undefined ? null : whole(f('mayRepeat'), { least: 1, most: 1_000_000_000, unit: 'records' });
@@ -164,7 +165,7 @@ function readReading(x: At): Reading {
     topics: readTopics(f('topics'), { noun: 'topics or patterns', least: 1, most: 2_000 }),
     isolation: choice(f('isolation'), ['read_committed', 'read_uncommitted'], 'read_uncommitted'),
     ...(mayRepeat === null ? {} : { mayRepeat }),
-    ...(f('start').value === undefined ? {} : { start: choice(f('start'), ['translated', 'timestamp', 'earliest', 'latest']) }),
+    ...readStart(f('start'), scheme),
     ...(mayLose === null ? {} : { mayLose }),
   };
 }
@@ -253,8 +254,9 @@ function checkShared(m: Migration, at: (i: number, key: string) => At): void {
     if (reading.group === '') return;
     if (!before) { first.set(reading.group, { i, path, reading }); return; }
     if (before.i === i) { faults.add(`${path}.group`, `group ${show(reading.group)} is there already, at ${before.path}.group.`); return; }
+    const said = (r: Reading) => ({ ...r, start: r.start ?? 'translated' });
     for (const key of ['isolation', 'start', 'mayRepeat', 'mayLose'] as const)
-      if (before.reading[key] !== reading[key]) faults.add(`${path}.${key}`, `differs from ${before.path}.${key}, and both are group ${show(reading.group)}: what is said of a group is said alike by all its applications.`);
+      if (said(before.reading)[key] !== said(reading)[key]) faults.add(`${path}.${key}`, `differs from ${before.path}.${key}, and both are group ${show(reading.group)}: what is said of a group is said alike by all its applications.`);
   }); });
 }
 
@@ -269,23 +271,6 @@ function checkBatches(m: Migration, x: At): void {
     else if (found.writes.length > 0) at.faults.add(at.path, `${show(name)} writes as well: it moves with the cut of what it writes, not in a batch. Take it out here.`);
     else if (!readers.includes(found)) at.faults.add(at.path, `${show(name)} shares a group with an application that writes: it moves with the cut of what that one writes, not in a batch. Take it out here.`);
   }
-}
-
-/** Where groups begin, but for the fallback, is asked of one scheme only; what that means for loss and repeats must be consented to. */
-function checkStarts(m: Migration, f: Fields, scheme: string): void {
-  const { faults } = f('applications');
-  const fault = (i: number, j: number, key: string, sentence: string): void => { faults.add(`applications[${i}].reads[${j}].${key}`, sentence); };
-  m.applications.forEach((a, i) => { a.reads.forEach((r, j) => {
-    if (r.start === 'timestamp' && m.connect === null) { fault(i, j, 'start', 'is "timestamp", and without a copy ("connect") nothing on the target bears the timestamps of what is unread. Leave it out.'); return; }
-    if (scheme !== 'restartAllAtOnce') {
-      for (const key of ['start', 'mayLose'] as const) if (r[key] !== undefined && r[key] !== 'timestamp') fault(i, j, key, `is for restartAllAtOnce only; ${scheme} moves every group to where it was. Leave it out.`);
-      return;
-    }
-    if (r.start === 'earliest' && m.connect === null) fault(i, j, 'start', 'is "earliest", and without a copy ("connect") nothing is on the target to be read again. Leave it out.');
-    else if (r.start === 'earliest' && r.mayRepeat === undefined) fault(i, j, 'mayRepeat', 'is missing; a group that begins at the earliest reads again what was copied: say how many records at most.');
-    if (r.start === 'latest' && r.mayLose === undefined) fault(i, j, 'mayLose', 'is missing; a group that begins at the latest never reads what it had not read at the stop: say how many records at most.');
-    else if (m.connect === null && r.mayLose === undefined) fault(i, j, 'mayLose', 'is missing; without a copy ("connect") what the group has not read at the stop is lost: say how many records at most, or choose stopWaitRestart, which waits until everything is read.');
-  }); });
 }
 
 /** The silence that a loop needs is part of the outage. */

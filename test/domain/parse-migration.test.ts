@@ -226,6 +226,25 @@ test('migration accepted: where groups begin, with consent, by restartAllAtOnce;
     [{ start: 'soon' }, 'c', 'restartAllAtOnce', /start: must be one of "translated", "timestamp", "earliest", "latest"/],
   ] as const) assert.throws(() => parseMigration({ ...reads(more), connect }, scheme), fault);
 });
+const reading = (more: object, connect: string | null = 'c'): object => ({ ...good, connect, applications: [good.applications[0], { name: 'billing', fleet: 'billing', reads: [{ group: 'billing', topics: ['orders'], ...more }] }] });
+const where = 'applications[1].reads[0]';
+for (const [situation, input, scheme, ...faults] of [
+  ['mistyped', reading({ start: 'timestmp' }), 'stopRestartRepeat', `${where}.start: must be one of "translated", "timestamp"; it is "timestmp". Did you mean "timestamp"?`],
+  ['mistyped, for the scheme that takes all of them', reading({ start: 'earlist', mayLose: 1 }), 'restartAllAtOnce', `${where}.start: must be one of "translated", "timestamp", "earliest", "latest"; it is "earlist". Did you mean "earliest"?`],
+  ['mistyped, where nothing is ever copied', reading({ start: 'timestmp' }), 'producerFirst', `${where}.start: must be "translated"; it is "timestmp".`],
+  ['that is an object', reading({ start: { at: 'end' } }), 'consumerFirst', `${where}.start: must be one of "translated", "timestamp"; it is an object.`],
+  ['that is a date', reading({ start: '2026-11-23T00:00:00Z' }), 'dualConsume', `${where}.start: must be "translated"; it is "2026-11-23T00:00:00Z".`],
+  ['of another scheme', reading({ start: 'latest' }), 'stopRestartRepeat', `${where}.start: is for restartAllAtOnce only; stopRestartRepeat moves every group to where it was. Leave it out.`],
+  ['with a consent that is no number', reading({ start: 'latest', mayLose: 'all' }), 'restartAllAtOnce', `${where}.mayLose: must be a whole number of records from 0 to 1000000000; it is "all".`],
+  ['with repeats that are no number', reading({ start: 'earliest', mayRepeat: 0 }), 'restartAllAtOnce', `${where}.mayRepeat: must be a whole number of records from 1 to 1000000000; it is 0.`],
+  ['without a copy and with a consent that is no number', reading({ mayLose: -1 }, null), 'restartAllAtOnce', `${where}.mayLose: must be a whole number of records from 0 to 1000000000; it is -1.`],
+] as const) test(`migration: a start ${situation} is one fault, in the words of its scheme`, () => { assert.equal(refusal(input, scheme), told(...faults)); });
+test('migration accepted: the default start may be said by every scheme, and is the same as saying nothing', () => {
+  for (const scheme of ['stopRestartRepeat', 'consumerFirst', 'producerFirst', 'dualConsume', 'stopWaitRestart', 'restartAllAtOnce']) {
+    assert.equal(parseMigration(reading({ start: 'translated' }), scheme).applications[1]?.reads[0]?.start, 'translated', scheme);
+    assert.equal(refusal({ ...good, applications: [good.applications[0], ...[{ start: 'translated' }, {}].map((more, i) => ({ name: `a${i}`, fleet: 'f', reads: [{ group: 'g', topics: ['orders'], ...more }] }))] }, scheme), 'accepted', scheme);
+  }
+});
 const loops: readonly (readonly [string, object, RegExp])[] = [
   ['cuts for a scheme that has its own', { cuts: 'together' }, /cuts: is not for stopRestartRepeat/],
   ['silence of a pattern', { quiet: { 'shop.*': 500 } }, /quiet\["shop\.\*"\]: must be the name of a topic, not a pattern/],
