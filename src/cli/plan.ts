@@ -1,12 +1,10 @@
 /** `cutover plan`: prints what a scheme would do with a migration, with no cluster and no Temporal at hand. */
 import type { Command } from 'commander';
 import { checkPlan, explainBreaches } from '../domain/authority-check.ts';
-import { closures } from '../domain/cutsets.ts';
 import { workflowIdOf, type Migration } from '../domain/migration.ts';
-import { unkept } from '../domain/offers.ts';
 import { expand, isPattern } from '../domain/parse-migration.ts';
 import { describePlan, type PlanView } from '../domain/plan.ts';
-import { endless } from '../domain/stopping.ts';
+import { refusals } from '../domain/refusals.ts';
 import { bind, unbound } from '../workflows/resources/use.ts';
 import { schemes, type SchemeName } from '../workflows/schemes/schemes.ts';
 import { print, type ExitCode, type Io } from './io.ts';
@@ -37,7 +35,7 @@ export interface OfflinePlan { readonly migration: Migration; readonly view: Pla
 export function planOffline(given: Migration, scheme: SchemeName): OfflinePlan {
   const migration = withNamesSaid(given);
   const made = schemes[scheme](migration, () => true, bind({ work: unbound, m: migration, inventory: null, owner: workflowIdOf(migration), has: () => true }));
-  return { migration, view: describePlan(made), faults: [...[unkept(migration, scheme) ?? []].flat(), ...orphans(migration), ...endless(migration, scheme), ...breaches(migration, made)] };
+  return { migration, view: describePlan(made), faults: [...refusals(migration, scheme), ...breaches(migration, made)] };
 }
 
 function withNamesSaid(m: Migration): Migration {
@@ -52,10 +50,6 @@ function withNamesSaid(m: Migration): Migration {
   };
 }
 
-function orphans(m: Migration): readonly string[] {
-  const topics = closures(m).filter((s) => s.writers.length === 0).flatMap((s) => s.topics);
-  return topics.length === 0 ? [] : [`No declared application writes ${topics.join(', ')}: declare the writers, or leave these topics out.`];
-}
 function breaches(m: Migration, made: Parameters<typeof checkPlan>[1]): readonly string[] {
   const found = checkPlan(m, made);
   return found.length === 0 ? [] : [explainBreaches(found)];

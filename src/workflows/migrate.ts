@@ -1,14 +1,12 @@
 /** What every scheme's workflow does: handlers first, then parse, assess, plan, check the plan, run it, and end in the right way. */
 import { ApplicationFailure, CancelledFailure, CancellationScope, setHandler } from '@temporalio/workflow';
 import { checkPlan, explainBreaches } from '../domain/authority-check.ts';
-import { closures } from '../domain/cutsets.ts';
 import { Failure, isFailureType } from '../domain/failures.ts';
-import { unkept } from '../domain/offers.ts';
 import { parseMigration } from '../domain/parse-migration.ts';
-import { groundworkWave, workflowIdOf, type Inventory, type Migration } from '../domain/migration.ts';
+import { workflowIdOf, type Inventory, type Migration } from '../domain/migration.ts';
 import { describePlan, hashOf, planHash } from '../domain/plan.ts';
 import type { OutageRecord } from '../domain/progress.ts';
-import { endless } from '../domain/stopping.ts';
+import { refusals } from '../domain/refusals.ts';
 import type { Has, Plan } from '../domain/scheme.ts';
 import { kinds } from '../domain/decisions.ts';
 import { looksAgain } from './asking.ts';
@@ -162,17 +160,12 @@ function resume(run: Run, scheme: Runnable, carried: unknown): void {
 const planFor = (run: Run, scheme: Runnable, m: Migration, inventory: Inventory, has: Has): Plan =>
   runnable[scheme](m, has, bind({ work, m, inventory, owner: m.estate?.id ?? run.runtime.workflowId, has }));
 
-/** Before anything is touched: the safety model walks every prefix of the plan and of its rollback. */
+/** Before anything is touched: the safety model walks every prefix of the plan and of its rollback. All that is wrong, in one message. */
 export function refuseUnsafe(m: Migration, plan: Plan): void {
-  const broken = unkept(m, plan.scheme);
-  if (broken !== null) throw new Failure('BadMigration', broken);
-  const ground = m.estate?.wave === groundworkWave;
-  const orphans = ground ? [] : closures(m).filter((s) => s.writers.length === 0).flatMap((s) => s.topics);
-  if (orphans.length > 0) throw new Failure('BadMigration', `No declared application writes ${orphans.join(', ')}: declare the writers, or leave these topics out.`);
-  const [loop] = endless(m, plan.scheme);
-  if (loop !== undefined) throw new Failure('BadMigration', loop);
   const breaches = checkPlan(m, plan);
-  if (breaches.length > 0) throw new Failure('BadMigration', `The plan breaks the safety model and was not begun. ${explainBreaches(breaches)}`);
+  const unsafe = breaches.length === 0 ? [] : [`The plan breaks the safety model and was not begun. ${explainBreaches(breaches)}`];
+  const all = [...refusals(m, plan.scheme), ...unsafe];
+  if (all.length > 0) throw new Failure('BadMigration', all.join('\n'));
 }
 
 /** A plain error would only fail the workflow task, which retries for ever: before anything was touched, fail the workflow. */
