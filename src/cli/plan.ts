@@ -5,6 +5,8 @@ import { workflowIdOf, type Migration } from '../domain/migration.ts';
 import { expand, isPattern } from '../domain/parse-migration.ts';
 import { describePlan, type PlanView } from '../domain/plan.ts';
 import { refusals } from '../domain/refusals.ts';
+import type { Plan } from '../domain/scheme.ts';
+import { besidesLoops } from '../domain/stopping.ts';
 import { bind, unbound } from '../workflows/resources/use.ts';
 import { schemes, type SchemeName } from '../workflows/schemes/schemes.ts';
 import { print, type ExitCode, type Io } from './io.ts';
@@ -50,7 +52,7 @@ function withNamesSaid(m: Migration): Migration {
   };
 }
 
-function breaches(m: Migration, made: Parameters<typeof checkPlan>[1]): readonly string[] {
-  const found = checkPlan(m, made);
+function breaches(m: Migration, made: Plan): readonly string[] {
+  const found = besidesLoops(m, made.scheme, checkPlan(m, made));
   return found.length === 0 ? [] : [explainBreaches(found)];
 }

@@ -1,4 +1,5 @@
 /** In which order everybody stops when what was written is to be read to its end: whoever feeds stops first, drained comes next. */
+import type { Breach } from './authority.ts';
 import { pureReaders, type CutSet } from './cutsets.ts';
 import type { Application, Migration } from './migration.ts';
 import { groupsOf, readsOf } from './migration.ts';
@@ -29,15 +30,29 @@ export function stoppingOrder(m: Parts): readonly Stage[] {
 export const loopsIn = (m: Parts): readonly { readonly topic: string; readonly applications: readonly string[] }[] =>
   stoppingOrder(m).flatMap((s) => s.loops.map((topic) => ({ topic, applications: s.applications.filter((a) => a.writes.includes(topic) || readsOf(a).includes(topic)).map((a) => a.name) })));
 
-/** Schemes in which everybody reads to the end before anything opens. */
+/** Schemes in which everybody reads to the end before anything opens, and those in which who reads and writes does; only the first know `quiet`. */
 const drainsAll: readonly string[] = ['stopWaitRestart', 'blueGreen'];
+const drainsWriters: readonly string[] = ['producerFirst', 'dualConsume'];
+
+function openLoops(m: Parts & Pick<Migration, 'quiet'>, scheme: string): ReturnType<typeof loopsIn> {
+  if (drainsWriters.includes(scheme)) return loopsIn(m);
+  return drainsAll.includes(scheme) ? loopsIn(m).filter((l) => (m.quiet?.[l.topic] ?? 0) === 0) : [];
+}
+
 /** Why this scheme cannot stop these applications; empty: it can. */
 export function endless(m: Parts & Pick<Migration, 'quiet'>, scheme: string): readonly string[] {
-  if (!drainsAll.includes(scheme)) return [];
-  const open = loopsIn(m).filter((l) => (m.quiet?.[l.topic] ?? 0) === 0);
+  const open = openLoops(m, scheme);
   if (open.length === 0) return [];
-  return [`${open.map((l) => `${l.topic} is a loop (${l.applications.join(', ')} ${l.applications.length === 1 ? 'reads and writes' : 'read and write'} it)`).join('; ')}, and ${scheme} waits until everything is read: nobody can see that a loop has run dry. `
-    + `Declare how long it must bring nothing new, such as "quiet": {${open.map((l) => `"${l.topic}": 5000`).join(', ')}} in ms; or choose stopRestartRepeat, which moves it without waiting for it.`];
+  const loops = open.map((l) => `${l.topic} is a loop (${l.applications.join(', ')} ${l.applications.length === 1 ? 'reads and writes' : 'read and write'} it)`).join('; ');
+  const quiet = `"quiet": {${open.map((l) => `"${l.topic}": 5000`).join(', ')}} in ms`;
+  return [drainsAll.includes(scheme)
+    ? `${loops}, and ${scheme} waits until everything is read: nobody can see that a loop has run dry. Declare how long it must bring nothing new, such as ${quiet}; or choose stopRestartRepeat, which moves it without waiting for it.`
+    : `${loops}, and ${scheme} copies nothing: who reads and writes must read everything on the source before it moves, and a loop is never read to its end, for what is read makes more of it. "quiet" is of no help here: choose stopRestartRepeat, which moves it without waiting for it, or stopWaitRestart, which knows ${quiet}.`];
+}
+/** Breaches but for those that are the loops `endless` tells of, in the words of the safety model. */
+export function besidesLoops(m: Parts & Pick<Migration, 'quiet'>, scheme: string, breaches: readonly Breach[]): readonly Breach[] {
+  const loops = openLoops(m, scheme);
+  return breaches.filter((b) => b.rule !== 'reads-what-comes' || !loops.some((l) => b.why.includes(` is to have drained ${l.topic} on `)));
 }
 
 const topicsRead = (applications: readonly Application[]): readonly string[] => [...new Set(applications.flatMap(readsOf))].sort();

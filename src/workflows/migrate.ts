@@ -7,6 +7,7 @@ import { workflowIdOf, type Inventory, type Migration } from '../domain/migratio
 import { describePlan, hashOf, planHash } from '../domain/plan.ts';
 import type { OutageRecord } from '../domain/progress.ts';
 import { refusals } from '../domain/refusals.ts';
+import { besidesLoops } from '../domain/stopping.ts';
 import type { Has, Plan } from '../domain/scheme.ts';
 import { kinds } from '../domain/decisions.ts';
 import { looksAgain } from './asking.ts';
@@ -162,7 +163,7 @@ const planFor = (run: Run, scheme: Runnable, m: Migration, inventory: Inventory,
 
 /** Before anything is touched: the safety model walks every prefix of the plan and of its rollback. All that is wrong, in one message. */
 export function refuseUnsafe(m: Migration, plan: Plan): void {
-  const breaches = checkPlan(m, plan);
+  const breaches = besidesLoops(m, plan.scheme, checkPlan(m, plan));
   const unsafe = breaches.length === 0 ? [] : [`The plan breaks the safety model and was not begun. ${explainBreaches(breaches)}`];
   const all = [...refusals(m, plan.scheme), ...unsafe];
   if (all.length > 0) throw new Failure('BadMigration', all.join('\n'));

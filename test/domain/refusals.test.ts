@@ -7,7 +7,7 @@ import { cutsOf, type Migration } from '../../src/domain/migration.ts';
 import { refuseUnsafe } from '../../src/workflows/migrate.ts';
 import { bind, unbound } from '../../src/workflows/resources/use.ts';
 import { schemes, type SchemeName } from '../../src/workflows/schemes/schemes.ts';
-import { demo, ownReader } from '../fakes/migrations.ts';
+import { application, demo, greened, loop, migration, ownReader, quietLoop } from '../fakes/migrations.ts';
 
 /** What the workflow says before it begins; `null`: it begins. */
 function told(given: Migration, scheme: SchemeName): string | null {
@@ -33,6 +33,24 @@ test('refused: what is not tolerated, who writes nothing and what never runs dry
     assert.match(said, /\nNo declared application writes orphan: declare the writers, or leave these topics out\.\n/);
     assert.match(said, /\nretries is a loop \(work reads and writes it\)/);
   }
+});
+for (const scheme of ['producerFirst', 'dualConsume', 'stopWaitRestart', 'blueGreen'] as const) for (const m of [loop, ownReader]) test(`refused: ${m.name} by ${scheme} in plain words, once`, () => {
+  const given = scheme === 'blueGreen' ? greened(m) : m;
+  for (const said of [told(given, scheme) ?? '', offline(given, scheme)]) {
+    assert.match(said, m === loop ? /^ping is a loop \(ping-pong, pong-ping read and write it\); pong is a loop / : /^retries is a loop \(work reads and writes it\), and /);
+    assert.match(said, scheme === 'producerFirst' || scheme === 'dualConsume' ? /"quiet" is of no help here: choose stopRestartRepeat/ : /Declare how long it must bring nothing new, such as "quiet"/);
+    assert.doesNotMatch(said, /reads-what-comes|breaks/);
+  }
+});
+test('refused: a declared silence does not make a loop dry where nothing is copied', () => {
+  assert.match(told(quietLoop, 'dualConsume') ?? '', /^ping is a loop /);
+  assert.equal(told(quietLoop, 'stopWaitRestart'), null);
+});
+test('refused: what is no loop is told beside it, in the words of the safety model', () => {
+  const m = migration('both', [
+    application('feed', { writes: ['a', 'b', 'c'] }), application('work', { writes: ['b'], reads: { work: ['b', 'c'] } }),
+  ]);
+  assert.match(told(m, 'producerFirst') ?? '', /^b is a loop [^\n]*\nThe plan breaks the safety model [^\n]*\n- reads-what-comes: [^\n]* drained c on source/);
 });
 test('refused: nothing, where nothing is wrong', () => {
   assert.equal(told(demo, 'stopRestartRepeat'), null);
