@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { checkPlan, explainBreaches } from '../domain/authority-check.ts';
 import { workflowIdOf, type Migration } from '../domain/migration.ts';
-import { expand, isPattern } from '../domain/parse-migration.ts';
+import { covering, expand, isPattern } from '../domain/topic-names.ts';
 import { describePlan, type PlanView } from '../domain/plan.ts';
 import { refusals } from '../domain/refusals.ts';
 import type { Plan } from '../domain/scheme.ts';
@@ -41,14 +41,22 @@ export function planOffline(given: Migration, scheme: SchemeName): OfflinePlan {
 }
 
 function withNamesSaid(m: Migration): Migration {
-  const names = new Set([...m.topics, ...m.applications.flatMap((a) => [...a.writes, ...a.reads.flatMap((r) => r.topics)])].filter((t) => !isPattern(t)));
-  const resolve = (patterns: readonly string[]): readonly string[] => {
-    const { names: found, unmatched } = expand(patterns, names);
-    return [...new Set([...found, ...unmatched])].sort();
-  };
+  const uses = m.applications.flatMap((a) => [...a.writes, ...a.reads.flatMap((r) => r.topics)]);
+  const resolve = saidOf(new Set([...m.topics, ...uses].filter((t) => !isPattern(t))), uses);
   return {
     ...m, topics: resolve(m.topics),
     applications: m.applications.map((a) => ({ ...a, writes: resolve(a.writes), reads: a.reads.map((r) => ({ ...r, topics: resolve(r.topics) })) })),
+  };
+}
+/** The names that a pattern covers; where there are none, the narrowest patterns that applications say under it, or itself. */
+function saidOf(names: ReadonlySet<string>, uses: readonly string[]): (patterns: readonly string[]) => readonly string[] {
+  const nameless = expand([...new Set(uses)], names).unmatched;
+  const under = (p: string, among: readonly string[]): readonly string[] => among.filter((u) => u !== p && covering([p])(u));
+  const narrowest = nameless.filter((u) => under(u, nameless).length === 0);
+  return (patterns) => {
+    const { names: found, unmatched } = expand(patterns, names);
+    const rest = unmatched.flatMap((p) => { const inner = under(p, narrowest); return inner.length === 0 ? [p] : inner; });
+    return [...new Set([...found, ...rest])].sort();
   };
 }
 
