@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { checkPlan, explainBreaches } from '../domain/authority-check.ts';
 import { workflowIdOf, type Migration } from '../domain/migration.ts';
 import { covering, expand, isPattern } from '../domain/topic-names.ts';
+import { idleStarts } from '../domain/parse-starts.ts';
 import { describePlan, type PlanView } from '../domain/plan.ts';
 import { refusals } from '../domain/refusals.ts';
 import type { Plan } from '../domain/scheme.ts';
@@ -37,7 +38,7 @@ export interface OfflinePlan { readonly migration: Migration; readonly view: Pla
 export function planOffline(given: Migration, scheme: SchemeName): OfflinePlan {
   const migration = withNamesSaid(given);
   const made = schemes[scheme](migration, () => true, bind({ work: unbound, m: migration, inventory: null, owner: workflowIdOf(migration), has: () => true }));
-  return { migration, view: describePlan(made), faults: [...refusals(migration, scheme), ...breaches(migration, made)] };
+  return { migration, view: describePlan(made), faults: [...idleStarts(migration, scheme), ...refusals(migration, scheme), ...breaches(migration, made)] };
 }
 
 function withNamesSaid(m: Migration): Migration {

@@ -51,3 +51,13 @@ function checkStart(x: { readonly r: Reading; readonly copies: boolean; readonly
   if (r.start === 'latest') fault('mayLose', 'is missing; a group that begins at the latest never reads what it had not read at the stop: say how many records at most.');
   else if (!copies) fault('mayLose', 'is missing; without a copy ("connect") what the group has not read at the stop is lost: say how many records at most, or choose stopWaitRestart, which waits until everything is read.');
 }
+
+/**
+ * The fallback where nothing is copied, whatever "connect" says. Refused before a migration begins and not where it is parsed:
+ * one that began with it goes on, and is recovered and reconciled with the input it had.
+ */
+export function idleStarts(m: Pick<Migration, 'applications'>, scheme: string): readonly string[] {
+  if (!neverCopies.includes(scheme)) return [];
+  return m.applications.flatMap((a, i) => a.reads.flatMap((r, j) => (r.start !== 'timestamp' ? []
+    : [`applications[${i}].reads[${j}].start: is "timestamp", and ${scheme} copies nothing, also where "connect" is named: nothing on the target bears the timestamps of what is unread. Leave it out.`])));
+}

@@ -1,8 +1,9 @@
 /** What every scheme's workflow does: handlers first, then parse, assess, plan, check the plan, run it, and end in the right way. */
-import { ApplicationFailure, CancelledFailure, CancellationScope, setHandler } from '@temporalio/workflow';
+import { ApplicationFailure, CancelledFailure, CancellationScope, patched, setHandler } from '@temporalio/workflow';
 import { checkPlan, explainBreaches } from '../domain/authority-check.ts';
 import { Failure, isFailureType } from '../domain/failures.ts';
 import { parseMigration } from '../domain/parse-migration.ts';
+import { idleStarts } from '../domain/parse-starts.ts';
 import { workflowIdOf, type Inventory, type Migration } from '../domain/migration.ts';
 import { describePlan, hashOf, planHash } from '../domain/plan.ts';
 import type { OutageRecord } from '../domain/progress.ts';
@@ -165,7 +166,9 @@ const planFor = (run: Run, scheme: Runnable, m: Migration, inventory: Inventory,
 export function refuseUnsafe(m: Migration, plan: Plan): void {
   const breaches = besidesLoops(m, plan.scheme, checkPlan(m, plan));
   const unsafe = breaches.length === 0 ? [] : [`The plan breaks the safety model and was not begun. ${explainBreaches(breaches)}`];
-  const all = [...refusals(m, plan.scheme), ...unsafe];
+  const idle = idleStarts(m, plan.scheme);
+  // Asked only where there is something to refuse: what has begun with it goes on, and no other history gets a marker.
+  const all = [...(idle.length > 0 && patched('2026-11-23-no-idle-starts') ? idle : []), ...refusals(m, plan.scheme), ...unsafe];
   if (all.length > 0) throw new Failure('BadMigration', all.join('\n'));
 }
 

@@ -4,6 +4,7 @@ import test from 'node:test';
 import { planOffline } from '../../src/cli/plan.ts';
 import { Failure } from '../../src/domain/failures.ts';
 import { cutsOf, type Migration } from '../../src/domain/migration.ts';
+import { parseMigration } from '../../src/domain/parse-migration.ts';
 import { refuseUnsafe } from '../../src/workflows/migrate.ts';
 import { bind, unbound } from '../../src/workflows/resources/use.ts';
 import { schemes, type SchemeName } from '../../src/workflows/schemes/schemes.ts';
@@ -51,6 +52,16 @@ test('refused: what is no loop is told beside it, in the words of the safety mod
     application('feed', { writes: ['a', 'b', 'c'] }), application('work', { writes: ['b'], reads: { work: ['b', 'c'] } }),
   ]);
   assert.match(told(m, 'producerFirst') ?? '', /^b is a loop [^\n]*\nThe plan breaks the safety model [^\n]*\n- reads-what-comes: [^\n]* drained c on source/);
+});
+const fallback: Migration = { ...demo, connect: 'c', applications: demo.applications.map((a) => ({ ...a, reads: a.reads.map((r) => ({ ...r, start: 'timestamp' as const })) })) };
+for (const scheme of ['producerFirst', 'dualConsume'] as const) test(`refused: ${scheme} copies nothing by whose timestamp a group could begin, also where "connect" is named; what has begun with it is still read`, () => {
+  const paths = fallback.applications.flatMap((a, i) => a.reads.map((_r, j) => `applications[${i}].reads[${j}].start: is "timestamp", and ${scheme} copies nothing, also where "connect" is named: nothing on the target bears the timestamps of what is unread. Leave it out.`));
+  assert.equal(offline(fallback, scheme), paths.join('\n'));
+  // `recover` and `reconcile` parse the input that it began with.
+  assert.equal(parseMigration(fallback, scheme).applications.flatMap((a) => a.reads)[0]?.start, 'timestamp');
+});
+test('refused: not by a scheme that copies', () => {
+  for (const scheme of ['stopRestartRepeat', 'consumerFirst', 'stopWaitRestart', 'restartAllAtOnce'] as const) assert.equal(offline(fallback, scheme), '', scheme);
 });
 test('refused: nothing, where nothing is wrong', () => {
   assert.equal(told(demo, 'stopRestartRepeat'), null);
