@@ -65,7 +65,7 @@ export function planText(x: Shown): string {
     `  workflow id    ${workflowIdOf(m)}`,
     `  topics         ${m.topics.join(', ')}`,
     `  applications   ${m.applications.map((a) => a.name).join(', ')}`,
-    `  write outage   ${budget}, per cut set`,
+    `  write outage   ${budget}, ${m.cuts === 'together' ? 'one for all' : 'per cut set'}`,
     `  plan hash      ${x.planHash ?? 'not known here: it covers the ids of both clusters and the topics found there; cutover check prints it'}`,
     '', 'Promises', ...plan.promises.map((p) => `  - ${p}`),
     '', 'Forward    (~ writes, ? waits for you, ! no way back, # outage, | before opening, > opens)', ...phasesLines(plan.forward),

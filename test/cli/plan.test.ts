@@ -20,6 +20,12 @@ for (const scheme of Object.keys(schemes))
   });
 
 for (const scheme of Object.keys(schemes))
+  test(`plan: the head of ${scheme} says of its outage what its promise says`, async () => {
+    const { out } = await cutover(['plan', example, '--scheme', scheme]);
+    const [, head] = /^  write outage   .* for the undo, (.*)$/m.exec(out) ?? [];
+    assert.match(out, head === 'one for all' ? /^  - Write outage: one for all\b/m : /^  - Write outage: one per cut set /m);
+  });
+for (const scheme of Object.keys(schemes))
   test(`plan: ${scheme} of the example keeps every rule of the safety model`, async () => {
     const { code, err } = await cutover(['plan', example, '--scheme', scheme]);
     assert.deepEqual({ code, err }, { code: 0, err: '' });
