@@ -111,6 +111,23 @@ test('plan: a file with broken JSON is told by line, without its text', async (t
   assert.doesNotMatch(err, /hunter2/);
 });
 
+const bomb = ['a: &a [x]', ...['b', 'c', 'd', 'e'].map((name, i) => `${name}: &${name} [${Array.from({ length: 10 }, () => `*${'abcd'[i]}`).join(', ')}]`)].join('\n');
+for (const [situation, text, wanted] of [
+  ['is empty', '', 'holds nothing.'],
+  ['holds only a comment', '# later\n---\n', 'holds nothing.'],
+  ['refers to what is nowhere set', 'name: x\ntopics: *all\n', 'refers to *all at line 2, column 9, and no &all stands before it.'],
+  ['refers to itself more often than is taken', bomb, 'holds aliases (*) that multiply beyond what is taken. Write out what they stand for.'],
+  ['holds two documents', 'name: x\n---\nname: y\n', 'holds more than one document: another begins at line 2, column 1. Give each a file of its own.'],
+  ['has a key twice', 'name: x\nouter key: 1\nouter key: 2\n', 'has the key "outer key" twice in one object, the second time at line 3, column 1. Keep one of them.'],
+  ['has a key twice, in JSON', '{"name": "x", "name": "y"}', 'has the key "name" twice in one object, the second time at line 1, column 15. Keep one of them.'],
+  ['has a login for a key, twice', '{"ana:hunter2@east": 1, "ana:hunter2@east": 2}', 'has the key a text that looks like a login twice in one object, the second time at line 1, column 25. Keep one of them.'],
+  ['is nested without end', '['.repeat(20_000), 'is nested too deeply.'],
+] as const) test(`command line: a file that ${situation} is told by its name, with exit code 2, and called a migration only where it must be one`, async (t) => {
+  const path = await file(t, text);
+  assert.deepEqual(await cutover(['plan', path, '--scheme', 'producerFirst']), { code: 2, out: '', err: `The migration file ${path} ${wanted}\n` });
+  assert.deepEqual(await cutover(['verify', path]), { code: 2, out: '', err: `The file ${path} ${wanted}\n` });
+});
+
 const wrong: readonly (readonly [string, readonly string[], RegExp])[] = [
   ['an unknown scheme', ['plan', example, '-s', 'stop'], /^There is no scheme "stop"; the schemes are .*producerFirst.*\.\n$/],
   ['no scheme', ['plan', example], /^error: required option '-s, --scheme <name>' not specified\n/],
