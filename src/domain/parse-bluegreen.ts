@@ -25,7 +25,8 @@ export function readBlueGreen(x: At, o: { readonly scheme: string; readonly appl
 
 function checkSets(f: (key: string) => At, b: BlueGreen, applications: readonly Application[]): void {
   const [at, names] = [f('fleets'), applications.map((a) => a.name).filter((n) => n !== '')];
-  for (const a of Object.keys(b.fleets)) if (!names.includes(a)) at.faults.add(at.path, `${show(a)} is none of the applications (${names.map(show).join(', ')}).${didYouMean(a, names)}`);
+  // Without an application that could be read, why has been told: nothing can be held against them.
+  if (names.length > 0) for (const a of Object.keys(b.fleets)) if (!names.includes(a)) at.faults.add(at.path, `${show(a)} is none of the applications (${names.map(show).join(', ')}).${didYouMean(a, names)}`);
   const without = names.filter((n) => !Object.hasOwn(b.fleets, n));
   if (without.length > 0) at.faults.add(at.path, `lacks ${without.map(show).join(', ')}: every application needs a second set, or it would be left behind by the switch.`);
   for (const a of applications) if (a.name !== '' && b.fleets[a.name] === a.fleet) at.faults.add(at.path, `${show(a.name)} has the same fleet ${show(a.fleet)} for both sets; the second set needs a fleet of its own.`);

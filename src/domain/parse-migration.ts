@@ -266,7 +266,7 @@ function checkBatches(m: Migration, x: At): void {
   const readers = pureReaders(m);
   for (const { name, at } of places) {
     const found = m.applications.find((a) => a.name === name);
-    if (name === '') continue;
+    if (name === '' || m.applications.every((a) => a.name === '')) continue;
     if (!found) at.faults.add(at.path, `no application is called ${show(name)}.`);
     else if (found.writes.length > 0) at.faults.add(at.path, `${show(name)} writes as well: it moves with the cut of what it writes, not in a batch. Take it out here.`);
     else if (!readers.includes(found)) at.faults.add(at.path, `${show(name)} shares a group with an application that writes: it moves with the cut of what that one writes, not in a batch. Take it out here.`);

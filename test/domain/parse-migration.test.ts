@@ -114,6 +114,15 @@ const refused: readonly (readonly [string, unknown, ...string[]])[] = [
   ['a login where a name belongs', { ...good, source: 'ana:hunter2@broker' }, `source: looks like a login. ${noSecrets}`],
   ['three megabytes of text', { ...good, name: 'x'.repeat(3_000_000) }, `The migration has ${JSON.stringify({ ...good, name: '' }).length + 3_000_000} characters of JSON; at most 131072 are taken. Name topics by patterns such as "shop.*", or split it.`],
 ];
+for (const [situation, applications, ...faults] of [
+  ['null', null, 'applications: must be a list of applications; it is null.'],
+  ['an object', { shop: {} }, 'applications: must be a list of applications; it is an object.'],
+  ['without a name among them', [{ fleet: 'f', writes: ['orders'] }], 'applications[0].name: is missing; it must be the name of an application.'],
+] as const) test(`migration refused: applications that are ${situation} are told once, not again for each of their second sets and batches`, () => {
+  const second = { fleets: { shop: 'shop-green', billing: 'billing-green' }, until: 'muted', traffic: 'traffic', live: 'live' };
+  assert.equal(refusal({ ...good, applications, blueGreen: second }, 'blueGreen'), told(...faults));
+  assert.equal(refusal({ ...good, applications, batches: [['shop'], ['billing']] }, 'consumerFirst'), told(...faults));
+});
 for (const [situation, input, ...faults] of refused)
   test(`migration refused: ${situation}`, () => {
     const message = refusal(input);
