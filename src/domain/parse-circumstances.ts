@@ -11,7 +11,7 @@ const own = ['copied', 'translation', 'measured'] as const;
 const usualBudgetMs = 10_000;
 const most = 1_000_000_000_000_000;
 
-/** Throws one `BadMigration` with all faults. No scheme is known yet, so a Connect worker is not asked for. */
+/** Throws one `BadMigration` with all faults. No scheme is known yet: what only one of them asks is not asked. */
 export function parseCircumstances(input: unknown): { readonly migration: Migration; readonly circumstances: Circumstances } {
   const faults = new Faults();
   const isObject = input !== null && typeof input === 'object' && !Array.isArray(input);
@@ -22,7 +22,7 @@ export function parseCircumstances(input: unknown): { readonly migration: Migrat
   const rest = Object.fromEntries(Object.entries(given).filter(([key]) => !own.some((k) => k === key)));
   const told = faults.count === 0 ? [] : [faults.report('What is said around the migration')];
   try {
-    const migration = parseMigration(isObject ? { outage: { budgetMs: usualBudgetMs }, ...rest } : input, 'producerFirst');
+    const migration = parseMigration(isObject ? { outage: { budgetMs: usualBudgetMs }, ...rest } : input, null);
     if (told.length === 0) return { migration, circumstances };
   } catch (error) {
     if (told.length === 0 || !(error instanceof Failure)) throw error;

@@ -31,9 +31,10 @@ type Fields = (key: string) => At;
 
 /**
  * Shape and bounds; what is on the clusters is checked later by `assess`. Defaults are filled in, and the result parses
- * to itself. Throws one `BadMigration` with all faults.
+ * to itself. `scheme`: `null` where none is chosen yet; then nothing is asked that only a scheme asks. Throws one `BadMigration`
+ * with all faults.
  */
-export function parseMigration(input: unknown, scheme: string): Migration {
+export function parseMigration(input: unknown, scheme: string | null): Migration {
   const faults = new Faults();
   const top: At = { path: '', value: input, faults };
   const size = sizeOf(input);
@@ -68,7 +69,7 @@ const notAnObject = (input: unknown): string => {
   return `It is ${show(input)}; ${wanted}.`;
 };
 
-function readMigration(f: Fields, scheme: string): Migration {
+function readMigration(f: Fields, scheme: string | null): Migration {
   const estate = f('estate').value === undefined ? undefined : readEstatePart(f('estate'));
   const base: Migration = {
     name: text(f('name'), {
@@ -89,16 +90,16 @@ function readMigration(f: Fields, scheme: string): Migration {
     limits: readLimits(f('limits')),
     ...(estate === undefined ? {} : { estate }),
   };
-  const migration = { ...base, ...readBlueGreen(f('blueGreen'), { scheme, applications: base.applications, secrets }) };
+  const migration = { ...base, ...readBlueGreen(f('blueGreen'), { scheme: scheme ?? '', applications: base.applications, secrets }) };
   checkAcross(migration, f);
-  checkStarts(migration, f('applications'), scheme);
+  if (scheme !== null) checkStarts(migration, f('applications'), scheme);
   return migration;
 }
 
-function readConnect(x: At, scheme: string): string | null {
+function readConnect(x: At, scheme: string | null): string | null {
   const noun = 'a Connect worker of the catalog';
   if (x.value !== undefined && x.value !== null) return text(x, { noun, most: longestName, form: catalogName, secrets });
-  if (!copiesNothing.includes(scheme)) x.faults.add(x.path, `is missing; ${scheme} copies records and needs ${noun} that runs the mirror.`);
+  if (scheme !== null && !copiesNothing.includes(scheme)) x.faults.add(x.path, `is missing; ${scheme} copies records and needs ${noun} that runs the mirror.`);
   return null;
 }
 
@@ -170,9 +171,9 @@ function readReading(x: At, scheme: string | null): Reading {
   };
 }
 
-function readBatches(x: At, scheme: string): Pick<Migration, 'batches'> {
+function readBatches(x: At, scheme: string | null): Pick<Migration, 'batches'> {
   if (x.value === undefined) return {};
-  if (!inBatches.includes(scheme)) x.faults.add(x.path, `is for ${inBatches.join(', ')}; ${scheme} moves its applications in an order of its own. Leave it out.`);
+  if (scheme !== null && !inBatches.includes(scheme)) x.faults.add(x.path, `is for ${inBatches.join(', ')}; ${scheme} moves its applications in an order of its own. Leave it out.`);
   return { batches: list(x, { noun: 'batches, each a list of applications', most: 500 }).map((batch) =>
     list(batch, { noun: 'names of applications', least: 1, most: 500 }).map((at) => text(at, { noun: 'the name of an application', most: longestName, form: catalogName, secrets }))) };
 }
@@ -185,7 +186,8 @@ export function readGroups(x: At): Readonly<Record<string, GroupPolicy>> {
 }
 
 /** Filled in from the scheme; somebody who types it for another one would not get what he expects. */
-function readCuts(x: At, scheme: string): Pick<Migration, 'cuts'> {
+function readCuts(x: At, scheme: string | null): Pick<Migration, 'cuts'> {
+  if (scheme === null) return {};
   const cuts = cutsOf(scheme);
   if (x.value !== undefined && x.value !== cuts.cuts) x.faults.add(x.path, cuts.cuts === undefined ? `is not for ${scheme}, which cuts each set of topics by itself. Leave it out.` : `must be ${show(cuts.cuts)} with ${scheme}, or left out.`);
   return cuts;

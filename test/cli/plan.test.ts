@@ -97,6 +97,13 @@ test('recommend: reads the same file, proposes and says why; JSON on one stream'
   assert.deepEqual(document.applications.map((a) => [a.application, a.scheme]), [['shop', 'stopRestartRepeat'], ['billing', 'stopRestartRepeat'], ['reports', 'stopRestartRepeat']]);
   assert.equal(document.together.scheme, 'stopRestartRepeat');
 });
+test('recommend: what only some schemes take may be in the file, for none is chosen yet', async (t) => {
+  const m = JSON.parse(await readFile(example, 'utf8')) as { readonly applications: readonly { readonly name: string; readonly reads?: readonly object[] }[] };
+  const reports = (more: object): string => JSON.stringify({ ...m, cuts: 'together', batches: [['reports']], applications: m.applications.map((a) => (a.name === 'reports' ? { ...a, reads: a.reads?.map((r) => ({ ...r, ...more })) } : a)) });
+  const { code, err } = await cutover(['recommend', await file(t, reports({ start: 'latest', mayLose: 5 }))]);
+  assert.deepEqual({ code, err }, { code: 0, err: '' });
+  assert.match((await cutover(['recommend', await file(t, reports({ start: 'timestmp' }))])).err, /^The migration has a fault:\n- applications\[2\]\.reads\[0\]\.start: must be one of "translated", "timestamp", "earliest", "latest"; it is "timestmp"\./);
+});
 test('recommend: faults around the migration and in it are told together', async (t) => {
   const path = await file(t, '{"name": "X", "source": "a", "target": "b", "topics": ["t"], "applications": [{"name": "s", "fleet": "f", "writes": ["t"]}], "measured": {"group": {}}}');
   const { code, err } = await cutover(['recommend', path]);
