@@ -9,7 +9,7 @@
  */
 import type { Anchor } from './ports.ts';
 import { throughGaps } from './thinned.ts';
-import { cursor, first, firstWhere, lastBelow, take } from './walking.ts';
+import { cursor, first, firstWhere, lastBelow, take, type Cursor } from './walking.ts';
 
 export type Half = 'origin' | 'copy';
 /** A visible record, as far as positions need it. `SeenRecord` fits. */
@@ -145,7 +145,7 @@ async function countedOff(q: Question, between: Between): Promise<Answer> {
   for (const [age, run] of (runs.length === 0 ? [[]] : runs).entries()) {
     const reference = referenceIn(age === 0 ? q : { ...q, places: [] }, run);
     for (const { way, pin } of nearestFirst(q, reference)) {
-      const walk = way === 'below' ? await fromBelow(q, pin, between) : await fromAbove(q, pin, reference.floor, between);
+      const walk = way === 'below' ? await fromBelow(q, { pin, above: reference.above }, between) : await fromAbove(q, pin, reference.floor, between);
       if (walk.kind === 'exact') return age > 0 ? olderRun(walk) : counted(q, walk, between);
       if (walk.kind !== 'lost') return walk;
       why = walk.why;
@@ -166,24 +166,46 @@ const olderRun = (walk: Answer & { kind: 'exact' }): Answer => ({
 });
 
 /** Counts forward from a pair at or below the position. */
-async function fromBelow(q: Question, pin: Pin, between: Between): Promise<Walk> {
+async function fromBelow(q: Question, { pin, above }: { readonly pin: Pin; readonly above: readonly Pin[] }, between: Between): Promise<Walk> {
   const here = cursor(between(q.on, pin.here, q[q.on].lso));
   const there = cursor(between(other(q.on), pin.there, q[other(q.on)].lso));
+  let last: Mark | null = null;
   try {
     for (let matched = 0; ; matched += 1) {
       const h = await here.next();
       if (matched === 0 && pin.at === 'record' && h?.offset !== pin.here) return { kind: 'lost', why: `the record of offset sync ${pin.anchor.from} is gone` };
       const t = await there.next();
       if (matched === 0 && pin.at === 'record' && t?.offset !== pin.there) return { kind: 'lost', why: `the copy at ${pin.anchor.to} of record ${pin.anchor.from} is gone` };
-      if (h === null || h.offset >= q.position) return meet(q, pin, { matched, h, t });
+      if (h === null || h.offset >= q.position) {
+        const walk = meet(q, pin, { matched, h, t });
+        const within = walk.kind === 'exact' && h && t && h.fingerprint === last?.fingerprint;
+        return within && !(await runOn(q, { here, there, above, h, t })) ? differ(pin, matched, `the records from ${h.offset} and from ${t.offset} on are alike, and not as many`) : walk;
+      }
       if (t === null) return shortfall(q, h);
       if (h.fingerprint !== t.fingerprint)
         return differ(pin, matched, `records ${h.offset} and ${t.offset} should be the same and differ`);
       if (matched >= (q.limitRecords ?? defaultLimit)) return refused('too-far', `More than ${matched} records lie between the nearest offset sync and position ${q.position}.`);
+      last = h;
     }
   } finally {
     await Promise.all([here.close(), there.close()]);
   }
+}
+
+interface Running { readonly here: Cursor; readonly there: Cursor; readonly above: readonly Pin[]; readonly h: Mark; readonly t: Mark }
+/**
+ * In the middle of records that are all the same, the next ones agree also where one is missing: the run must end in the same
+ * place on both halves, at other records or at a pair. Where the copy ends first nobody can tell a loss from what is still to come.
+ */
+async function runOn(q: Question, { here, there, above, h, t }: Running): Promise<boolean> {
+  const paired = (a: Mark, b: Mark): boolean => above.every((p) => p.at === 'place' || (p.here === a.offset) === (p.there === b.offset));
+  for (let [a, b, n] = [h, t, 0] as [Mark | null, Mark | null, number]; n < (q.limitRecords ?? defaultLimit); [a, b, n] = [await here.next(), await there.next(), n + 1]) {
+    const [origin, copy] = q.on === 'origin' ? [a, b] : [b, a];
+    if (copy === null) return true;
+    if (origin === null || !a || !b || !paired(a, b)) return false;
+    if (a.fingerprint !== h.fingerprint || b.fingerprint !== h.fingerprint) return a.fingerprint === b.fingerprint;
+  }
+  return true;
 }
 
 /** Everything below the position is matched; now the next visible record decides. */
