@@ -35,7 +35,7 @@ consumer.on(consumer.events.CRASH, ({ payload }) => {
   if (!payload.restart) process.exit(1);
 });
 const joined = new Promise<void>((resolve) => consumer.on(consumer.events.GROUP_JOIN, () => resolve()));
-await consumer.connect();
+await stopping.before(consumer.connect());
 await consumer.subscribe({ topics, fromBeginning: true });
 await consumer.run({ autoCommit: false, eachBatchAutoResolve: false, eachBatch: process_ });
 await Promise.race([joined, stopping.wish]);

@@ -35,7 +35,7 @@ consumer.on(consumer.events.CRASH, ({ payload }) => {
 });
 const joined = new Promise<void>((resolve) => consumer.on(consumer.events.GROUP_JOIN, () => resolve()));
 // Side by side: a start is inside the outage.
-const [partitionOf] = await Promise.all([partitions(client), producer.connect(), consumer.connect()]);
+const [partitionOf] = await stopping.before(Promise.all([partitions(client), producer.connect(), consumer.connect()]));
 await consumer.subscribe({ topics: [from], fromBeginning: true });
 // As many at once as there are partitions: each waits for the transaction that they share.
 await consumer.run({ autoCommit: false, eachBatchAutoResolve: false, partitionsConsumedConcurrently: 32, eachBatch });

@@ -90,6 +90,12 @@ export class Stopping {
       else this.#abort.signal.addEventListener('abort', () => resolve(), { once: true });
     });
   }
+  /** For what comes before any work: who is asked to stop meanwhile has nothing to finish, and its brokers may be away for long. */
+  async before<T>(begun: Promise<T>): Promise<T> {
+    let over = false;
+    void this.wish.then(() => { if (!over) process.exit(0); });
+    try { return await begun; } finally { over = true; }
+  }
   /** Ends early when asked to stop. */
   async pause(ms: number): Promise<void> {
     if (this.asked || ms <= 0) return;

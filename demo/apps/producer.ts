@@ -22,7 +22,7 @@ if (orders.busy) next = await sequences();
 
 const client = kafka(t);
 // Side by side: a start is inside the outage.
-const [partitionOf, first] = await Promise.all([partitions(client), connected(client)]);
+const [partitionOf, first] = await stopping.before(Promise.all([partitions(client), connected(client)]));
 let producer = first;
 tellReady(journal);
 let turn = 0;

@@ -1,6 +1,6 @@
 /** The demo's supervisor as a fleet sees it, and the demo's migration as the schemes see it. */
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -51,6 +51,17 @@ test('demo supervisor: a process that is stopped while it still loads its code w
   await supervisor.start('shop', 'target');
   await supervisor.stop('shop');
   assert.deepEqual(supervisor.events.map((e) => e.what), ['told to start', 'told to stop', 'stopped']);
+});
+
+test('demo supervisor: a process that is stopped while it looks for brokers that are away has nothing to finish', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'cutover-supervisor-'));
+  t.after(() => rm(folder, { recursive: true }));
+  await using supervisor = new Supervisor({ apps: apps({ ratePerSecond: 10 }, () => ({})), bootstrap: { source: ['127.0.0.1:1'], target: ['127.0.0.1:1'] }, journalFolder: folder, logFolder: folder });
+  await supervisor.start('billing', 'target');
+  const logs = async (): Promise<string> => (await Promise.all((await readdir(folder)).filter((file) => file.endsWith('.log')).map((file) => readFile(join(folder, file), 'utf8')))).join();
+  await eventually('it looks for them', async () => (await logs()).includes('127.0.0.1:1'), 30_000);
+  await supervisor.stop('billing');
+  assert.deepEqual([...new Set(supervisor.events.map((e) => e.what))], ['told to start', 'told to stop', 'stopped']);
 });
 
 test('demo supervisor: whoever ends while it is told something has nothing to heed any more', async (t) => {
