@@ -8,7 +8,7 @@ import { print, type ExitCode, type Io } from './io.ts';
 import { workflowIdFor } from './migration-file.ts';
 import { profileOf, withTemporalFlags, type TemporalFlags } from './options.ts';
 import type { Run } from './program.ts';
-import { lastRun } from './recover.ts';
+import { lastRun, reconcileId } from './runs.ts';
 import { asking, withTemporal } from './temporal.ts';
 
 interface ReconcileOptions extends TemporalFlags { readonly out?: string }
@@ -25,9 +25,9 @@ export function reconcileCommand(program: Command, run: Run): void {
 async function show(io: Io, id: string, options: ReconcileOptions): Promise<ExitCode> {
   const workflowId = await workflowIdFor(id);
   return withTemporal<ExitCode>(profileOf(options), async (t) => {
-    const before = await lastRun(t, workflowId);
+    const before = await lastRun(t, { workflowId, verb: 'reconcile', taskQueue: options.taskQueue });
     const handle = await asking(t, () => t.client.workflow.start<typeof reconcile>('reconcile', {
-      workflowId: `${workflowId.replace(/^cutover\//, 'cutover-reconcile/')}/${randomUUID().slice(0, 8)}`, taskQueue: before.taskQueue,
+      workflowId: reconcileId(workflowId, randomUUID().slice(0, 8)), taskQueue: before.taskQueue,
       args: [before.input, { run: before.run, scheme: before.scheme }], staticSummary: `what ${workflowId} left on its target`,
     }));
     io.err(`reconciling  ${handle.workflowId}\n`);

@@ -2,42 +2,21 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { stripVTControlCharacters } from 'node:util';
 import { Stop } from '../../src/cli/io.ts';
-import { startServer, taskQueue, type Server } from '../workflows/server.ts';
+import type { Server } from '../workflows/server.ts';
 import { calm } from './canned-work.ts';
+import { openDesk, type Case, type Desk } from './desk.ts';
 import { cutover, type Ran } from './terminal.ts';
 
 const world = calm();
 let server: Server;
-let folder: string;
-const kept = { ...process.env };
-before(async () => {
-  server = await startServer(world.work);
-  folder = await mkdtemp(join(tmpdir(), 'cutover-cli-'));
-  Object.assign(process.env, { TEMPORAL_ADDRESS: server.stack.temporal.address, TEMPORAL_NAMESPACE: server.stack.temporal.namespace, CUTOVER_TASK_QUEUE: taskQueue });
-});
-after(async () => {
-  for (const name of ['TEMPORAL_ADDRESS', 'TEMPORAL_NAMESPACE', 'CUTOVER_TASK_QUEUE'] as const) {
-    if (kept[name] === undefined) delete process.env[name];
-    else process.env[name] = kept[name];
-  }
-  await server[Symbol.asyncDispose]();
-  await rm(folder, { recursive: true });
-});
-
-const example = JSON.parse(await readFile(fileURLToPath(new URL('../../examples/migration.json', import.meta.url)), 'utf8')) as object;
-interface Case { readonly file: string; readonly id: string }
-async function migration(name: string, more: object = {}): Promise<Case> {
-  const file = join(folder, `${name}.json`);
-  await writeFile(file, JSON.stringify({ ...example, ...more, name }));
-  return { file, id: `cutover/east/west/${name}` };
-}
+let desk: Desk;
+before(async () => { desk = await openDesk(world.work); ({ server } = desk); });
+after(async () => { await desk[Symbol.asyncDispose](); });
+const migration = (name: string, more: object = {}): Promise<Case> => desk.migration(name, more);
 const started = async (c: Case): Promise<Ran> => cutover(['start', c.file, '--scheme', 'stopRestartRepeat']);
 const asked = (c: Case, hold: string): Promise<unknown> => server.until(c.id, (p) => p.question?.name === hold);
 

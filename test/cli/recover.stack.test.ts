@@ -1,0 +1,72 @@
+/** After a workflow has ended without undoing anything, or is gone: what may be started, and what goes on from the ledger. */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { readFile, writeFile } from 'node:fs/promises';
+import { delimiter, dirname, join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import type { Server } from '../workflows/server.ts';
+import { calm } from './canned-work.ts';
+import { openDesk, type Case, type Desk } from './desk.ts';
+import { cutover, type Ran } from './terminal.ts';
+
+const limit = { timeout: 60_000 };
+const move = 'approve/approve the move';
+let server: Server;
+let desk: Desk;
+before(async () => { desk = await openDesk(calm().work); ({ server } = desk); });
+after(async () => { await desk[Symbol.asyncDispose](); });
+
+const start = (c: Case, ...more: readonly string[]): Promise<Ran> => cutover(['start', c.file, '--scheme', 'stopRestartRepeat', ...more]);
+/** A migration that has come to its first hold. */
+async function begun(name: string): Promise<Case & { readonly run: string }> {
+  const c = await desk.migration(name);
+  const { code, out, err } = await start(c, '--json');
+  assert.equal(code, 0, err);
+  await server.until(c.id, (p) => p.question?.name === move);
+  return { ...c, run: (JSON.parse(out) as { runId: string }).runId };
+}
+const terminate = async (c: Case): Promise<void> => { assert.equal((await server.temporal('workflow', 'terminate', '--workflow-id', c.id)).code, 0); };
+
+/** As somebody would paste it: in a shell, in the folder with the migration. */
+async function pasted(c: Case, lines: readonly string[]): Promise<void> {
+  await writeFile(join(desk.folder, 'migration.json'), await readFile(c.file));
+  const PATH = `${dirname(server.stack.temporal.binary)}${delimiter}${process.env['PATH'] ?? ''}`;
+  await promisify(execFile)('sh', ['-ec', lines.join('\n')], { cwd: desk.folder, env: { ...process.env, PATH } });
+}
+/** The ledgers of this world are empty: whoever goes on from them says of which run there is nothing. */
+async function wentOnFrom(c: Case, run: string): Promise<void> {
+  const { status, result } = await server.ended(c.id);
+  assert.equal(status, 'FAILED');
+  assert.match(result, new RegExp(`Neither ledger has a journal of run \\\\"${run}\\\\" of ${c.id}: `));
+}
+
+test('recover of a migration that Temporal no longer has: told so, with lines that start it from the ledger', limit, async () => {
+  const c = await desk.migration('forgotten');
+  const { code, out, err } = await cutover(['recover', c.id]);
+  assert.deepEqual([code, out], [1, '']);
+  const [why = '', ...lines] = err.trimEnd().split('\n').map((l) => l.trim());
+  assert.match(why, /^Temporal has no history of cutover\/east\/west\/forgotten: it keeps one for the retention of the namespace after its end, no longer\. What was done is in the ledger /);
+  assert.equal(lines.length, 2, err);
+  await pasted(c, lines.map((l) => l.replace('<scheme>', 'stopRestartRepeat').replace('<first run id>', 'beef')));
+  await wentOnFrom(c, 'beef');
+});
+test('the lines in docs/operating.md start a terminated migration from the ledger', limit, async () => {
+  const c = await begun('by-hand');
+  await terminate(c);
+  const text = await readFile(fileURLToPath(new URL('../../docs/operating.md', import.meta.url)), 'utf8');
+  const lines = [...text.matchAll(/^```sh\n(.*?)^```$/gms)].map((m) => m[1] ?? '').find((b) => b.startsWith('printf \'{"recover"'));
+  assert.ok(lines);
+  await pasted(c, [lines.replaceAll('cutover/east/west/shop', c.id).replace('<first run id>', c.run)]);
+  await wentOnFrom(c, c.run);
+});
+test('reconcile of a migration that Temporal no longer has: lines of its own, which ask the ledger', limit, async () => {
+  const c = await desk.migration('unreconciled');
+  const { code, err } = await cutover(['reconcile', c.id]);
+  assert.equal(code, 1);
+  const [why = '', ...lines] = err.trimEnd().split('\n').map((l) => l.trim());
+  assert.match(why, /^Temporal has no history of cutover\/east\/west\/unreconciled: /);
+  await pasted(c, lines.map((l) => l.replace('<scheme>', 'stopRestartRepeat').replace('<first run id>', 'beef')));
+  assert.equal((await server.ended('cutover-reconcile/east/west/unreconciled/by-hand')).status, 'COMPLETED');
+});
