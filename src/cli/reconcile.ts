@@ -8,16 +8,17 @@ import { print, type ExitCode, type Io } from './io.ts';
 import { workflowIdFor } from './migration-file.ts';
 import { profileOf, withTemporalFlags, type TemporalFlags } from './options.ts';
 import type { Run } from './program.ts';
-import { lastRun, reconcileId } from './runs.ts';
+import { earlierRun, reconcileId } from './runs.ts';
 import { asking, withTemporal } from './temporal.ts';
 
-interface ReconcileOptions extends TemporalFlags { readonly out?: string }
+interface ReconcileOptions extends TemporalFlags { readonly out?: string; readonly run?: string }
 /** Lines on a terminal; a file takes all that are listed. */
 const mostPrinted = 50;
 
 export function reconcileCommand(program: Command, run: Run): void {
   withTemporalFlags(program.command('reconcile').description('after a rollback without the target, when it is back: name the records that never came back; merges nothing (exit code 0 only if there are none)')
     .argument('<id>', 'workflow id, or the migration file')
+    .option('--run <id>', 'the first run id of the one that is meant (without it: the newest)')
     .option('-o, --out <file>', 'write partitions, offsets and counts to this file, JSON, one run of records a line'))
     .action((id: string, options: ReconcileOptions) => run((io) => show(io, id, options)));
 }
@@ -25,7 +26,7 @@ export function reconcileCommand(program: Command, run: Run): void {
 async function show(io: Io, id: string, options: ReconcileOptions): Promise<ExitCode> {
   const workflowId = await workflowIdFor(id);
   return withTemporal<ExitCode>(profileOf(options), async (t) => {
-    const before = await lastRun(t, { workflowId, verb: 'reconcile', taskQueue: options.taskQueue });
+    const before = await earlierRun(t, { workflowId, verb: 'reconcile', taskQueue: options.taskQueue, run: options.run });
     const handle = await asking(t, () => t.client.workflow.start<typeof reconcile>('reconcile', {
       workflowId: reconcileId(workflowId, randomUUID().slice(0, 8)), taskQueue: before.taskQueue,
       args: [before.input, { run: before.run, scheme: before.scheme }], staticSummary: `what ${workflowId} left on its target`,

@@ -9,6 +9,7 @@ import { profileOf, withTemporalFlags, type TemporalFlags } from './options.ts';
 import { planOffline } from './plan.ts';
 import type { Run } from './program.ts';
 import { planMarkdown } from './render-plan.ts';
+import { leftUndone } from './runs.ts';
 import { watch } from './status.ts';
 import { asking, awaitPollers, noWorker, uiLink, withTemporal, type Temporal } from './temporal.ts';
 
@@ -49,6 +50,8 @@ const summaryOf = (m: Migration): string => `${m.name}: ${m.source} → ${m.targ
 async function startWorkflow(t: Temporal, x: { readonly migration: Migration; readonly scheme: SchemeName; readonly taskQueue: string }): Promise<string> {
   const { migration, view } = planOffline(x.migration, x.scheme);
   const workflowId = workflowIdOf(migration);
+  const left = await leftUndone(t, workflowId);
+  if (left !== null) throw new Stop(1, left);
   try {
     const handle = await asking(t, () => t.client.workflow.start(x.scheme, {
       workflowId, taskQueue: x.taskQueue, args: [x.migration],

@@ -70,3 +70,51 @@ test('reconcile of a migration that Temporal no longer has: lines of its own, wh
   await pasted(c, lines.map((l) => l.replace('<scheme>', 'stopRestartRepeat').replace('<first run id>', 'beef')));
   assert.equal((await server.ended('cutover-reconcile/east/west/unreconciled/by-hand')).status, 'COMPLETED');
 });
+
+test('start after a terminate is refused with what to do, also when a run that was refused came in between; --run names the one that is meant', limit, async () => {
+  const c = await begun('cut-short');
+  await terminate(c);
+  const refused = await start(c);
+  assert.equal(refused.code, 1, refused.out);
+  assert.match(refused.err, /^cutover\/east\/west\/cut-short ended as TERMINATED: nothing was undone\. cutover recover cutover\/east\/west\/cut-short goes on /);
+  assert.equal((await server.start('stopRestartRepeat', { name: 'wrong' }, c.id)).code, 0);
+  assert.equal((await server.ended(c.id)).status, 'FAILED');
+  const again = await start(c);
+  assert.equal(again.code, 1, again.out);
+  assert.ok(again.err.includes(`ended as TERMINATED: nothing was undone. cutover recover ${c.id} --run ${c.run} goes on`), again.err);
+  const recovered = await cutover(['recover', c.id, '--run', c.run]);
+  assert.equal(recovered.code, 0, recovered.err);
+  await wentOnFrom(c, c.run);
+  assert.equal((await start(c)).code, 1, 'a recovery that was refused has undone nothing');
+  const unknown = await cutover(['recover', c.id, '--run', '01a2094b-ac55-783d-b230-08fe3fb6690c']);
+  assert.match(unknown.err, /^Temporal has no history of .*, run 01a2094b-[^]*printf '\{"recover":"01a2094b-/);
+});
+test('start after a timeout is refused as well; one that ended before it wrote anything is started again', limit, async () => {
+  const one = await desk.migration('short');
+  const input = ['--input-file', one.file, '--type', 'stopRestartRepeat', '--task-queue', 'cutover', '--workflow-id', one.id];
+  assert.equal((await server.temporal('workflow', 'start', ...input, '--execution-timeout', '4s')).code, 0);
+  await server.until(one.id, (p) => p.question?.name === move);
+  assert.equal((await server.ended(one.id)).status, 'TIMED_OUT');
+  assert.match((await start(one)).err, /ended as TIMED_OUT: nothing was undone\./);
+  const early = await desk.migration('nothing-yet');
+  assert.equal((await start(early, '--task-queue', 'nobody')).code, 0);
+  await terminate(early);
+  assert.equal((await start(early)).code, 0);
+});
+test('recover and reconcile without a worker say so and start nothing', limit, async () => {
+  const c = await desk.migration('unattended');
+  assert.equal((await start(c, '--task-queue', 'nobody')).code, 0);
+  await terminate(c);
+  for (const verb of ['recover', 'reconcile']) {
+    const { code, out, err } = await cutover([verb, c.id]);
+    assert.deepEqual([code, out], [1, '']);
+    assert.match(err, /^No worker polls the task queue "nobody", on which cutover\/east\/west\/unattended ran\. Nothing was started\./);
+  }
+  assert.equal((await server.described(c.id)).status, 'TERMINATED');
+});
+test('reconcile of a migration that runs says what it is for', limit, async () => {
+  const c = await begun('alive');
+  const { code, err } = await cutover(['reconcile', c.id]);
+  assert.equal(code, 1);
+  assert.match(err, /^cutover\/east\/west\/alive is still running; reconcile is for one that has ended as rolled back without the target\./);
+});
