@@ -51,16 +51,46 @@ function ago(said: string, now: number): string {
   return Number.isNaN(at) ? '' : ` (${Math.max(0, Math.round((now - at) / 1_000))} s ago)`;
 }
 
+/** What somebody has to look at now, in a few words each; a line for logs changes only when the state does, not with every sweep. */
+function alarmsOf(p: Progress): readonly string[] {
+  return [...(p.mirrors?.state === 'failing' ? [`mirrors: ${p.mirrors.say}`] : []), ...(p.swept?.state === 'failing' ? [`swept: ${p.swept.say}`] : [])].map((x) => (x.length > longestAlarm ? `${x.slice(0, longestAlarm - 1)}…` : x));
+}
+const longestAlarm = 200;
+
+/** Something is wrong: an alarm, a step that failed, an end that is not completed, or nobody who knows. */
+export function isWrong(s: Standing): boolean {
+  if (s.status !== 'RUNNING') return s.status !== 'COMPLETED';
+  const p = s.progress;
+  return p === null || alarmsOf(p).length > 0 || p.question?.kind === 'failed' || p.question?.kind === 'undo-failed';
+}
+
 /** One line, stable enough to grep. */
 export function lineOf(s: Standing): string {
-  if (s.progress === null) return `${s.workflowId} · ${s.status.toLowerCase()} · ${s.failure ?? s.unknown ?? ''}`;
+  if (s.progress === null) return `${s.workflowId} · ${s.status.toLowerCase()} · ${s.failure ?? s.unknown ?? ''}`.replaceAll('\n', ' ');
   const figures = figuresLine(s.progress.figures);
   const ended = s.status === 'RUNNING' ? '' : ` · ${s.status}${s.failure === null ? '' : `: ${s.failure}`}`;
   const trying = s.trying.map((x) => ` · tries again ${x}`).join('');
-  return `${oneLine(s.progress)}${figures === '' ? '' : ` · ${figures}`}${trying}${ended}`.replaceAll('\n', ' ');
+  const alarms = s.status === 'RUNNING' ? alarmsOf(s.progress).map((x) => ` · ALARM: ${x}`).join('') : '';
+  return `${oneLine(s.progress)}${figures === '' ? '' : ` · ${figures}`} · way back ${s.progress.wayBack}${alarms}${trying}${ended}`.replaceAll('\n', ' ');
 }
 
-/** A few lines for people; each cut to the width of the terminal. */
+/** Where what follows the label of a line begins. */
+const indent = ' '.repeat(12);
+/** At blanks where there are any: a question, a failure and a command must be read to their end. */
+function wrapped(line: string, columns: number): readonly string[] {
+  const rows: string[] = [];
+  let rest = line;
+  const hanging = columns > 2 * indent.length ? indent : '';
+  while (rest.length > columns) {
+    const blank = rest.lastIndexOf(' ', columns);
+    const at = blank > hanging.length ? blank : columns;
+    rows.push(rest.slice(0, at).trimEnd());
+    rest = `${hanging}${rest.slice(at).trimStart()}`;
+  }
+  return [...rows, rest];
+}
+
+/** A few lines for people, in rows of at most so many columns. */
 export function linesOf(s: Standing, columns: number, now: number): readonly string[] {
   const p = s.progress;
   const head = `${s.workflowId}  ${s.scheme}  ${p === null || s.status !== 'RUNNING' ? s.status.toLowerCase() : p.state}`;
@@ -80,5 +110,5 @@ export function linesOf(s: Standing, columns: number, now: number): readonly str
       ...(p.question === null ? [] : [...questionLines(p.question), howToAnswer(p, p.question)]),
       ...(s.failure === null ? [] : [`ended       ${s.failure}`]),
     ];
-  return lines.flatMap((l) => l.split('\n')).map((l) => (l.length > columns ? `${l.slice(0, Math.max(1, columns - 1))}…` : l));
+  return lines.flatMap((l) => l.split('\n')).flatMap((l) => wrapped(l, columns));
 }

@@ -9,7 +9,7 @@ import { print, type ExitCode, type Io } from './io.ts';
 import { schemeNames, workflowIdFor } from './migration-file.ts';
 import { profileOf, withTemporalFlags, type TemporalFlags } from './options.ts';
 import type { Run } from './program.ts';
-import { lineOf, linesOf } from './render-status.ts';
+import { isWrong, lineOf, linesOf } from './render-status.ts';
 import { asking, explain, withTemporal, type Temporal } from './temporal.ts';
 
 /** What is known now. `progress: null` goes with the reason in `unknown`. */
@@ -32,7 +32,7 @@ const pollMs = 1_000;
 const patience = 120;
 
 export function statusCommand(program: Command, run: Run): void {
-  withTemporalFlags(program.command('status').description('show where a migration stands, or list all of them')
+  withTemporalFlags(program.command('status').description('show where a migration stands, or list all of them (exit code 1 where something is wrong)')
     .argument('[id]', 'workflow id, or the migration file')
     .option('-w, --watch', 'follow it until it ends (exit code 0 only if it completed)'))
     .action((id: string | undefined, options: StatusOptions) => run((io) => show(io, id, options)));
@@ -46,7 +46,7 @@ async function show(io: Io, id: string | undefined, options: StatusOptions): Pro
     if (options.watch === true) return watch(io, t, { workflowId, json });
     const s = await standing(t, workflowId);
     print(io, json, { json: s, text: io.columns === null ? lineOf(s) : linesOf(s, io.columns, Date.now()).join('\n') });
-    return 0;
+    return isWrong(s) ? 1 : 0;
   });
 }
 
@@ -89,8 +89,8 @@ export async function watch(io: Io, t: Temporal, o: { readonly workflowId: strin
       if (s.status !== 'RUNNING') return s.status === 'COMPLETED' ? 0 : 1;
     } catch (error) {
       unanswered += 1;
-      if (unanswered === 1) io.err(`${explain(error, o.workflowId)}\n`);
       if (unanswered >= patience || isGone(error)) throw error;
+      if (unanswered === 1) io.err(`${explain(error, o.workflowId)}\n`);
     }
     await wait(pollMs, undefined, { signal: interrupted }).catch(() => { interrupted.throwIfAborted(); });
   }

@@ -216,6 +216,7 @@ test('a migration that does not exist, and one that has ended, are said as such'
   const none = await cutover(['status', 'cutover/a/b/none']);
   assert.equal(none.code, 1);
   assert.match(none.err, /^There is no migration cutover\/a\/b\/none on this Temporal, or it has ended\./);
+  assert.equal((await cutover(['status', 'cutover/a/b/none', '--watch'])).err, none.err, 'said once');
   assert.match((await cutover(['decide', 'cutover/a/b/none', 'pause'])).err, /^There is no migration cutover\/a\/b\/none/);
   assert.match((await cutover(['decide', 'cutover/a/b/none', 'approve', '--yes'])).err, /^There is no migration cutover\/a\/b\/none/);
 });
