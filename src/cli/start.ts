@@ -6,7 +6,7 @@ import type { SchemeName } from '../workflows/schemes/schemes.ts';
 import { Stop, print, type ExitCode, type Io } from './io.ts';
 import { readMigration, schemeNamed, schemeNames } from './migration-file.ts';
 import { profileOf, withTemporalFlags, type TemporalFlags } from './options.ts';
-import { planOffline } from './plan.ts';
+import { planOffline, refusedOffline } from './plan.ts';
 import type { Run } from './program.ts';
 import { planMarkdown } from './render-plan.ts';
 import { leftUndone } from './runs.ts';
@@ -27,6 +27,8 @@ async function start(io: Io, file: string, options: StartOptions): Promise<ExitC
   const scheme = schemeNamed(options.scheme);
   const migration = await readMigration(file, scheme);
   const workflowId = workflowIdOf(migration);
+  const refused = refusedOffline(planOffline(migration, scheme));
+  if (refused !== null) throw new Stop(1, refused);
   return withTemporal(profileOf(options), async (t) => {
     const runId = await startWorkflow(t, { migration, scheme, taskQueue: options.taskQueue });
     const ui = uiLink(t, workflowId);

@@ -76,6 +76,16 @@ test('plan: a pattern under which somebody writes a narrower one is no fault', a
   const path = await file(t, patterned(['nothing.*'], { writes: ['nothing.a*'], reads: [{ group: 'g', topics: ['nothing.*'] }] }));
   assert.deepEqual((({ code, err }) => ({ code, err }))(await cutover(['plan', path, '--scheme', 'stopRestartRepeat'])), { code: 0, err: '' });
 });
+test('start: what plan refuses is refused before anybody is asked, with the same words; a pattern may mean topics that only the clusters know', async (t) => {
+  const of = (topic: string): string => `{"name": "x", "source": "a", "target": "b", "connect": "c", "topics": ["${topic}"], "applications": [{"name": "i", "fleet": "f", "reads": [{"group": "g", "topics": ["${topic}"]}]}], "outage": {"budgetMs": 5000}}`;
+  const kept = process.env['TEMPORAL_ADDRESS'];
+  process.env['TEMPORAL_ADDRESS'] = '127.0.0.1:1';
+  t.after(() => { if (kept === undefined) delete process.env['TEMPORAL_ADDRESS']; else process.env['TEMPORAL_ADDRESS'] = kept; });
+  const refused = await cutover(['start', await file(t, of('t')), '--scheme', 'stopRestartRepeat']);
+  assert.deepEqual(refused, { code: 1, out: '', err: (await cutover(['plan', await file(t, of('t')), '--scheme', 'stopRestartRepeat'])).err });
+  assert.match(refused.err, /^This plan would be refused\.\nNo declared application writes t: /);
+  assert.match((await cutover(['start', await file(t, of('t.*')), '--scheme', 'stopRestartRepeat'])).err, /^Temporal at 127\.0\.0\.1:1 cannot be reached/);
+});
 const tolerant = (scheme: string): string => JSON.stringify({ name: 'x', source: 'a', target: 'b', connect: scheme === 'producerFirst' ? null : 'c', topics: ['t'], outage: { budgetMs: 5000 }, applications: [
   { name: 'shop', fleet: 'f', writes: ['t'], tolerates: { writeOutageMs: 2000 } }, { name: 'billing', fleet: 'f', reads: [{ group: 'g', topics: ['t'] }], tolerates: { readOutageMs: 0 } }] });
 test('plan: what the applications do not tolerate is refused with every reason and what would do', async (t) => {
