@@ -11,7 +11,7 @@ import { workflowIdFor } from './migration-file.ts';
 import { profileOf, withTemporalFlags, type TemporalFlags } from './options.ts';
 import type { Run } from './program.ts';
 import { questionLines } from './render-status.ts';
-import { asking, explain, grpc, grpcCode, withTemporal, type Temporal } from './temporal.ts';
+import { asking, explain, grpc, grpcCode, isUnanswered, withTemporal, type Temporal } from './temporal.ts';
 
 interface DecideOptions extends TemporalFlags {
   readonly by: string;
@@ -59,11 +59,12 @@ async function decide(io: Io, id: string, x: { readonly kind: string; readonly o
   const kind = kinds.find((k) => k === x.kind);
   if (kind === undefined) throw new Stop(2, `There is no decision "${x.kind}"; there are ${kinds.join(', ')}.`);
   const workflowId = await workflowIdFor(id);
+  // The hash of an approval is asked for below; everything else is known before anybody is asked.
+  const fault = parseDecision(null, { ...(kind === 'approve' ? { hash: '' } : {}), ...sayOf(kind, options) });
+  if (typeof fault === 'string') throw new Stop(2, `The decision cannot be sent: ${fault}`);
   return withTemporal<ExitCode>(profileOf(options), async (t) => {
     const said = { ...sayOf(kind, options), ...(kind === 'approve' ? await approval(io, t, { workflowId, options }) : {}) };
-    const fault = parseDecision(null, said);
-    if (typeof fault === 'string') throw new Stop(2, `The decision cannot be sent: ${fault}`);
-    const verdict = await send(t, workflowId, said);
+    const verdict = await send(t, workflowId, said).catch((error: unknown) => { throw error instanceof Unanswered ? new Stop(1, keptInstead(error, { workflowId, said, options })) : error; });
     print(io, options.json === true, { json: { workflowId, decision: said, verdict }, text: verdict });
     return 0;
   });
@@ -111,6 +112,19 @@ async function confirm(io: Io, q: Question): Promise<void> {
   if (answer !== 'yes' && answer !== 'y') throw new Stop(1, 'Not approved. Nothing was sent.');
 }
 
+/** Nobody took it in time; it may have been sent. */
+export class Unanswered extends Stop {}
+const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
+/** Temporal keeps an update in the server's memory until a worker takes it; a signal stands in the history. */
+function keptInstead(error: Unanswered, x: { readonly workflowId: string; readonly said: Said; readonly options: DecideOptions }): string {
+  const { kind, ...rest } = x.said;
+  const profile = x.options.profile === undefined ? '' : ` --profile ${quoted(x.options.profile)}`;
+  return [
+    `${error.message} The decision may still take effect when a worker starts, or be lost. A signal is kept for the worker; where both arrive, the second changes nothing:`,
+    `  temporal workflow signal --workflow-id ${quoted(x.workflowId)} --name ${String(kind)} --input ${quoted(JSON.stringify(rest))}${profile}`,
+  ].join('\n');
+}
+
 /**
  * Around a continue-as-new the server refuses updates without having applied them, and so does a workflow that does not know
  * its plan yet: the same update is sent again under its id.
@@ -122,6 +136,7 @@ export async function send(t: Temporal, workflowId: string, said: Said): Promise
     try {
       return await asking(t, () => t.client.workflow.getHandle(workflowId).executeUpdate(messages.decide, { args: [said], updateId }), untilMs - Date.now());
     } catch (error) {
+      if (isUnanswered(error)) throw new Unanswered(1, explain(error, workflowId));
       if (!isForAMoment(error) || Date.now() + againMs >= untilMs) throw new Stop(1, explain(error, workflowId));
     }
     await wait(againMs);

@@ -80,15 +80,16 @@ export function explain(error: unknown, about: string | null): string {
   if (error instanceof WorkflowNotFoundError) return `There is no migration ${it} on this Temporal, or it has ended. See cutover status without an id for those there are.`;
   if (error instanceof WorkflowUpdateFailedError || error instanceof WorkflowFailedError) return explainEnd(error.cause);
   if (error instanceof QueryNotRegisteredError) return `${it} does not answer: ${error.message}`;
-  if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError) return noAnswer(it);
+  if (isUnanswered(error)) return noAnswer(it);
   const code = grpcCode(error);
-  if (code === grpc.deadlineExceeded) return noAnswer(it);
   if (code === grpc.unavailable) return `Temporal does not answer: ${reasonOf(error)}. ${whereFrom}`;
   if (code === grpc.unauthenticated || code === grpc.permissionDenied) return `Temporal refuses: ${reasonOf(error)}. Check the API key or certificate of the profile.`;
   if (code !== null || error instanceof ServiceError) return `Temporal answered: ${reasonOf(error)}.`;
   return error instanceof Error ? error.message : String(error);
 }
 
+/** Temporal is there; whoever it asked did not answer in time. */
+export const isUnanswered = (error: unknown): boolean => error instanceof WorkflowUpdateRPCTimeoutOrCancelledError || grpcCode(error) === grpc.deadlineExceeded;
 const noAnswer = (it: string): string => `No answer for ${it} in time: most likely no worker is running. Start one (cutover worker --catalog …) and try again; cutover doctor tells more.`;
 
 function explainEnd(cause: unknown): string {

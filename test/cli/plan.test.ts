@@ -152,6 +152,9 @@ const wrong: readonly (readonly [string, readonly string[], RegExp])[] = [
   ['an unknown command', ['migrate'], /^error: unknown command 'migrate'\n/],
   ['an unknown option', ['status', '--wach'], /^error: unknown option '--wach'\n/],
   ['neither id nor file', ['status', 'shop'], /^"shop" is neither a workflow id \(cutover\/<source>\/<target>\/<name>\) nor a migration file\.\n$/],
+  ['a decision with an unknown limit', ['decide', 'cutover/a/b/c', 'tune', '--limit', 'speed=9'], /^The decision cannot be sent: no limit is called "speed" \(there are /],
+  ['a skip without a reason', ['decide', 'cutover/a/b/c', 'skip'], /^The decision cannot be sent: "reason" must say why\.\n$/],
+  ['an approval by nobody', ['decide', 'cutover/a/b/c', 'approve', '--by', ''], /^The decision cannot be sent: "by" must say who decides\.\n$/],
   ['a worker without a catalog', ['worker'], /^No catalog given: name it with --catalog or CUTOVER_CATALOG\./],
 ];
 for (const [situation, args, wanted] of wrong)

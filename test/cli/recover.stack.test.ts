@@ -118,3 +118,17 @@ test('reconcile of a migration that runs says what it is for', limit, async () =
   assert.equal(code, 1);
   assert.match(err, /^cutover\/east\/west\/alive is still running; reconcile is for one that has ended as rolled back without the target\./);
 });
+test('a decision that no worker takes: told what may still happen, with the signal that is kept for it', limit, async () => {
+  const c = await desk.migration('unheard');
+  assert.equal((await start(c, '--task-queue', 'nobody')).code, 0);
+  const { code, err } = await cutover(['rollback', c.id, '--by', 'ana', '--reason', "it's late"]);
+  assert.equal(code, 1);
+  const [why = '', line = ''] = err.trimEnd().split('\n').map((l) => l.trim());
+  assert.match(why, /^No answer for cutover\/east\/west\/unheard in time: .* The decision may still take effect when a worker starts, or be lost\. A signal is kept for the worker/);
+  await pasted(c, [line]);
+  const { events } = JSON.parse(await server.history(c.id)) as { readonly events: readonly { readonly workflowExecutionSignaledEventAttributes?: { readonly signalName: string; readonly input: { readonly payloads: readonly { readonly data: string }[] } } }[] };
+  const signal = events.find((e) => e.workflowExecutionSignaledEventAttributes)?.workflowExecutionSignaledEventAttributes;
+  assert.equal(signal?.signalName, 'rollback');
+  assert.deepEqual(JSON.parse(Buffer.from(signal.input.payloads[0]?.data ?? '', 'base64').toString()), { by: 'ana', reason: "it's late" });
+  await terminate(c);
+});
