@@ -35,9 +35,9 @@ export interface Closely {
   readonly idsMs: number;
   readonly places: Places;
   readonly syncs: Syncs;
-  /** `say`: the rest of a sentence; `helped`: by a login that has changed. `null`: nothing. */
   /** Why it could not be looked at; the rest is as it was before. `null`: it was. */
   readonly unknown: string | null;
+  /** `say`: the rest of a sentence; `helped`: perhaps, by a login that the catalog has and it has not. `null`: nothing is wrong. */
   readonly wrong: { readonly helped: boolean; readonly say: string } | null;
 }
 export const never: Closely = { firstMs: null, nextMs: 0, idsMs: 0, places: new Map(), syncs: { end: null, further: 0 }, unknown: null, wrong: null };
