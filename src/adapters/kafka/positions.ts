@@ -116,7 +116,7 @@ async function eachGroup(wire: ClusterWire, groups: readonly string[], how: { un
 async function refusal(wire: ClusterWire, refused: ReadonlyMap<string, Refused>, verb: string): Promise<Failure> {
   const active = [...refused].filter(([, one]) => groupActiveCodes.has(one.code)).map(([group]) => group);
   if (active.length > 0) return groupActive(wire, active, verb);
-  const faults = [...refused].map(([group, one]) => codeFailure(one.code, { cluster: wire.name, principal: wire.principal, what: `${verb} of group ${group} at ${one.at}`, right: `READ on group ${group} and on its topics` }));
+  const faults = [...refused].map(([group, one]) => codeFailure(one.code, { cluster: wire.name, principal: wire.principal, what: `${verb} of group ${group} at ${one.at}`, right: verb === 'delete positions' ? `DELETE on group ${group}, and READ on its topics` : `READ on group ${group} and on its topics` }));
   const worst = faults.find((fault) => failures[fault.type].retry === 'ask') ?? faults[0] ?? new Failure('Unreachable', `Cluster ${wire.name} refused to ${verb}.`);
   return faults.length === 1 ? worst : new Failure(worst.type, `${faults.length} groups were refused: ${listing([...refused.keys()])}. ${worst.message}`, '');
 }
