@@ -11,7 +11,7 @@ import { applicationsOf, clusterOf, list, nameOf, unique } from './outside.ts';
 import { rememberedOf } from './remembered.ts';
 import type { Ask } from './work.ts';
 
-/** Which groups this process has set lately, and where: within an outage nothing is asked again. */
+/** Which groups this process has set lately, or stopped, and where: within an outage and its undo nothing is asked. */
 export interface PlacedLately {
   mark(groups: readonly string[], on: Side, atMs: number): void;
   lately(group: string, on: Side, nowMs: number): boolean;

@@ -1,7 +1,7 @@
 /** The processes of applications: stopped and started side by side; believed only when fleet and brokers agree. */
 import type { Side } from '../domain/authority.ts';
 import { Failure } from '../domain/failures.ts';
-import type { Application, Migration } from '../domain/migration.ts';
+import { groupsOf, type Application, type Migration } from '../domain/migration.ts';
 import type { Cluster, Fleet, FleetState, Ports } from '../domain/ports.ts';
 import type { At } from './boundary.ts';
 import { requireExplicit, type PlacedLately } from './explicit.ts';
@@ -61,6 +61,8 @@ export const fleets = (ports: Ports, record: LedgerBook, { pace, placed }: { rea
       await fleetHere(a).stop(a.name, at.until, x.only);
       if (fleetHere(a).kind !== 'manual') pace.stopped(a.name, at.now() - fromMs, at.now());
     });
+    // Wherever they were at work they had a place until now: an undo that starts them again asks nobody.
+    for (const side of both) placed.mark(applications.flatMap(groupsOf), side, at.now());
     const told = applications.filter((a) => fleetHere(a).kind === 'manual').map((a) => a.name);
     // A manual fleet's processes may still be alive: fencing their transactional ids would break them, not tidy up after them.
     const aborted = await abortLeftOpen(ports, x.m, { applications: applications.filter((a) => !told.includes(a.name)), on: x.on, only: x.only }, at);

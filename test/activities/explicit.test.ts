@@ -53,3 +53,14 @@ test('what was never set may begin wherever its owner has it begin', async () =>
   await start(s.work);
   await start(s.work, 'source');
 });
+
+test('stopped just now, it is started again without a question, as by the undo of an outage; a while later it is looked at', async () => {
+  const { s } = await set();
+  let nowMs = 1_000_000;
+  const work = s.w.work({ surroundings: () => ({ heartbeat: () => undefined, signal: s.w.cancel.signal, now: () => nowMs }) });
+  await work.stopFleet({ m, c: context('stop'), applications: ['billing'] });
+  s.w.source.before = (call) => { if (call === 'committed' || call === 'ledger.read') throw new Error(`asked: ${call}`); };
+  await start(work, 'source');
+  nowMs += 10 * 60_000;
+  await assert.rejects(start(work, 'source'), /asked: ledger\.read/);
+});
