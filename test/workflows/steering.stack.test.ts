@@ -102,7 +102,7 @@ test('an approval is void when the evidence has changed, or when a claim does no
   assert.ok(!script.told.includes('stopFleet'), 'nothing was stopped');
   good(await server.temporal('workflow', 'cancel', '--workflow-id', id));
   assert.equal((await server.ended(id)).status, 'CANCELED');
-  assert.deepEqual(script.told.filter((x) => x.startsWith('undo')), ['undo: removeMirror', 'undo: lowerFence', 'undo: restoreRetention', 'undo: removeTopics', 'undo: releaseLock']);
+  assert.deepEqual(script.told.filter((x) => x.startsWith('undo')), ['undo: removeMirror', 'undo: lowerFence', 'undo: restoreTombstones', 'undo: restoreRetention', 'undo: removeTopics', 'undo: releaseLock']);
 });
 
 test('records that would be read again: no approval without a consent by group and number, and the consent goes along', limit, async () => {
