@@ -1,6 +1,7 @@
 /**
- * What does not copy of a mirror that is to run begins anew: tasks that have failed, and those whose transactional id the cluster
- * has forgotten; and a connector without tasks. Tasks one by one: restarted together, Connect writes that down first, with a producer which may be forgotten as well.
+ * What does not copy of a mirror that is to run begins anew: tasks that have failed, those whose transactional id the cluster has
+ * forgotten, and a connector without tasks. Tasks one by one: restarted together, Connect writes that down first, with a producer
+ * which may be forgotten as well.
  * From then on it answers 500 to every restart and every stop, until its workers elect another leader (measured, 4.1).
  */
 import type { Revived, Until } from '../../domain/ports.ts';

@@ -6,13 +6,15 @@ import type { Catalog } from '../../../src/domain/catalog.ts';
 import { Failure } from '../../../src/domain/failures.ts';
 import type { Cluster, Mirrors } from '../../../src/domain/ports.ts';
 import { createMirrors } from '../../../src/adapters/mirror/mirrormaker2.ts';
-import { noLimit } from '../kafka/until.ts';
+import { noLimit, untilIn } from '../kafka/until.ts';
 
 interface Connector { config: Record<string, string>; state: 'RUNNING' | 'STOPPED'; tasks: readonly number[] }
 const connectors = new Map<string, Connector>();
 /** Begins with every start of a task. */
 let epoch = 1;
 let patches = true;
+/** Answers well, and changes nothing. */
+let deaf = false;
 let onRequest: (line: string) => void = () => undefined;
 let server: Server;
 let url = '';
@@ -29,6 +31,7 @@ function answer(method: string, path: string, body: string): readonly [status: n
   }
   if (method === 'PATCH' && !patches) return [405];
   if (!c) return [404, { error_code: 404, message: `Connector ${name} not found` }];
+  if (method === 'PATCH' && deaf) return [200, {}];
   if (method === 'PATCH') { c.config = Object.fromEntries(Object.entries({ ...c.config, ...JSON.parse(body) as Record<string, string | null> }).filter(([, v]) => v !== null)) as Record<string, string>; return [200, {}]; }
   if (method === 'DELETE') { connectors.delete(name); return [204]; }
   if (tail === 'config') return [200, c.config];
@@ -53,7 +56,7 @@ before(async () => {
   url = `http://127.0.0.1:${typeof address === 'object' && address ? address.port : 0}`;
 });
 after(() => { server.closeAllConnections(); server.close(); });
-beforeEach(() => { connectors.clear(); [patches, onRequest] = [true, () => undefined]; });
+beforeEach(() => { connectors.clear(); [patches, deaf, onRequest] = [true, false, () => undefined]; });
 
 const spec = { connect: 'forward', name: 'cutover-orders-fwd-00000001-1', from: 'old', to: 'new', topics: ['orders'], seed: [] };
 const cluster = (name: string): Cluster => ({
@@ -103,6 +106,12 @@ for (const release of ['of today', 'before 3.8'] as const) {
     assert.equal(connectors.has(spec.name), false);
   });
 }
+
+test('what Connect took and does not show is not said to be set', async () => {
+  made();
+  deaf = true;
+  await assert.rejects(mirrors().renew(spec, untilIn(2_000)), { type: 'MirrorStuck', message: /is not configured as the catalog has it: Connect took source\.cluster\.sasl\.jaas\.config, target\.cluster\.ssl\.truststore\.type and does not show it/ });
+});
 
 test('one that was stopped is left as it is', async () => {
   made('STOPPED');
